@@ -1,0 +1,9 @@
+"""The milestone contract as pure values and functions.
+
+Everything here is a function of its arguments: no database, no web, no clock, no randomness. `now`, ids, holidays and
+known auditors are passed in. The application maps its rows to these values and back and never re-implements a rule.
+
+Where to find what: `money` and `apportion` (exact integers), `states` (one table of transitions, one of waiting),
+`terms`, `document`, `lint`, `diff` (the contract), `verdict` (findings to a result), `plan` (the engine that runs a
+contract), `simulate` (the same engine asked "what if"), `calendar` (business days).
+"""

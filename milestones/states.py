@@ -1,0 +1,221 @@
+"""Every state, every way from one to the next and who may cause it, and what each waiting state waits for.
+
+One table of transitions per kind of thing and one table of waiting (TIM-5): services, jobs, pages and the self-check
+read these and hold no list of their own. Deciding when an event happened is the services' and `plan`'s work.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+FOUNDER, OPERATOR, INVESTOR, AUDITOR, WORKER, CLOCK = "founder", "operator", "investor", "auditor", "worker", "clock"
+ACTORS = frozenset({FOUNDER, OPERATOR, INVESTOR, AUDITOR, WORKER, CLOCK})
+
+
+class TransitionError(Exception):
+    """A change of state that may not happen.
+
+    `code` is `transition_refused` (no such way), `transition_already` (it is there already: a repeat) or
+    `transition_forbidden` (a way, but not for this actor). `message` says it to a person.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One permitted way: in `from_state`, `event` caused by one of `who` leads to `to_state`."""
+
+    from_state: str
+    event: str
+    to_state: str
+    who: frozenset[str]
+
+
+def _way(from_state: str, event: str, to_state: str, *who: str) -> Transition:
+    return Transition(from_state, event, to_state, frozenset(who))
+
+
+OFFERING_TRANSITIONS: tuple[Transition, ...] = (
+    _way("draft", "submit", "in_review", FOUNDER),
+    _way("draft", "withdraw", "withdrawn", FOUNDER, CLOCK),
+    _way("in_review", "approve", "approved", OPERATOR),
+    _way("in_review", "ask_changes", "draft", OPERATOR),
+    _way("in_review", "withdraw_submission", "draft", FOUNDER),
+    _way("approved", "launch", "live", FOUNDER),
+    _way("approved", "launch_window_over", "draft", CLOCK),
+    _way("approved", "withdraw", "withdrawn", FOUNDER, CLOCK),
+    _way("live", "withdraw", "withdrawing", FOUNDER, OPERATOR),
+    _way("live", "deadline", "clearing", CLOCK),
+    _way("withdrawing", "settled", "withdrawn", WORKER),
+    _way("clearing", "succeed", "active", WORKER),
+    _way("clearing", "fall_short", "failing", WORKER),
+    _way("failing", "settled", "failed", WORKER),
+    _way("active", "finish", "completed", WORKER),
+    _way("active", "wind_down", "winding_down", FOUNDER, OPERATOR, WORKER, CLOCK),
+    _way("winding_down", "settled", "wound_down", WORKER),
+)
+
+# A verdict is computed, never typed (MIL-7): the auditor's last attestation or the worker at the time limit causes it.
+MILESTONE_TRANSITIONS: tuple[Transition, ...] = (
+    _way("locked", "open", "open", WORKER),
+    _way("locked", "reach_active", "approved", WORKER),
+    _way("locked", "lapse", "lapsed", WORKER),
+    _way("open", "submit", "submitted", FOUNDER),
+    _way("open", "long_stop", "failed", CLOCK),
+    _way("open", "lapse", "lapsed", WORKER),
+    _way("submitted", "met", "challengeable", AUDITOR, WORKER),
+    _way("submitted", "not_met", "open", AUDITOR, WORKER),
+    _way("submitted", "not_met_final", "failed", AUDITOR, WORKER),
+    _way("challengeable", "window_over", "approved", CLOCK),
+    _way("challengeable", "suspend", "disputed", OPERATOR),
+    _way("disputed", "resume", "challengeable", OPERATOR),
+    _way("disputed", "suspension_over", "open", CLOCK),
+    _way("approved", "release", "released", WORKER),
+)
+
+COMMITMENT_TRANSITIONS: tuple[Transition, ...] = (
+    _way("awaiting_payment", "payment_pending", "clearing", WORKER),
+    _way("awaiting_payment", "payment_cleared", "held", WORKER),
+    _way("awaiting_payment", "payment_failed", "payment_failed", WORKER),
+    _way("awaiting_payment", "cancel", "cancelled", INVESTOR),
+    _way("awaiting_payment", "expire", "expired", CLOCK, WORKER),
+    _way("clearing", "payment_cleared", "held", WORKER),
+    _way("clearing", "payment_failed", "payment_failed", WORKER, CLOCK),
+    _way("clearing", "cancel", "cancelled", INVESTOR),
+    _way("clearing", "expire", "expired", CLOCK, WORKER),
+    _way("payment_failed", "payment_pending", "clearing", WORKER),
+    _way("payment_failed", "payment_cleared", "held", WORKER),
+    _way("payment_failed", "cancel", "cancelled", INVESTOR),
+    _way("payment_failed", "expire", "expired", CLOCK, WORKER),
+    _way("held", "cancel", "refunding", INVESTOR),
+    _way("held", "lapse", "refunding", WORKER),
+    _way("held", "allot", "allotted", WORKER),
+    _way("held", "reverse", "reversed", WORKER),
+    _way("allotted", "fulfil", "fulfilled", WORKER),
+    _way("allotted", "lapse", "refunding", WORKER),
+    _way("allotted", "reverse", "reversed", WORKER),
+    _way("refunding", "refunded", "refunded", WORKER),
+    _way("refunding", "rest_refunded", "part_fulfilled", WORKER),
+    _way("refunding", "undeliverable", "unclaimed", WORKER),
+    _way("unclaimed", "claim", "refunding", INVESTOR, OPERATOR),
+)
+
+TRANSITIONS: Mapping[str, tuple[Transition, ...]] = MappingProxyType(
+    {"offering": OFFERING_TRANSITIONS, "milestone": MILESTONE_TRANSITIONS, "commitment": COMMITMENT_TRANSITIONS}
+)
+
+OFFERING_TERMINAL = frozenset({"completed", "failed", "withdrawn", "wound_down"})
+MILESTONE_TERMINAL = frozenset({"released", "failed", "lapsed"})
+COMMITMENT_TERMINAL = frozenset({"expired", "cancelled", "reversed", "refunded", "part_fulfilled", "fulfilled"})
+TERMINAL: Mapping[str, frozenset[str]] = MappingProxyType(
+    {"offering": OFFERING_TERMINAL, "milestone": MILESTONE_TERMINAL, "commitment": COMMITMENT_TERMINAL}
+)
+
+
+def next_state(table: tuple[Transition, ...], state: str, event: str, who: str) -> str:
+    """Say which state an event leads to. Raises TransitionError; anything not in the table is refused."""
+    for way in table:
+        if way.from_state == state and way.event == event:
+            if who not in way.who:
+                allowed = " or ".join(sorted(way.who))
+                raise TransitionError(
+                    "transition_forbidden", f"Only {allowed} may do this (“{event}” while “{state}”), not {who}."
+                )
+            return way.to_state
+    if any(way.event == event and way.to_state == state for way in table):
+        raise TransitionError("transition_already", f"This has already happened: it is “{state}” now.")
+    raise TransitionError("transition_refused", f"“{event}” cannot happen while the state is “{state}”.")
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a waiting state waits for: "Next: OWNER must act by DEADLINE, otherwise DEFAULT" (TIM-5).
+
+    `deadline_rule` is a short code the services turn into an instant (`5bd` = 5 business days, `60d` = calendar days,
+    or a date of the contract or offering). `moves_money_to` says where the default sends money: None when it moves
+    none, `investors`, or `nobody` when money stays where it is held; it is never the issuer.
+    """
+
+    subject: str
+    state: str
+    owner: str
+    deadline_rule: str
+    default: str
+    tolled_by: tuple[str, ...] = ()
+    moves_money_to: str | None = None
+
+
+_HALT = ("halt",)
+_MILESTONE_TOLL = ("review", "question", "challenge", "dispute", "halt")
+
+WAITING: tuple[Waiting, ...] = (
+    Waiting("offering", "draft", "founder", "180d_idle", "the draft is archived and reservations are freed"),
+    Waiting("offering", "in_review", "operator", "5bd", "a second operator is asked; silence never publishes"),
+    Waiting("offering", "approved", "founder", "60d", "it goes back to draft"),
+    Waiting("offering", "live", "clock", "deadline", "it closes and payments under way are waited for", _HALT),
+    Waiting("offering", "clearing", "rails", "10bd", "payments still pending count as failed", _HALT, "nobody"),
+    Waiting("offering", "failing", "worker", "5bd", "refunds are retried, then kept as unclaimed", (), "investors"),
+    Waiting("offering", "withdrawing", "worker", "5bd", "refunds are retried, then kept as unclaimed", (), "investors"),
+    Waiting(
+        "offering", "active", "whoever the open milestone waits for", "long_stop",
+        "what is unreleased goes back to the investors", _MILESTONE_TOLL, "investors",
+    ),
+    Waiting("offering", "winding_down", "worker", "10bd", "what cannot be paid back is kept as unclaimed", (), "investors"),
+    Waiting("milestone", "locked", "the milestone before it", "predecessor", "it lapses if that one fails",
+            _MILESTONE_TOLL, "investors"),
+    Waiting("milestone", "open", "founder", "milestone_long_stop", "it fails and its money does not leave escrow to the "
+            "company", _MILESTONE_TOLL, "investors"),
+    Waiting("milestone", "submitted", "auditors", "review_limit", "the findings that are in decide if there are enough, "
+            "else auditors are replaced", ("question", "halt"), "nobody"),
+    # Approval after an unchallenged window is the auditors' act, and it moves nothing: the release has its own tests.
+    Waiting("milestone", "challengeable", "holders", "challenge_window", "the auditors' verdict stands and it is approved",
+            _HALT, "nobody"),
+    Waiting("milestone", "disputed", "operator", "15bd", "it opens again and nothing is used up", _HALT, "nobody"),
+    Waiting("milestone", "approved", "worker", "5bd", "it waits for what the page names; a second operator is asked",
+            _HALT, "nobody"),
+    Waiting("commitment", "awaiting_payment", "investor", "24h_card", "it expires and its place is free"),
+    Waiting("commitment", "clearing", "rail", "rail_window", "the payment counts as failed", (), "nobody"),
+    Waiting("commitment", "payment_failed", "investor", "7d", "it expires and its place is free"),
+    Waiting("commitment", "held", "clock", "cut_off", "it is allotted, or refunded if the offering fails", _HALT,
+            "investors"),
+    Waiting("commitment", "allotted", "the milestones", "long_stop", "what is unreleased goes back to the investor",
+            _MILESTONE_TOLL, "investors"),
+    Waiting("commitment", "refunding", "worker", "5bd", "it is retried, then sent to another verified account", (),
+            "investors"),
+    Waiting("commitment", "unclaimed", "operator", "claim_date", "it is deposited as the law of the holder's place says",
+            (), "investors"),
+    Waiting("operation", "unknown", "operator", "1bd", "it never posts and the money stays reserved; a second operator "
+            "is asked", (), "nobody"),
+    Waiting("operation", "needs_operator", "operator", "1bd", "it never posts and the money stays reserved; a second "
+            "operator is asked", (), "nobody"),
+    Waiting("receipt", "unmatched", "operator", "10bd", "it goes back to its sender", (), "investors"),
+    Waiting("appointment", "appointed", "auditor", "5bd", "another auditor is asked"),
+)
+
+_WAITING_BY_STATE: Mapping[tuple[str, str], Waiting] = MappingProxyType({(w.subject, w.state): w for w in WAITING})
+
+
+def states_of(subject: str) -> tuple[str, ...]:
+    """List every state of an offering, milestone or commitment, in the order of its table."""
+    seen: dict[str, None] = {}
+    for way in TRANSITIONS[subject]:
+        seen[way.from_state] = None
+        seen[way.to_state] = None
+    return tuple(seen)
+
+
+def is_terminal(subject: str, state: str) -> bool:
+    """Say whether nothing more can happen in this state."""
+    return state in TERMINAL[subject]
+
+
+def waiting_for(subject: str, state: str) -> Waiting | None:
+    """Look up what a state waits for; None when it is terminal. Raises LookupError for a state that does not exist."""
+    row = _WAITING_BY_STATE.get((subject, state))
+    if row is None and state not in TERMINAL.get(subject, frozenset()):
+        raise LookupError(f"no state “{state}” of {subject}")
+    return row
