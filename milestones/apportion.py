@@ -85,17 +85,26 @@ def recompute_tranches(unreleased_minor: int, unsettled_bps: Sequence[int]) -> t
     return tuple(amounts)
 
 
+def entitlement_for(kept_minor: int, price_micro: int, asset: Asset, allotted: int) -> int:
+    """Count the tokens an investor can still end with: for money released or still in escrow, never for money returned.
+
+    `kept_minor` is released plus unreleased. Equals `allotted` until something was returned or reversed (WND-3).
+    """
+    return min(tokens_for(kept_minor, price_micro, asset), allotted)
+
+
 def tokens_after(
     cum_released_minor: int, unreleased_minor_after: int, price_micro: int, asset: Asset, allotted: int
 ) -> int:
     """Count all tokens an investor holds once a release has posted (REL-3); the issue is this minus what they held.
 
-    floor(cumulative released ÷ price), never above the allotment; a release after which nothing of theirs is
-    unreleased gives the whole allotment. Not for refunds: money that goes back issues nothing.
+    floor(cumulative released ÷ price), never above the entitlement; the release after which nothing of theirs is
+    unreleased gives the whole remaining entitlement, which money returned in between has already made smaller.
     """
+    entitlement = entitlement_for(cum_released_minor + unreleased_minor_after, price_micro, asset, allotted)
     if unreleased_minor_after == 0:
-        return allotted
-    return min(tokens_for(cum_released_minor, price_micro, asset), allotted)
+        return entitlement
+    return min(tokens_for(cum_released_minor, price_micro, asset), entitlement)
 
 
 def bp_from_costs(costs: Sequence[int]) -> tuple[int, ...]:
