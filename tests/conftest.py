@@ -1,0 +1,120 @@
+"""Fixtures that every test may use: a fresh database of each kind, with its books checked afterwards.
+
+Databases are made in ``databases.py``; builders of people, offerings and the rest are in ``factories.py``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import hypothesis
+import pytest
+
+from tests import databases
+
+if TYPE_CHECKING:
+    from app.db import Database
+
+ROOT = Path(__file__).resolve().parent.parent
+KINDS = ("sqlite", "postgresql")
+
+hypothesis.settings.register_profile("milestake", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("milestake")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--db", choices=[*KINDS, "both"], default="both", help="which databases to test on")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # A developer's own settings must not reach the tests, least of all DATABASE_URL.
+    from app.config import SETTINGS
+
+    for name in SETTINGS:
+        os.environ.pop(name, None)
+    os.environ["MILESTAKE_ENV"] = "test"
+    # Programs that were installed with the libraries (bean-check, flask) lie beside this Python.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    if not hasattr(config, "workerinput"):
+        config.stash[_run] = databases.Run()
+
+
+_run = pytest.StashKey[databases.Run]()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _run in config.stash:
+        config.stash[_run].close()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that uses a database once on each kind, or on those its ``databases`` marker names."""
+    if "database_kind" not in metafunc.fixturenames:
+        return
+    marker = metafunc.definition.get_closest_marker("databases")
+    kinds = marker.args if marker else KINDS
+    metafunc.parametrize(
+        "database_kind",
+        [pytest.param(kind, marks=pytest.mark.postgres if kind == "postgresql" else ()) for kind in kinds],
+        scope="session",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    wanted = config.getoption("--db")
+    if wanted == "both":
+        return
+    left_out = [item for item in items if _kind_of(item) not in (None, wanted)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if _kind_of(item) in (None, wanted)]
+
+
+def _kind_of(item: pytest.Item) -> str | None:
+    call = getattr(item, "callspec", None)
+    return call.params.get("database_kind") if call else None
+
+
+@pytest.fixture
+def database_url(database_kind: str) -> Iterator[str]:
+    """Give the URL of a fresh migrated database, for tests that start processes of their own."""
+    with databases.fresh_database(database_kind) as url:
+        yield url
+
+
+@pytest.fixture
+def db(database_url: str, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """Give a fresh migrated database; afterwards its ledger check must find nothing.
+
+    Tests marked ``tampers`` break the books on purpose and are spared the check.
+    """
+    from app.db import Database
+
+    database = Database(database_url, durable=False)
+    try:
+        yield database
+        if request.node.get_closest_marker("tampers") is None:
+            _check_books(database)
+    finally:
+        database.dispose()
+
+
+def _check_books(database: Database) -> None:
+    from app import selfcheck
+
+    with database.read() as session:
+        findings = selfcheck.run(session)
+    if findings:
+        pytest.fail("the ledger check found:\n" + "\n".join(str(finding) for finding in findings), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Give the directory of the real contracts and test vectors; skip where there is none."""
+    directory = Path(os.environ.get("MILESTAKE_DATA", ROOT.parent / "shared" / "data"))
+    if not directory.is_dir():
+        pytest.skip(f"the real data is not at {directory} (MILESTAKE_DATA says where it is)")
+    return directory
