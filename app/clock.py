@@ -1,0 +1,64 @@
+"""Two clocks. Business time decides deadlines; system time runs leases, sessions and rate limits.
+
+Business time is real time plus an offset row that only ever grows (the demo clock). The row can
+be moved in sandbox deployments only; :func:`advance` refuses elsewhere.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app.db import Base
+from app.errors import Refused
+
+#: The furthest the demo clock may run ahead in one step, so that a slip of the hand costs a year at most.
+MAX_STEP_SECONDS = 366 * 86_400
+
+
+class DemoClock(Base):
+    """The one row (id 1) by which business time is ahead of real time."""
+
+    __tablename__ = "demo_clock"
+    __table_args__ = (
+        sa.CheckConstraint("id = 1", name="one_row"),
+        sa.CheckConstraint("offset_seconds >= 0", name="forward_only"),
+    )
+
+    id: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    offset_seconds: Mapped[int]
+
+
+def system_now() -> dt.datetime:
+    """Return the real time, UTC."""
+    return dt.datetime.now(dt.UTC)
+
+
+def offset_seconds(session: Session) -> int:
+    """Return by how many seconds business time is ahead of real time (0 without a demo clock)."""
+    return session.execute(sa.select(DemoClock.offset_seconds)).scalar() or 0
+
+
+def business_now(session: Session) -> dt.datetime:
+    """Return the time that deadlines are judged by, UTC."""
+    return system_now() + dt.timedelta(seconds=offset_seconds(session))
+
+
+def advance(session: Session, *, seconds: int, allowed: bool) -> None:
+    """Move business time forward by ``seconds``.
+
+    Raises ``Refused`` where the deployment is not a sandbox (``allowed``) or the step is not
+    between one second and a year: the clock never goes back.
+    """
+    if not allowed:
+        raise Refused("The demo clock exists only in a sandbox.", code="demo_clock_off")
+    if not 0 < seconds <= MAX_STEP_SECONDS:
+        raise Refused("Move the clock forward by up to one year.", code="demo_clock_step", field="step")
+    moved = session.execute(
+        sa.update(DemoClock).where(DemoClock.id == 1).values(offset_seconds=DemoClock.offset_seconds + seconds)
+    )
+    if moved.rowcount == 0:
+        session.add(DemoClock(id=1, offset_seconds=seconds))
+        session.flush()

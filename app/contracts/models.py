@@ -1,0 +1,113 @@
+"""Milestone contracts: the draft, its frozen versions, the milestones' state and their auditors."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import Base, BigIntPK
+
+
+class Contract(Base):
+    """A milestone contract. ``draft_document`` is JSON and counts until the first version is published."""
+
+    __tablename__ = "contract"
+    __table_args__ = (sa.UniqueConstraint("public_id"),)
+
+    id: Mapped[int] = mapped_column(BigIntPK, primary_key=True)
+    public_id: Mapped[str]
+    draft_document: Mapped[str]
+    created_at: Mapped[dt.datetime]
+    updated_at: Mapped[dt.datetime]
+
+
+class TermsVersion(Base):
+    """Terms as published: the canonical document and its hash (MIL-3). Append-only (OFF-2)."""
+
+    __tablename__ = "terms_version"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["contract_id"], ["contract.id"]),
+        sa.UniqueConstraint("public_id"),
+        sa.UniqueConstraint("contract_id", "number"),
+    )
+
+    id: Mapped[int] = mapped_column(BigIntPK, primary_key=True)
+    public_id: Mapped[str]
+    contract_id: Mapped[int]
+    number: Mapped[int]
+    document: Mapped[str]
+    content_hash: Mapped[str]
+    published_by: Mapped[int]
+    published_at: Mapped[dt.datetime]
+
+
+class Milestone(Base):
+    """A milestone's progress. What was promised stands in the terms; this row holds what happened.
+
+    ``ordinal`` 0 is the closing tranche. ``tranche_minor`` is set at close. ``long_stop_at`` includes
+    tolling and extensions, ``tolled_seconds`` says how much. ``deadline_at`` is the next instant at
+    which silence has its effect in the present state (TIM-5).
+    """
+
+    __tablename__ = "milestone"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["contract_id"], ["contract.id"]),
+        sa.UniqueConstraint("public_id"),
+        sa.UniqueConstraint("contract_id", "ordinal"),
+        sa.UniqueConstraint("contract_id", "key"),
+        sa.CheckConstraint("released_minor >= 0 AND returned_minor >= 0", name="amounts_not_negative"),
+        sa.CheckConstraint("tranche_minor IS NULL OR released_minor + returned_minor <= tranche_minor",
+                           name="never_more_than_the_tranche"),
+        sa.Index("ix_milestone_state_deadline_at", "state", "deadline_at"),
+        sa.Index("ix_milestone_offering_id", "offering_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigIntPK, primary_key=True)
+    public_id: Mapped[str]
+    contract_id: Mapped[int]
+    offering_id: Mapped[int]
+    ordinal: Mapped[int]
+    key: Mapped[str]
+    title: Mapped[str]
+    tranche_bp: Mapped[int]
+    state: Mapped[str]
+    state_since: Mapped[dt.datetime]
+    deadline_at: Mapped[dt.datetime | None]
+    tranche_minor: Mapped[int | None]
+    released_minor: Mapped[int] = mapped_column(default=0)
+    returned_minor: Mapped[int] = mapped_column(default=0)
+    target_at: Mapped[dt.datetime | None]
+    long_stop_at: Mapped[dt.datetime | None]
+    tolled_seconds: Mapped[int] = mapped_column(default=0)
+    tries_left: Mapped[int]
+    is_late: Mapped[bool] = mapped_column(default=False)
+    suspended_reason: Mapped[str | None]
+    suspended_by: Mapped[int | None]
+    settled_at: Mapped[dt.datetime | None]
+
+
+class Appointment(Base):
+    """An auditor appointed to a milestone (by its key), and whether they consented (MIL-9)."""
+
+    __tablename__ = "appointment"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["contract_id"], ["contract.id"]),
+        sa.ForeignKeyConstraint(["party_id"], ["party.id"]),
+        sa.UniqueConstraint("public_id"),
+        sa.UniqueConstraint("contract_id", "milestone_key", "party_id"),
+        sa.CheckConstraint("state IN ('appointed', 'accepted', 'declined')", name="state"),
+        sa.Index("ix_appointment_party_id", "party_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigIntPK, primary_key=True)
+    public_id: Mapped[str]
+    contract_id: Mapped[int]
+    milestone_key: Mapped[str]
+    party_id: Mapped[int]
+    appointed_by: Mapped[int]
+    appointed_at: Mapped[dt.datetime]
+    answer_by: Mapped[dt.datetime]
+    state: Mapped[str]
+    answered_at: Mapped[dt.datetime | None]

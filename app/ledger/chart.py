@@ -1,0 +1,121 @@
+"""The chart of accounts: how each account is addressed, and on which side it normally stands.
+
+Pure. The meaning of every account is in docs/ledger.md. An address is made of public ids, so that an
+export can be read without the database; accounts are per offering, so that two offerings never wait
+for each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DEBIT = "debit"
+CREDIT = "credit"
+
+#: first part of the address → normal side. ``suspense`` may stand on either and may go below zero.
+SIDES = {
+    "cash": DEBIT,
+    "expense": DEBIT,
+    "unissued": DEBIT,
+    "reserved": DEBIT,
+    "outstanding": DEBIT,
+    "escrow": CREDIT,
+    "unapplied": CREDIT,
+    "refunds": CREDIT,
+    "unclaimed": CREDIT,
+    "payable": CREDIT,
+    "paying": CREDIT,
+    "fees": CREDIT,
+    "capital": CREDIT,
+    "authorised": CREDIT,
+}
+
+#: Accounts that owe an offering's money to somebody: what its cash must cover.
+OWED = ("escrow", "unapplied", "refunds", "unclaimed", "payable", "paying")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Account:
+    """An account's identity: its address and the asset it holds (``USD/2``, ``HALDEN-A/0``)."""
+
+    address: str
+    asset: str
+
+    @property
+    def side(self) -> str:
+        return SIDES[self.address.split(":", 1)[0]]
+
+
+def cash(rail: str, offering: str, asset: str) -> Account:
+    """Money at the rail for one offering."""
+    return Account(f"cash:{rail}:{offering}", asset)
+
+
+def platform_cash(rail: str, asset: str) -> Account:
+    """Our own float at the rail, and swept fees."""
+    return Account(f"cash:{rail}:platform", asset)
+
+
+def rail_expense(rail: str, offering: str, asset: str) -> Account:
+    """What the provider kept of this offering's payments."""
+    return Account(f"expense:{rail}:{offering}", asset)
+
+
+def escrow(offering: str, asset: str) -> Account:
+    """Unreleased money owed to investors."""
+    return Account(f"escrow:{offering}", asset)
+
+
+def unapplied(rail: str, offering: str, asset: str) -> Account:
+    """Received, but not (yet) for a held commitment."""
+    return Account(f"unapplied:{rail}:{offering}", asset)
+
+
+def refunds(offering: str, asset: str) -> Account:
+    """Owed back to investors."""
+    return Account(f"refunds:{offering}", asset)
+
+
+def unclaimed(offering: str, asset: str) -> Account:
+    """Owed back, but could not be paid back; has an owner and a date."""
+    return Account(f"unclaimed:{offering}", asset)
+
+
+def payable(issuer: str, offering: str, asset: str) -> Account:
+    """Released to the issuer, not sent."""
+    return Account(f"payable:{issuer}:{offering}", asset)
+
+
+def paying(issuer: str, offering: str, asset: str) -> Account:
+    """Reserved for one payout in flight."""
+    return Account(f"paying:{issuer}:{offering}", asset)
+
+
+def fees(offering: str, asset: str) -> Account:
+    """Our income from this offering, until it is swept."""
+    return Account(f"fees:{offering}", asset)
+
+
+def capital(asset: str) -> Account:
+    """Our own money behind the float."""
+    return Account("capital:platform", asset)
+
+
+def authorised(token_class: str, token: str) -> Account:
+    """Contra of all tokens of the class."""
+    return Account(f"authorised:{token_class}", token)
+
+
+def unissued(token_class: str, token: str) -> Account:
+    """Authorised and promised to nobody."""
+    return Account(f"unissued:{token_class}", token)
+
+
+def reserved(offering: str, token: str) -> Account:
+    """Promised to an offering's investors, not issued."""
+    return Account(f"reserved:{offering}", token)
+
+
+def outstanding(token_class: str, token: str) -> Account:
+    """Issued: equals the register."""
+    return Account(f"outstanding:{token_class}", token)

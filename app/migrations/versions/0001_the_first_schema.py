@@ -1,0 +1,993 @@
+"""The first schema
+
+Revision: 0001
+Follows:
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from app.db import UTCDateTime
+from app.ledger import triggers
+
+APPEND_ONLY = (
+    "journal",
+    "journal_seal",
+    "entry",
+    "escrow_statement",
+    "register_entry",
+    "log_entry",
+    "terms_version",
+    "evidence",
+    "attestation",
+    "release",
+    "operation_effect",
+    "rail_event",
+)
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "account",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("asset", sa.Text(), nullable=False),
+        sa.Column("side", sa.Text(), nullable=False),
+        sa.Column("may_be_negative", sa.Boolean(), nullable=False),
+        sa.Column("offering_id", sa.BigInteger(), nullable=True),
+        sa.Column("balance", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("side IN ('debit', 'credit')", name=op.f("ck_account_side")),
+        sa.CheckConstraint("may_be_negative OR balance >= 0", name=op.f("ck_account_balance_not_negative")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_account")),
+        sa.UniqueConstraint("address", "asset", name=op.f("uq_account_address_asset")),
+    )
+    op.create_index("ix_account_offering_id", "account", ["offering_id"], unique=False)
+    op.create_table(
+        "contract",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("draft_document", sa.Text(), nullable=False),
+        sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.Column("updated_at", UTCDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_contract")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_contract_public_id")),
+    )
+    op.create_table(
+        "demo_clock",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("offset_seconds", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_demo_clock_one_row")),
+        sa.CheckConstraint("offset_seconds >= 0", name=op.f("ck_demo_clock_forward_only")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_demo_clock")),
+    )
+    op.create_table(
+        "escrow_statement",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("offering_id", sa.BigInteger(), nullable=False),
+        sa.Column("commitment_id", sa.BigInteger(), nullable=False),
+        sa.Column("party_id", sa.BigInteger(), nullable=False),
+        sa.Column("ordinal", sa.BigInteger(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.Column("tokens_issued", sa.BigInteger(), nullable=False),
+        sa.Column("unreleased_after_minor", sa.BigInteger(), nullable=False),
+        sa.Column("released_after_minor", sa.BigInteger(), nullable=False),
+        sa.Column("issued_after_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("entitled_after_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("milestone_id", sa.BigInteger(), nullable=True),
+        sa.Column("journal_id", sa.BigInteger(), nullable=False),
+        sa.Column("occurred_at", UTCDateTime(), nullable=False),
+        sa.CheckConstraint(
+            "issued_after_tokens >= 0 AND issued_after_tokens <= entitled_after_tokens",
+            name=op.f("ck_escrow_statement_never_above_the_entitlement"),
+        ),
+        sa.CheckConstraint(
+            "unreleased_after_minor >= 0 AND released_after_minor >= 0",
+            name=op.f("ck_escrow_statement_money_not_negative"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_escrow_statement")),
+        sa.UniqueConstraint("commitment_id", "seq", name=op.f("uq_escrow_statement_commitment_id_seq")),
+    )
+    op.create_index("ix_escrow_statement_journal_id", "escrow_statement", ["journal_id"], unique=False)
+    op.create_index(
+        "ix_escrow_statement_offering_id_commitment_id",
+        "escrow_statement",
+        ["offering_id", "commitment_id", "seq"],
+        unique=False,
+    )
+    op.create_table(
+        "idempotency_key",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("operation", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("fields_hash", sa.String(length=64), nullable=False),
+        sa.Column("result_ref", sa.Text(), nullable=True),
+        sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_idempotency_key")),
+        sa.UniqueConstraint("actor", "operation", "key", name=op.f("uq_idempotency_key_actor_operation_key")),
+    )
+    op.create_table(
+        "job_failure",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("job", sa.Text(), nullable=False),
+        sa.Column("object_id", sa.BigInteger(), nullable=False),
+        sa.Column("attempts", sa.BigInteger(), nullable=False),
+        sa.Column("next_at", UTCDateTime(), nullable=False),
+        sa.Column("last_error", sa.Text(), nullable=False),
+        sa.Column("quarantined_at", UTCDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_job_failure")),
+        sa.UniqueConstraint("job", "object_id", name=op.f("uq_job_failure_job_object_id")),
+    )
+    op.create_table(
+        "journal_seal",
+        sa.Column("journal_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("journal_id", name=op.f("pk_journal_seal")),
+    )
+    op.create_table(
+        "log_entry",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", UTCDateTime(), nullable=False),
+        sa.Column("actor_user_id", sa.BigInteger(), nullable=True),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("object_id", sa.Text(), nullable=False),
+        sa.Column("before", sa.Text(), nullable=True),
+        sa.Column("after", sa.Text(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("row_count", sa.BigInteger(), nullable=True),
+        sa.Column("content_hash", sa.String(length=64), nullable=False),
+        sa.CheckConstraint(
+            "row_count IS NULL OR row_count >= 0", name=op.f("ck_log_entry_row_count_not_negative")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_log_entry")),
+        info={"append_only": True},
+    )
+    op.create_index(op.f("ix_log_entry_actor_user_id_id"), "log_entry", ["actor_user_id", "id"], unique=False)
+    op.create_index(op.f("ix_log_entry_object_id_id"), "log_entry", ["object_id", "id"], unique=False)
+    op.create_table(
+        "operation",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("rail", sa.Text(), nullable=False),
+        sa.Column("offering_id", sa.BigInteger(), nullable=False),
+        sa.Column("commitment_id", sa.BigInteger(), nullable=True),
+        sa.Column("refund_id", sa.BigInteger(), nullable=True),
+        sa.Column("payout_id", sa.BigInteger(), nullable=True),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.Column("asset", sa.Text(), nullable=False),
+        sa.Column("method", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("state_since", UTCDateTime(), nullable=False),
+        sa.Column("epoch", sa.BigInteger(), nullable=False),
+        sa.Column("request", sa.Text(), nullable=True),
+        sa.Column("provider_ref", sa.Text(), nullable=True),
+        sa.Column("failure_code", sa.Text(), nullable=True),
+        sa.Column("failure_message", sa.Text(), nullable=True),
+        sa.Column("attempts", sa.BigInteger(), nullable=False),
+        sa.Column("next_at", UTCDateTime(), nullable=False),
+        sa.Column("lease_until", UTCDateTime(), nullable=True),
+        sa.Column("fence", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.CheckConstraint("kind IN ('collect', 'refund', 'payout')", name=op.f("ck_operation_kind")),
+        sa.CheckConstraint(
+            "state IN ('created', 'sending', 'unknown', 'pending', 'action_required', 'succeeded', 'failed', 'cancelled', 'needs_operator')",
+            name=op.f("ck_operation_state"),
+        ),
+        sa.CheckConstraint("amount_minor > 0", name=op.f("ck_operation_above_zero")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_operation")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_operation_public_id")),
+    )
+    op.create_index("ix_operation_commitment_id", "operation", ["commitment_id"], unique=False)
+    op.create_index(
+        "ix_operation_due",
+        "operation",
+        ["next_at"],
+        unique=False,
+        sqlite_where=sa.text("state IN ('created', 'sending', 'unknown')"),
+        postgresql_where=sa.text("state IN ('created', 'sending', 'unknown')"),
+    )
+    op.create_index("ix_operation_offering_id_state", "operation", ["offering_id", "state"], unique=False)
+    op.create_index("ix_operation_payout_id", "operation", ["payout_id"], unique=False)
+    op.create_index("ix_operation_refund_id", "operation", ["refund_id"], unique=False)
+    op.create_table(
+        "outbox",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("payload", sa.Text(), nullable=False),
+        sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.Column("available_at", UTCDateTime(), nullable=False),
+        sa.Column("attempts", sa.BigInteger(), nullable=False),
+        sa.Column("claimed_until", UTCDateTime(), nullable=True),
+        sa.Column("done_at", UTCDateTime(), nullable=True),
+        sa.Column("quarantined_at", UTCDateTime(), nullable=True),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
+        sa.UniqueConstraint("key", name=op.f("uq_outbox_key")),
+    )
+    op.create_index(
+        "ix_outbox_open",
+        "outbox",
+        ["available_at"],
+        unique=False,
+        sqlite_where=sa.text("done_at IS NULL"),
+        postgresql_where=sa.text("done_at IS NULL"),
+    )
+    op.create_table(
+        "party",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.CheckConstraint("kind IN ('natural', 'legal')", name=op.f("ck_party_kind_known")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_party")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_party_public_id")),
+    )
+    op.create_table(
+        "payout",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("offering_id", sa.BigInteger(), nullable=False),
+        sa.Column("issuer_id", sa.BigInteger(), nullable=False),
+        sa.Column("release_id", sa.BigInteger(), nullable=False),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("waits_for", sa.Text(), nullable=True),
+        sa.Column("failures", sa.BigInteger(), nullable=False),
+        sa.Column("next_at", UTCDateTime(), nullable=False),
+        sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.Column("paid_at", UTCDateTime(), nullable=True),
+        sa.CheckConstraint(
+            "status IN ('waiting', 'reserved', 'sending', 'paid')", name=op.f("ck_payout_status")
+        ),
+        sa.CheckConstraint("amount_minor > 0", name=op.f("ck_payout_above_zero")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_payout")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_payout_public_id")),
+        sa.UniqueConstraint("release_id", name=op.f("uq_payout_release_id")),
+    )
+    op.create_index("ix_payout_offering_id_status", "payout", ["offering_id", "status"], unique=False)
+    op.create_table(
+        "rail_cursor",
+        sa.Column("rail", sa.Text(), nullable=False),
+        sa.Column("cursor", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("rail", name=op.f("pk_rail_cursor")),
+    )
+    op.create_table(
+        "rail_event",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("rail", sa.Text(), nullable=False),
+        sa.Column("event_id", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("received_at", UTCDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rail_event")),
+        sa.UniqueConstraint("rail", "event_id", name=op.f("uq_rail_event_rail_event_id")),
+    )
+    op.create_table(
+        "rate_limit",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("window_start", UTCDateTime(), nullable=False),
+        sa.Column("hits", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_rate_limit")),
+    )
+    op.create_table(
+        "register_entry",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("token_class_id", sa.BigInteger(), nullable=False),
+        sa.Column("party_id", sa.BigInteger(), nullable=False),
+        sa.Column("commitment_id", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("quantity", sa.BigInteger(), nullable=False),
+        sa.Column("journal_id", sa.BigInteger(), nullable=False),
+        sa.Column("acquired_at", UTCDateTime(), nullable=False),
+        sa.Column("occurred_at", UTCDateTime(), nullable=False),
+        sa.CheckConstraint("quantity <> 0", name=op.f("ck_register_entry_quantity_not_zero")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_register_entry")),
+        sa.UniqueConstraint(
+            "journal_id", "commitment_id", name=op.f("uq_register_entry_journal_id_commitment_id")
+        ),
+    )
+    op.create_index("ix_register_entry_party_id", "register_entry", ["party_id"], unique=False)
+    op.create_index(
+        "ix_register_entry_token_class_id_party_id",
+        "register_entry",
+        ["token_class_id", "party_id"],
+        unique=False,
+    )
+    op.create_table(
+        "release",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("offering_id", sa.BigInteger(), nullable=False),
+        sa.Column("milestone_id", sa.BigInteger(), nullable=True),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.Column("fee_minor", sa.BigInteger(), nullable=False),
+        sa.Column("tokens", sa.BigInteger(), nullable=False),
+        sa.Column("journal_id", sa.BigInteger(), nullable=False),
+        sa.Column("content_hash", sa.Text(), nullable=False),
+        sa.Column("occurred_at", UTCDateTime(), nullable=False),
+        sa.CheckConstraint("kind IN ('released', 'returned')", name=op.f("ck_release_kind")),
+        sa.CheckConstraint(
+            "amount_minor > 0 AND fee_minor >= 0 AND fee_minor <= amount_minor",
+            name=op.f("ck_release_amounts"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_release")),
+        sa.UniqueConstraint("journal_id", name=op.f("uq_release_journal_id")),
+        sa.UniqueConstraint("key", name=op.f("uq_release_key")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_release_public_id")),
+    )
+    op.create_index("ix_release_offering_id", "release", ["offering_id"], unique=False)
+    op.create_table(
+        "sandbox_event",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("event_id", sa.Text(), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("ref", sa.Text(), nullable=False),
+        sa.Column("occurred_at", UTCDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sandbox_event")),
+        sa.UniqueConstraint("event_id", name=op.f("uq_sandbox_event_event_id")),
+    )
+    op.create_table(
+        "sandbox_line",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("ref", sa.Text(), nullable=False),
+        sa.Column("offering_ref", sa.Text(), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.Column("asset", sa.Text(), nullable=False),
+        sa.Column("booked_at", UTCDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sandbox_line")),
+    )
+    op.create_index("ix_sandbox_line_offering_ref", "sandbox_line", ["offering_ref"], unique=False)
+    op.create_table(
+        "sandbox_transfer",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("ref", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("request_hash", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("offering_ref", sa.Text(), nullable=False),
+        sa.Column("source_ref", sa.Text(), nullable=True),
+        sa.Column("method", sa.Text(), nullable=False),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.Column("fee_minor", sa.BigInteger(), nullable=False),
+        sa.Column("asset", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("due_at", UTCDateTime(), nullable=True),
+        sa.Column("failure_code", sa.Text(), nullable=True),
+        sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sandbox_transfer")),
+        sa.UniqueConstraint("key", name=op.f("uq_sandbox_transfer_key")),
+        sa.UniqueConstraint("ref", name=op.f("uq_sandbox_transfer_ref")),
+    )
+    op.create_index("ix_sandbox_transfer_state_due_at", "sandbox_transfer", ["state", "due_at"], unique=False)
+    op.create_table(
+        "setup_token",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.Column("expires_at", UTCDateTime(), nullable=False),
+        sa.Column("used_at", UTCDateTime(), nullable=True),
+        sa.CheckConstraint("id = 1", name=op.f("ck_setup_token_one_row")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_setup_token")),
+    )
+    op.create_table(
+        "appointment",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("contract_id", sa.BigInteger(), nullable=False),
+        sa.Column("milestone_key", sa.Text(), nullable=False),
+        sa.Column("party_id", sa.BigInteger(), nullable=False),
+        sa.Column("appointed_by", sa.BigInteger(), nullable=False),
+        sa.Column("appointed_at", UTCDateTime(), nullable=False),
+        sa.Column("answer_by", UTCDateTime(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("answered_at", UTCDateTime(), nullable=True),
+        sa.CheckConstraint(
+            "state IN ('appointed', 'accepted', 'declined')", name=op.f("ck_appointment_state")
+        ),
+        sa.ForeignKeyConstraint(["contract_id"], ["contract.id"], name=op.f("fk_appointment_contract_id")),
+        sa.ForeignKeyConstraint(["party_id"], ["party.id"], name=op.f("fk_appointment_party_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_appointment")),
+        sa.UniqueConstraint(
+            "contract_id",
+            "milestone_key",
+            "party_id",
+            name=op.f("uq_appointment_contract_id_milestone_key_party_id"),
+        ),
+        sa.UniqueConstraint("public_id", name=op.f("uq_appointment_public_id")),
+    )
+    op.create_index("ix_appointment_party_id", "appointment", ["party_id"], unique=False)
+    op.create_table(
+        "issuer",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("party_id", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("place", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("payee_ref", sa.Text(), nullable=False),
+        sa.Column("payee_changed_at", UTCDateTime(), nullable=False),
+        sa.Column("created_by", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["party_id"], ["party.id"], name=op.f("fk_issuer_party_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_issuer")),
+        sa.UniqueConstraint("party_id", name=op.f("uq_issuer_party_id")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_issuer_public_id")),
+    )
+    op.create_table(
+        "journal",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("offering_id", sa.BigInteger(), nullable=True),
+        sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("content_hash", sa.Text(), nullable=False),
+        sa.Column("occurred_at", UTCDateTime(), nullable=False),
+        sa.Column("recorded_at", UTCDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["id"],
+            ["journal_seal.journal_id"],
+            name=op.f("fk_journal_id"),
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_journal")),
+        sa.UniqueConstraint("key", name=op.f("uq_journal_key")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_journal_public_id")),
+    )
+    op.create_index("ix_journal_offering_id_id", "journal", ["offering_id", "id"], unique=False)
+    op.create_table(
+        "milestone",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("contract_id", sa.BigInteger(), nullable=False),
+        sa.Column("offering_id", sa.BigInteger(), nullable=False),
+        sa.Column("ordinal", sa.BigInteger(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("tranche_bp", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("state_since", UTCDateTime(), nullable=False),
+        sa.Column("deadline_at", UTCDateTime(), nullable=True),
+        sa.Column("tranche_minor", sa.BigInteger(), nullable=True),
+        sa.Column("released_minor", sa.BigInteger(), nullable=False),
+        sa.Column("returned_minor", sa.BigInteger(), nullable=False),
+        sa.Column("target_at", UTCDateTime(), nullable=True),
+        sa.Column("long_stop_at", UTCDateTime(), nullable=True),
+        sa.Column("tolled_seconds", sa.BigInteger(), nullable=False),
+        sa.Column("tries_left", sa.BigInteger(), nullable=False),
+        sa.Column("is_late", sa.Boolean(), nullable=False),
+        sa.Column("suspended_reason", sa.Text(), nullable=True),
+        sa.Column("suspended_by", sa.BigInteger(), nullable=True),
+        sa.Column("settled_at", UTCDateTime(), nullable=True),
+        sa.CheckConstraint(
+            "released_minor >= 0 AND returned_minor >= 0", name=op.f("ck_milestone_amounts_not_negative")
+        ),
+        sa.CheckConstraint(
+            "tranche_minor IS NULL OR released_minor + returned_minor <= tranche_minor",
+            name=op.f("ck_milestone_never_more_than_the_tranche"),
+        ),
+        sa.ForeignKeyConstraint(["contract_id"], ["contract.id"], name=op.f("fk_milestone_contract_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_milestone")),
+        sa.UniqueConstraint("contract_id", "key", name=op.f("uq_milestone_contract_id_key")),
+        sa.UniqueConstraint("contract_id", "ordinal", name=op.f("uq_milestone_contract_id_ordinal")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_milestone_public_id")),
+    )
+    op.create_index("ix_milestone_offering_id", "milestone", ["offering_id"], unique=False)
+    op.create_index("ix_milestone_state_deadline_at", "milestone", ["state", "deadline_at"], unique=False)
+    op.create_table(
+        "operation_effect",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("operation_id", sa.BigInteger(), nullable=False),
+        sa.Column("effect", sa.Text(), nullable=False),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.Column("fee_minor", sa.BigInteger(), nullable=False),
+        sa.Column("journal_id", sa.BigInteger(), nullable=True),
+        sa.Column("occurred_at", UTCDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["operation_id"], ["operation.id"], name=op.f("fk_operation_effect_operation_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_operation_effect")),
+        sa.UniqueConstraint("operation_id", "effect", name=op.f("uq_operation_effect_operation_id_effect")),
+    )
+    op.create_table(
+        "receipt",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("offering_id", sa.BigInteger(), nullable=False),
+        sa.Column("commitment_id", sa.BigInteger(), nullable=False),
+        sa.Column("operation_id", sa.BigInteger(), nullable=False),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.CheckConstraint("status IN ('open', 'returned')", name=op.f("ck_receipt_status")),
+        sa.ForeignKeyConstraint(["operation_id"], ["operation.id"], name=op.f("fk_receipt_operation_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_receipt")),
+        sa.UniqueConstraint("operation_id", name=op.f("uq_receipt_operation_id")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_receipt_public_id")),
+    )
+    op.create_index("ix_receipt_offering_id_status", "receipt", ["offering_id", "status"], unique=False)
+    op.create_table(
+        "terms_version",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("contract_id", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("content_hash", sa.Text(), nullable=False),
+        sa.Column("published_by", sa.BigInteger(), nullable=False),
+        sa.Column("published_at", UTCDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["contract_id"], ["contract.id"], name=op.f("fk_terms_version_contract_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_terms_version")),
+        sa.UniqueConstraint("contract_id", "number", name=op.f("uq_terms_version_contract_id_number")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_terms_version_public_id")),
+    )
+    op.create_table(
+        "user_account",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("party_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("password_hash", sa.Text(), nullable=False),
+        sa.Column("session_nonce", sa.Text(), nullable=False),
+        sa.Column("totp_secret", sa.Text(), nullable=True),
+        sa.Column("totp_pending_secret", sa.Text(), nullable=True),
+        sa.Column("totp_confirmed_at", UTCDateTime(), nullable=True),
+        sa.Column("totp_last_step", sa.BigInteger(), nullable=True),
+        sa.Column("demo", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.Column("locked_at", UTCDateTime(), nullable=True),
+        sa.CheckConstraint(
+            "totp_confirmed_at IS NULL OR totp_secret IS NOT NULL",
+            name=op.f("ck_user_account_confirmed_factor_has_secret"),
+        ),
+        sa.ForeignKeyConstraint(["party_id"], ["party.id"], name=op.f("fk_user_account_party_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_user_account")),
+        sa.UniqueConstraint("email", name=op.f("uq_user_account_email")),
+        sa.UniqueConstraint("party_id", name=op.f("uq_user_account_party_id")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_user_account_public_id")),
+    )
+    op.create_table(
+        "entry",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("journal_id", sa.BigInteger(), nullable=False),
+        sa.Column("account_id", sa.BigInteger(), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("balance_after", sa.BigInteger(), nullable=False),
+        sa.Column("account_version", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("amount <> 0", name=op.f("ck_entry_amount_not_zero")),
+        sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_entry_account_id")),
+        sa.ForeignKeyConstraint(["journal_id"], ["journal.id"], name=op.f("fk_entry_journal_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_entry")),
+        sa.UniqueConstraint(
+            "account_id", "account_version", name=op.f("uq_entry_account_id_account_version")
+        ),
+    )
+    op.create_index("ix_entry_journal_id", "entry", ["journal_id"], unique=False)
+    op.create_table(
+        "invitation",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("invited_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.Column("expires_at", UTCDateTime(), nullable=False),
+        sa.Column("accepted_at", UTCDateTime(), nullable=True),
+        sa.CheckConstraint(
+            "role IN ('operator', 'supervisor')", name=op.f("ck_invitation_role_by_invitation")
+        ),
+        sa.ForeignKeyConstraint(["invited_by"], ["user_account.id"], name=op.f("fk_invitation_invited_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_invitation")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_invitation_public_id")),
+        sa.UniqueConstraint("token_hash", name=op.f("uq_invitation_token_hash")),
+    )
+    op.create_table(
+        "membership",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("party_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.Column("approved_at", UTCDateTime(), nullable=True),
+        sa.Column("ended_at", UTCDateTime(), nullable=True),
+        sa.CheckConstraint(
+            "role IN ('investor', 'founder', 'auditor', 'operator', 'supervisor')",
+            name=op.f("ck_membership_role_known"),
+        ),
+        sa.ForeignKeyConstraint(["party_id"], ["party.id"], name=op.f("fk_membership_party_id")),
+        sa.ForeignKeyConstraint(["user_id"], ["user_account.id"], name=op.f("fk_membership_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_membership")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_membership_public_id")),
+        sa.UniqueConstraint("user_id", "party_id", "role", name=op.f("uq_membership_user_id_party_id_role")),
+    )
+    op.create_index(op.f("ix_membership_party_id_role"), "membership", ["party_id", "role"], unique=False)
+    op.create_table(
+        "notice",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("object_id", sa.Text(), nullable=False),
+        sa.Column("params", sa.Text(), nullable=False),
+        sa.Column("occurred_at", UTCDateTime(), nullable=False),
+        sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.Column("mailed_at", UTCDateTime(), nullable=True),
+        sa.Column("read_at", UTCDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(["user_id"], ["user_account.id"], name=op.f("fk_notice_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notice")),
+        sa.UniqueConstraint("key", "user_id", name=op.f("uq_notice_key_user_id")),
+    )
+    op.create_index(
+        "ix_notice_unmailed",
+        "notice",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("mailed_at IS NULL"),
+        postgresql_where=sa.text("mailed_at IS NULL"),
+    )
+    op.create_index("ix_notice_user_id_id", "notice", ["user_id", "id"], unique=False)
+    op.create_table(
+        "recovery_code",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("code_hash", sa.String(length=64), nullable=False),
+        sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.Column("used_at", UTCDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(["user_id"], ["user_account.id"], name=op.f("fk_recovery_code_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_recovery_code")),
+        sa.UniqueConstraint("user_id", "code_hash", name=op.f("uq_recovery_code_user_id_code_hash")),
+    )
+    op.create_table(
+        "submission",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("milestone_id", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("statement", sa.Text(), nullable=False),
+        sa.Column("contract_hash", sa.Text(), nullable=True),
+        sa.Column("manifest_hash", sa.Text(), nullable=True),
+        sa.Column("created_by", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.Column("received_at", UTCDateTime(), nullable=True),
+        sa.Column("review_due_at", UTCDateTime(), nullable=True),
+        sa.Column("verdict", sa.Text(), nullable=True),
+        sa.Column("verdict_detail", sa.Text(), nullable=True),
+        sa.Column("decided_at", UTCDateTime(), nullable=True),
+        sa.CheckConstraint(
+            "status IN ('draft', 'discarded', 'received', 'decided')", name=op.f("ck_submission_status")
+        ),
+        sa.ForeignKeyConstraint(["milestone_id"], ["milestone.id"], name=op.f("fk_submission_milestone_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_submission")),
+        sa.UniqueConstraint("milestone_id", "number", name=op.f("uq_submission_milestone_id_number")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_submission_public_id")),
+    )
+    op.create_table(
+        "token_class",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("issuer_id", sa.BigInteger(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("rights", sa.Text(), nullable=False),
+        sa.Column("authorised_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("existing_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.CheckConstraint("authorised_tokens > 0", name=op.f("ck_token_class_authorised_above_zero")),
+        sa.CheckConstraint("existing_tokens >= 0", name=op.f("ck_token_class_existing_not_negative")),
+        sa.ForeignKeyConstraint(["issuer_id"], ["issuer.id"], name=op.f("fk_token_class_issuer_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_token_class")),
+        sa.UniqueConstraint("code", name=op.f("uq_token_class_code")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_token_class_public_id")),
+    )
+    op.create_table(
+        "attestation",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("submission_id", sa.BigInteger(), nullable=False),
+        sa.Column("party_id", sa.BigInteger(), nullable=False),
+        sa.Column("user_id", sa.BigInteger(), nullable=False),
+        sa.Column("findings", sa.Text(), nullable=False),
+        sa.Column("contract_hash", sa.Text(), nullable=False),
+        sa.Column("manifest_hash", sa.Text(), nullable=False),
+        sa.Column("content_hash", sa.Text(), nullable=False),
+        sa.Column("key_id", sa.Text(), nullable=True),
+        sa.Column("algorithm", sa.Text(), nullable=True),
+        sa.Column("signature", sa.Text(), nullable=True),
+        sa.Column("signed_at", UTCDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["party_id"], ["party.id"], name=op.f("fk_attestation_party_id")),
+        sa.ForeignKeyConstraint(
+            ["submission_id"], ["submission.id"], name=op.f("fk_attestation_submission_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_attestation")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_attestation_public_id")),
+        sa.UniqueConstraint("submission_id", "party_id", name=op.f("uq_attestation_submission_id_party_id")),
+    )
+    op.create_index("ix_attestation_party_id", "attestation", ["party_id"], unique=False)
+    op.create_table(
+        "evidence",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("submission_id", sa.BigInteger(), nullable=False),
+        sa.Column("ordinal", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("filename", sa.Text(), nullable=False),
+        sa.Column("media_type", sa.Text(), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("uploaded_by", sa.BigInteger(), nullable=False),
+        sa.Column("uploaded_at", UTCDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["submission_id"], ["submission.id"], name=op.f("fk_evidence_submission_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_evidence")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_evidence_public_id")),
+        sa.UniqueConstraint("submission_id", "ordinal", name=op.f("uq_evidence_submission_id_ordinal")),
+    )
+    op.create_table(
+        "offering",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("slug", sa.Text(), nullable=False),
+        sa.Column("issuer_id", sa.BigInteger(), nullable=False),
+        sa.Column("token_class_id", sa.BigInteger(), nullable=False),
+        sa.Column("contract_id", sa.BigInteger(), nullable=False),
+        sa.Column("terms_version_id", sa.BigInteger(), nullable=True),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("pitch", sa.Text(), nullable=False),
+        sa.Column("story", sa.Text(), nullable=False),
+        sa.Column("risks", sa.Text(), nullable=False),
+        sa.Column("sector", sa.Text(), nullable=False),
+        sa.Column("rail", sa.Text(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("price_micro", sa.BigInteger(), nullable=False),
+        sa.Column("minimum_minor", sa.BigInteger(), nullable=False),
+        sa.Column("target_minor", sa.BigInteger(), nullable=False),
+        sa.Column("maximum_minor", sa.BigInteger(), nullable=False),
+        sa.Column("minimum_ticket_minor", sa.BigInteger(), nullable=False),
+        sa.Column("fee_bp", sa.BigInteger(), nullable=False),
+        sa.Column("zone", sa.Text(), nullable=False),
+        sa.Column("calendar", sa.Text(), nullable=False),
+        sa.Column("deadline_at", UTCDateTime(), nullable=False),
+        sa.Column("cancel_until", UTCDateTime(), nullable=False),
+        sa.Column("long_stop_at", UTCDateTime(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("state_since", UTCDateTime(), nullable=False),
+        sa.Column("step_due_at", UTCDateTime(), nullable=True),
+        sa.Column("committed_minor", sa.BigInteger(), nullable=False),
+        sa.Column("commitment_count", sa.BigInteger(), nullable=False),
+        sa.Column("submitted_by", sa.BigInteger(), nullable=True),
+        sa.Column("approved_by", sa.BigInteger(), nullable=True),
+        sa.Column("launched_at", UTCDateTime(), nullable=True),
+        sa.Column("closed_at", UTCDateTime(), nullable=True),
+        sa.Column("proceeds_minor", sa.BigInteger(), nullable=True),
+        sa.Column("end_trigger", sa.Text(), nullable=True),
+        sa.Column("end_reason", sa.Text(), nullable=True),
+        sa.Column("ended_at", UTCDateTime(), nullable=True),
+        sa.Column("releases_stopped", sa.Text(), nullable=True),
+        sa.Column("changes_asked", sa.Text(), nullable=True),
+        sa.Column("created_by", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.CheckConstraint(
+            "committed_minor >= 0 AND committed_minor <= maximum_minor", name=op.f("ck_offering_hard_stop")
+        ),
+        sa.CheckConstraint("fee_bp >= 0 AND fee_bp <= 2000", name=op.f("ck_offering_fee")),
+        sa.CheckConstraint(
+            "minimum_minor > 0 AND minimum_minor <= target_minor AND target_minor <= maximum_minor",
+            name=op.f("ck_offering_amounts_in_order"),
+        ),
+        sa.CheckConstraint("minimum_ticket_minor > 0", name=op.f("ck_offering_ticket_above_zero")),
+        sa.CheckConstraint("price_micro > 0", name=op.f("ck_offering_price_above_zero")),
+        sa.CheckConstraint(
+            "submitted_by IS NULL OR approved_by IS NULL OR submitted_by <> approved_by",
+            name=op.f("ck_offering_four_eyes"),
+        ),
+        sa.ForeignKeyConstraint(["contract_id"], ["contract.id"], name=op.f("fk_offering_contract_id")),
+        sa.ForeignKeyConstraint(["issuer_id"], ["issuer.id"], name=op.f("fk_offering_issuer_id")),
+        sa.ForeignKeyConstraint(
+            ["terms_version_id"], ["terms_version.id"], name=op.f("fk_offering_terms_version_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["token_class_id"], ["token_class.id"], name=op.f("fk_offering_token_class_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_offering")),
+        sa.UniqueConstraint("contract_id", name=op.f("uq_offering_contract_id")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_offering_public_id")),
+        sa.UniqueConstraint("slug", name=op.f("uq_offering_slug")),
+    )
+    op.create_index("ix_offering_state_deadline_at", "offering", ["state", "deadline_at"], unique=False)
+    op.create_table(
+        "commitment",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("offering_id", sa.BigInteger(), nullable=False),
+        sa.Column("party_id", sa.BigInteger(), nullable=False),
+        sa.Column("user_id", sa.BigInteger(), nullable=False),
+        sa.Column("ordinal", sa.BigInteger(), nullable=False),
+        sa.Column("tokens", sa.BigInteger(), nullable=False),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.Column("price_micro", sa.BigInteger(), nullable=False),
+        sa.Column("terms_version_id", sa.BigInteger(), nullable=False),
+        sa.Column("wording_hash", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("status_since", UTCDateTime(), nullable=False),
+        sa.Column("pay_by", UTCDateTime(), nullable=False),
+        sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.CheckConstraint(
+            "status IN ('awaiting_payment', 'clearing', 'payment_failed', 'held', 'expired', 'cancelled', 'reversed', 'lapsed')",
+            name=op.f("ck_commitment_status"),
+        ),
+        sa.CheckConstraint("tokens > 0 AND amount_minor > 0", name=op.f("ck_commitment_above_zero")),
+        sa.ForeignKeyConstraint(["offering_id"], ["offering.id"], name=op.f("fk_commitment_offering_id")),
+        sa.ForeignKeyConstraint(["party_id"], ["party.id"], name=op.f("fk_commitment_party_id")),
+        sa.ForeignKeyConstraint(
+            ["terms_version_id"], ["terms_version.id"], name=op.f("fk_commitment_terms_version_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_commitment")),
+        sa.UniqueConstraint("offering_id", "ordinal", name=op.f("uq_commitment_offering_id_ordinal")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_commitment_public_id")),
+    )
+    op.create_index("ix_commitment_party_id_id", "commitment", ["party_id", "id"], unique=False)
+    op.create_index("ix_commitment_status_pay_by", "commitment", ["status", "pay_by"], unique=False)
+    op.create_index(
+        "uq_commitment_unpaid",
+        "commitment",
+        ["offering_id", "party_id"],
+        unique=True,
+        sqlite_where=sa.text("status IN ('awaiting_payment', 'payment_failed')"),
+        postgresql_where=sa.text("status IN ('awaiting_payment', 'payment_failed')"),
+    )
+    op.create_table(
+        "refund",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("offering_id", sa.BigInteger(), nullable=False),
+        sa.Column("commitment_id", sa.BigInteger(), nullable=False),
+        sa.Column("party_id", sa.BigInteger(), nullable=False),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("failures", sa.BigInteger(), nullable=False),
+        sa.Column("journal_id", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.Column("due_at", UTCDateTime(), nullable=False),
+        sa.Column("done_at", UTCDateTime(), nullable=True),
+        sa.CheckConstraint(
+            "status IN ('open', 'sending', 'done', 'failed', 'unclaimed')", name=op.f("ck_refund_status")
+        ),
+        sa.CheckConstraint("amount_minor > 0", name=op.f("ck_refund_above_zero")),
+        sa.ForeignKeyConstraint(["commitment_id"], ["commitment.id"], name=op.f("fk_refund_commitment_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_refund")),
+        sa.UniqueConstraint("journal_id", "commitment_id", name=op.f("uq_refund_journal_id_commitment_id")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_refund_public_id")),
+    )
+    op.create_index("ix_refund_commitment_id", "refund", ["commitment_id"], unique=False)
+    op.create_index("ix_refund_offering_id_status", "refund", ["offering_id", "status"], unique=False)
+    op.create_index(
+        "ix_refund_open",
+        "refund",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("status = 'open'"),
+        postgresql_where=sa.text("status = 'open'"),
+    )
+    triggers.install(op.get_bind(), APPEND_ONLY)
+
+
+def downgrade() -> None:
+    triggers.remove(op.get_bind(), APPEND_ONLY)
+    op.drop_index(
+        "ix_refund_open",
+        table_name="refund",
+        sqlite_where=sa.text("status = 'open'"),
+        postgresql_where=sa.text("status = 'open'"),
+    )
+    op.drop_index("ix_refund_offering_id_status", table_name="refund")
+    op.drop_index("ix_refund_commitment_id", table_name="refund")
+    op.drop_table("refund")
+    op.drop_index(
+        "uq_commitment_unpaid",
+        table_name="commitment",
+        sqlite_where=sa.text("status IN ('awaiting_payment', 'payment_failed')"),
+        postgresql_where=sa.text("status IN ('awaiting_payment', 'payment_failed')"),
+    )
+    op.drop_index("ix_commitment_status_pay_by", table_name="commitment")
+    op.drop_index("ix_commitment_party_id_id", table_name="commitment")
+    op.drop_table("commitment")
+    op.drop_index("ix_offering_state_deadline_at", table_name="offering")
+    op.drop_table("offering")
+    op.drop_table("evidence")
+    op.drop_index("ix_attestation_party_id", table_name="attestation")
+    op.drop_table("attestation")
+    op.drop_table("token_class")
+    op.drop_table("submission")
+    op.drop_table("recovery_code")
+    op.drop_index("ix_notice_user_id_id", table_name="notice")
+    op.drop_index(
+        "ix_notice_unmailed",
+        table_name="notice",
+        sqlite_where=sa.text("mailed_at IS NULL"),
+        postgresql_where=sa.text("mailed_at IS NULL"),
+    )
+    op.drop_table("notice")
+    op.drop_index(op.f("ix_membership_party_id_role"), table_name="membership")
+    op.drop_table("membership")
+    op.drop_table("invitation")
+    op.drop_index("ix_entry_journal_id", table_name="entry")
+    op.drop_table("entry")
+    op.drop_table("user_account")
+    op.drop_table("terms_version")
+    op.drop_index("ix_receipt_offering_id_status", table_name="receipt")
+    op.drop_table("receipt")
+    op.drop_table("operation_effect")
+    op.drop_index("ix_milestone_state_deadline_at", table_name="milestone")
+    op.drop_index("ix_milestone_offering_id", table_name="milestone")
+    op.drop_table("milestone")
+    op.drop_index("ix_journal_offering_id_id", table_name="journal")
+    op.drop_table("journal")
+    op.drop_table("issuer")
+    op.drop_index("ix_appointment_party_id", table_name="appointment")
+    op.drop_table("appointment")
+    op.drop_table("setup_token")
+    op.drop_index("ix_sandbox_transfer_state_due_at", table_name="sandbox_transfer")
+    op.drop_table("sandbox_transfer")
+    op.drop_index("ix_sandbox_line_offering_ref", table_name="sandbox_line")
+    op.drop_table("sandbox_line")
+    op.drop_table("sandbox_event")
+    op.drop_index("ix_release_offering_id", table_name="release")
+    op.drop_table("release")
+    op.drop_index("ix_register_entry_token_class_id_party_id", table_name="register_entry")
+    op.drop_index("ix_register_entry_party_id", table_name="register_entry")
+    op.drop_table("register_entry")
+    op.drop_table("rate_limit")
+    op.drop_table("rail_event")
+    op.drop_table("rail_cursor")
+    op.drop_index("ix_payout_offering_id_status", table_name="payout")
+    op.drop_table("payout")
+    op.drop_table("party")
+    op.drop_index(
+        "ix_outbox_open",
+        table_name="outbox",
+        sqlite_where=sa.text("done_at IS NULL"),
+        postgresql_where=sa.text("done_at IS NULL"),
+    )
+    op.drop_table("outbox")
+    op.drop_index("ix_operation_refund_id", table_name="operation")
+    op.drop_index("ix_operation_payout_id", table_name="operation")
+    op.drop_index("ix_operation_offering_id_state", table_name="operation")
+    op.drop_index(
+        "ix_operation_due",
+        table_name="operation",
+        sqlite_where=sa.text("state IN ('created', 'sending', 'unknown')"),
+        postgresql_where=sa.text("state IN ('created', 'sending', 'unknown')"),
+    )
+    op.drop_index("ix_operation_commitment_id", table_name="operation")
+    op.drop_table("operation")
+    op.drop_index(op.f("ix_log_entry_object_id_id"), table_name="log_entry")
+    op.drop_index(op.f("ix_log_entry_actor_user_id_id"), table_name="log_entry")
+    op.drop_table("log_entry")
+    op.drop_table("journal_seal")
+    op.drop_table("job_failure")
+    op.drop_table("idempotency_key")
+    op.drop_index("ix_escrow_statement_offering_id_commitment_id", table_name="escrow_statement")
+    op.drop_index("ix_escrow_statement_journal_id", table_name="escrow_statement")
+    op.drop_table("escrow_statement")
+    op.drop_table("demo_clock")
+    op.drop_table("contract")
+    op.drop_index("ix_account_offering_id", table_name="account")
+    op.drop_table("account")

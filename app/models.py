@@ -1,0 +1,18 @@
+"""Import every table once, so that ``Base.metadata`` is whole (migrations, self-check)."""
+
+from app import clock, idempotency, ratelimit  # noqa: F401
+from app.accounts import models as accounts  # noqa: F401
+from app.audit import models as audit  # noqa: F401
+from app.commitments import models as commitments  # noqa: F401
+from app.contracts import models as contracts  # noqa: F401
+from app.db import Base
+from app.ledger import models as ledger  # noqa: F401
+from app.notices import models as notices  # noqa: F401
+from app.offerings import models as offerings  # noqa: F401
+from app.outbox import models as outbox  # noqa: F401
+from app.payments import models as payments  # noqa: F401
+from app.payments import sandbox_models  # noqa: F401
+from app.progress import models as progress  # noqa: F401
+from app.register import models as register  # noqa: F401
+
+metadata = Base.metadata

@@ -1,0 +1,34 @@
+"""Notices: what a person was told, once, after it was true."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import Base, BigIntPK
+
+
+class Notice(Base):
+    """One notice to one user. ``key`` makes it unique; ``params`` are ids and figures (PPL-4, PPL-6)."""
+
+    __tablename__ = "notice"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["user_id"], ["user_account.id"]),
+        sa.UniqueConstraint("key", "user_id"),
+        sa.Index("ix_notice_user_id_id", "user_id", "id"),
+        sa.Index("ix_notice_unmailed", "id", sqlite_where=sa.text("mailed_at IS NULL"),
+                 postgresql_where=sa.text("mailed_at IS NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(BigIntPK, primary_key=True)
+    key: Mapped[str]
+    user_id: Mapped[int]
+    kind: Mapped[str]
+    object_id: Mapped[str]
+    params: Mapped[str]
+    occurred_at: Mapped[dt.datetime]
+    created_at: Mapped[dt.datetime]
+    mailed_at: Mapped[dt.datetime | None]
+    read_at: Mapped[dt.datetime | None]

@@ -1,0 +1,133 @@
+"""Issuers, their token classes and their offerings."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import Base, BigIntPK
+
+
+class Issuer(Base):
+    """A company that raises money. ``payee_ref`` is where its payouts go, at its rail (MIL-12)."""
+
+    __tablename__ = "issuer"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["party_id"], ["party.id"]),
+        sa.UniqueConstraint("public_id"),
+        sa.UniqueConstraint("party_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigIntPK, primary_key=True)
+    public_id: Mapped[str]
+    party_id: Mapped[int]
+    name: Mapped[str]
+    place: Mapped[str]
+    description: Mapped[str]
+    payee_ref: Mapped[str]
+    payee_changed_at: Mapped[dt.datetime]
+    created_by: Mapped[int]
+    created_at: Mapped[dt.datetime]
+
+
+class TokenClass(Base):
+    """A class of tokenized equity. ``code`` names its asset in the ledger: ``CODE/0``."""
+
+    __tablename__ = "token_class"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["issuer_id"], ["issuer.id"]),
+        sa.UniqueConstraint("public_id"),
+        sa.UniqueConstraint("code"),
+        sa.CheckConstraint("authorised_tokens > 0", name="authorised_above_zero"),
+        sa.CheckConstraint("existing_tokens >= 0", name="existing_not_negative"),
+    )
+
+    id: Mapped[int] = mapped_column(BigIntPK, primary_key=True)
+    public_id: Mapped[str]
+    issuer_id: Mapped[int]
+    code: Mapped[str]
+    name: Mapped[str]
+    rights: Mapped[str]
+    authorised_tokens: Mapped[int]
+    #: Equity of the company outside this class, in tokens of equal weight: the cap table's other holders.
+    existing_tokens: Mapped[int]
+    created_at: Mapped[dt.datetime]
+
+    @property
+    def asset(self) -> str:
+        return f"{self.code}/0"
+
+
+class Offering(Base):
+    """One raise. Amounts in minor units of ``currency``, the price in millionths of its major unit.
+
+    ``committed_minor`` counts every commitment that holds a place; the database keeps it at or below
+    the maximum, so that two people cannot both take the last place (OFF-5, COM-7).
+    """
+
+    __tablename__ = "offering"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["issuer_id"], ["issuer.id"]),
+        sa.ForeignKeyConstraint(["token_class_id"], ["token_class.id"]),
+        sa.ForeignKeyConstraint(["contract_id"], ["contract.id"]),
+        sa.ForeignKeyConstraint(["terms_version_id"], ["terms_version.id"]),
+        sa.UniqueConstraint("public_id"),
+        sa.UniqueConstraint("slug"),
+        sa.UniqueConstraint("contract_id"),
+        sa.CheckConstraint("committed_minor >= 0 AND committed_minor <= maximum_minor", name="hard_stop"),
+        sa.CheckConstraint("minimum_minor > 0 AND minimum_minor <= target_minor AND target_minor <= maximum_minor",
+                           name="amounts_in_order"),
+        sa.CheckConstraint("price_micro > 0", name="price_above_zero"),
+        sa.CheckConstraint("minimum_ticket_minor > 0", name="ticket_above_zero"),
+        sa.CheckConstraint("fee_bp >= 0 AND fee_bp <= 2000", name="fee"),
+        sa.CheckConstraint("submitted_by IS NULL OR approved_by IS NULL OR submitted_by <> approved_by",
+                           name="four_eyes"),
+        sa.Index("ix_offering_state_deadline_at", "state", "deadline_at"),
+    )
+
+    id: Mapped[int] = mapped_column(BigIntPK, primary_key=True)
+    public_id: Mapped[str]
+    slug: Mapped[str]
+    issuer_id: Mapped[int]
+    token_class_id: Mapped[int]
+    contract_id: Mapped[int]
+    terms_version_id: Mapped[int | None]
+    name: Mapped[str]
+    pitch: Mapped[str]
+    story: Mapped[str]
+    risks: Mapped[str]
+    sector: Mapped[str]
+    rail: Mapped[str]
+    currency: Mapped[str]
+    price_micro: Mapped[int]
+    minimum_minor: Mapped[int]
+    target_minor: Mapped[int]
+    maximum_minor: Mapped[int]
+    minimum_ticket_minor: Mapped[int]
+    fee_bp: Mapped[int]
+    zone: Mapped[str]
+    calendar: Mapped[str]
+    deadline_at: Mapped[dt.datetime]
+    cancel_until: Mapped[dt.datetime]
+    long_stop_at: Mapped[dt.datetime]
+    state: Mapped[str]
+    state_since: Mapped[dt.datetime]
+    #: The next instant at which silence has its effect in the present state (TIM-5).
+    step_due_at: Mapped[dt.datetime | None]
+    committed_minor: Mapped[int] = mapped_column(default=0)
+    commitment_count: Mapped[int] = mapped_column(default=0)
+    submitted_by: Mapped[int | None]
+    approved_by: Mapped[int | None]
+    launched_at: Mapped[dt.datetime | None]
+    closed_at: Mapped[dt.datetime | None]
+    proceeds_minor: Mapped[int | None]
+    end_trigger: Mapped[str | None]
+    end_reason: Mapped[str | None]
+    ended_at: Mapped[dt.datetime | None]
+    #: Set when releases must not run, with the reason a person reads; None otherwise.
+    releases_stopped: Mapped[str | None]
+    changes_asked: Mapped[str | None]
+    created_by: Mapped[int]
+    created_at: Mapped[dt.datetime]

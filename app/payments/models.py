@@ -1,0 +1,156 @@
+"""Operations at payment rails, what they effected, what the rails reported, and payouts."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import Base, BigIntPK
+
+#: States in which the outcome is open; nothing that depends on the operation may be decided.
+UNDECIDED = ("created", "sending", "unknown", "pending", "action_required", "needs_operator")
+
+
+class Operation(Base):
+    """One intended movement of money outside: intend, call, record (docs/architecture.md).
+
+    ``request`` is frozen when it is first sent and sent again byte for byte within an epoch.
+    ``lease_until`` and ``fence`` keep two workers off one operation.
+    """
+
+    __tablename__ = "operation"
+    __table_args__ = (
+        sa.UniqueConstraint("public_id"),
+        sa.CheckConstraint("kind IN ('collect', 'refund', 'payout')", name="kind"),
+        sa.CheckConstraint(
+            "state IN ('created', 'sending', 'unknown', 'pending', 'action_required', 'succeeded', 'failed', "
+            "'cancelled', 'needs_operator')",
+            name="state",
+        ),
+        sa.CheckConstraint("amount_minor > 0", name="above_zero"),
+        sa.Index("ix_operation_offering_id_state", "offering_id", "state"),
+        sa.Index("ix_operation_commitment_id", "commitment_id"),
+        sa.Index("ix_operation_refund_id", "refund_id"),
+        sa.Index("ix_operation_payout_id", "payout_id"),
+        sa.Index("ix_operation_due", "next_at",
+                 sqlite_where=sa.text("state IN ('created', 'sending', 'unknown')"),
+                 postgresql_where=sa.text("state IN ('created', 'sending', 'unknown')")),
+    )
+
+    id: Mapped[int] = mapped_column(BigIntPK, primary_key=True)
+    public_id: Mapped[str]
+    kind: Mapped[str]
+    rail: Mapped[str]
+    offering_id: Mapped[int]
+    commitment_id: Mapped[int | None]
+    refund_id: Mapped[int | None]
+    payout_id: Mapped[int | None]
+    amount_minor: Mapped[int]
+    asset: Mapped[str]
+    method: Mapped[str]
+    state: Mapped[str]
+    state_since: Mapped[dt.datetime]
+    epoch: Mapped[int]
+    request: Mapped[str | None]
+    provider_ref: Mapped[str | None]
+    failure_code: Mapped[str | None]
+    failure_message: Mapped[str | None]
+    attempts: Mapped[int]
+    next_at: Mapped[dt.datetime]
+    lease_until: Mapped[dt.datetime | None]
+    fence: Mapped[int]
+    created_at: Mapped[dt.datetime]
+
+
+class OperationEffect(Base):
+    """What an operation did to the books, once per (operation, effect). Append-only."""
+
+    __tablename__ = "operation_effect"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["operation_id"], ["operation.id"]),
+        sa.UniqueConstraint("operation_id", "effect"),
+    )
+
+    id: Mapped[int] = mapped_column(BigIntPK, primary_key=True)
+    operation_id: Mapped[int]
+    effect: Mapped[str]
+    amount_minor: Mapped[int]
+    fee_minor: Mapped[int]
+    journal_id: Mapped[int | None]
+    occurred_at: Mapped[dt.datetime]
+
+
+class RailEvent(Base):
+    """A notification as it came, stored before anything else looks at it. Append-only."""
+
+    __tablename__ = "rail_event"
+    __table_args__ = (sa.UniqueConstraint("rail", "event_id"),)
+
+    id: Mapped[int] = mapped_column(BigIntPK, primary_key=True)
+    rail: Mapped[str]
+    event_id: Mapped[str]
+    body: Mapped[str]
+    received_at: Mapped[dt.datetime]
+
+
+class RailCursor(Base):
+    """How far a rail's events have been polled."""
+
+    __tablename__ = "rail_cursor"
+
+    rail: Mapped[str] = mapped_column(primary_key=True)
+    cursor: Mapped[int]
+
+
+class Receipt(Base):
+    """Money received that is no held commitment's (late), until it is on its way back (COM-4).
+
+    Σ of the open ones = ``unapplied:{rail}:{offering}``.
+    """
+
+    __tablename__ = "receipt"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["operation_id"], ["operation.id"]),
+        sa.UniqueConstraint("public_id"),
+        sa.UniqueConstraint("operation_id"),
+        sa.CheckConstraint("status IN ('open', 'returned')", name="status"),
+        sa.Index("ix_receipt_offering_id_status", "offering_id", "status"),
+    )
+
+    id: Mapped[int] = mapped_column(BigIntPK, primary_key=True)
+    public_id: Mapped[str]
+    offering_id: Mapped[int]
+    commitment_id: Mapped[int]
+    operation_id: Mapped[int]
+    amount_minor: Mapped[int]
+    reason: Mapped[str]
+    status: Mapped[str]
+    created_at: Mapped[dt.datetime]
+
+
+class Payout(Base):
+    """Released money on its way to the issuer. Follows a release, with states of its own (REL-5)."""
+
+    __tablename__ = "payout"
+    __table_args__ = (
+        sa.UniqueConstraint("public_id"),
+        sa.UniqueConstraint("release_id"),
+        sa.CheckConstraint("amount_minor > 0", name="above_zero"),
+        sa.CheckConstraint("status IN ('waiting', 'reserved', 'sending', 'paid')", name="status"),
+        sa.Index("ix_payout_offering_id_status", "offering_id", "status"),
+    )
+
+    id: Mapped[int] = mapped_column(BigIntPK, primary_key=True)
+    public_id: Mapped[str]
+    offering_id: Mapped[int]
+    issuer_id: Mapped[int]
+    release_id: Mapped[int]
+    amount_minor: Mapped[int]
+    status: Mapped[str]
+    waits_for: Mapped[str | None]
+    failures: Mapped[int]
+    next_at: Mapped[dt.datetime]
+    created_at: Mapped[dt.datetime]
+    paid_at: Mapped[dt.datetime | None]

@@ -1,0 +1,73 @@
+"""What the sandbox provider remembers: its own books, as if it were another company's system.
+
+Nothing outside ``sandbox.py`` reads these tables, except tests and the reconciliation tile that compare
+its statement with our ledger.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import Base, BigIntPK
+
+
+class SandboxTransfer(Base):
+    """One movement at the pretend provider. ``key`` is our idempotency key at its door.
+
+    ``direction`` is in or out. ``settles_at`` and ``returns_at`` are business time.
+    """
+
+    __tablename__ = "sandbox_transfer"
+    __table_args__ = (
+        sa.UniqueConstraint("ref"),
+        sa.UniqueConstraint("key"),
+        sa.Index("ix_sandbox_transfer_state_due_at", "state", "due_at"),
+    )
+
+    id: Mapped[int] = mapped_column(BigIntPK, primary_key=True)
+    ref: Mapped[str]
+    key: Mapped[str]
+    request_hash: Mapped[str]
+    kind: Mapped[str]
+    offering_ref: Mapped[str]
+    source_ref: Mapped[str | None]
+    method: Mapped[str]
+    amount_minor: Mapped[int]
+    fee_minor: Mapped[int]
+    asset: Mapped[str]
+    state: Mapped[str]
+    #: When the next thing happens by itself (settles, fails, is returned); None when nothing will.
+    due_at: Mapped[dt.datetime | None]
+    failure_code: Mapped[str | None]
+    created_at: Mapped[dt.datetime]
+
+
+class SandboxEvent(Base):
+    """A notification the provider offers to whoever polls; ids rise in the order they happened."""
+
+    __tablename__ = "sandbox_event"
+    __table_args__ = (sa.UniqueConstraint("event_id"),)
+
+    id: Mapped[int] = mapped_column(BigIntPK, primary_key=True)
+    event_id: Mapped[str]
+    type: Mapped[str]
+    ref: Mapped[str]
+    occurred_at: Mapped[dt.datetime]
+
+
+class SandboxLine(Base):
+    """One line of the provider's statement: money in above zero, out below, fees apart."""
+
+    __tablename__ = "sandbox_line"
+    __table_args__ = (sa.Index("ix_sandbox_line_offering_ref", "offering_ref"),)
+
+    id: Mapped[int] = mapped_column(BigIntPK, primary_key=True)
+    ref: Mapped[str]
+    offering_ref: Mapped[str]
+    type: Mapped[str]
+    amount_minor: Mapped[int]
+    asset: Mapped[str]
+    booked_at: Mapped[dt.datetime]
