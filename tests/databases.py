@@ -179,7 +179,12 @@ def _reachable_binaries(run: Path, user: dict[str, object]) -> Path:
         asked = subprocess.run([binaries / "postgres", "--version"], cwd="/", capture_output=True, check=False, **user)
         if asked.returncode == 0:
             return binaries
-    return Path(shutil.copytree(binaries.parent, run / "pginstall", symlinks=True)) / "bin"
+    # The wheel's programs find their libraries by their place beside the package.
+    package = binaries.parent.parent
+    for tree in (package, package.with_name(package.name + ".libs")):
+        if tree.is_dir():
+            shutil.copytree(tree, run / "wheel" / tree.name, symlinks=True)
+    return run / "wheel" / package.name / binaries.parent.name / "bin"
 
 
 def start_server() -> str:
