@@ -38,6 +38,7 @@ def hit(
     key = f"{bucket}:{hashlib.sha256(subject.encode()).hexdigest()[:40]}"
     window = dt.timedelta(seconds=window_seconds)
     over = RateLimit.window_start <= now - window
+    start = sa.literal(now, RateLimit.window_start.type)
     hits, started = session.execute(
         insert_for(session, RateLimit)
         .values(key=key, window_start=now, hits=1)
@@ -45,7 +46,7 @@ def hit(
             index_elements=["key"],
             set_={
                 "hits": sa.case((over, 1), else_=RateLimit.hits + 1),
-                "window_start": sa.case((over, sa.literal(now, RateLimit.window_start.type)), else_=RateLimit.window_start),
+                "window_start": sa.case((over, start), else_=RateLimit.window_start),
             },
         )
         .returning(RateLimit.hits, RateLimit.window_start)

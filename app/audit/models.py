@@ -26,7 +26,6 @@ class LogEntry(Base):
         sa.Index(None, "object_id", "id"),
         sa.Index(None, "actor_user_id", "id"),
         sa.CheckConstraint("row_count IS NULL OR row_count >= 0", name="row_count_not_negative"),
-        {"info": {"append_only": True}},
     )
 
     id: Mapped[int] = mapped_column(BigIntPK, primary_key=True)
