@@ -57,7 +57,9 @@ def tranche_amounts(proceeds_minor: int, tranche_bps: Sequence[int]) -> tuple[in
     the proceeds: 0.05 at 50/50 is 0.02 and 0.03. Raises ApportionError unless they sum to exactly 10,000, none zero.
     """
     if sum(tranche_bps) != WHOLE_BP:
-        raise ApportionError("tranches_not_whole", f"The tranches sum to {sum(tranche_bps)} bp, not {WHOLE_BP}.")
+        raise ApportionError(
+            "tranches_not_whole", f"The tranches sum to {sum(tranche_bps)} bp, not {WHOLE_BP}."
+        )
     return recompute_tranches(proceeds_minor, tranche_bps)
 
 

@@ -45,7 +45,9 @@ class Asset:
         """Read `CODE/SCALE`. Raises MoneyError `asset_unreadable` or `asset_scale`."""
         match = _ASSET.fullmatch(text)
         if match is None:
-            raise MoneyError("asset_unreadable", f"Write the currency as CODE/DECIMALS, such as USD/2, not “{text[:40]}”.")
+            raise MoneyError(
+                "asset_unreadable", f"Write a currency as CODE/DECIMALS, such as USD/2, not “{text[:40]}”."
+            )
         return cls(match[1], int(match[2]))
 
     @property
@@ -79,7 +81,9 @@ def parse_price(text: str) -> int:
     """
     price_micro = _parse_decimal(text, PRICE_DECIMALS, noun="price", example="1.25")
     if price_micro == 0:
-        raise MoneyError("price_zero", "The price must be more than 0. Type what one token costs, such as 1.25.")
+        raise MoneyError(
+            "price_zero", "The price must be more than 0. Type what one token costs, such as 1.25."
+        )
     return price_micro
 
 
@@ -93,11 +97,17 @@ def _parse_decimal(text: str, decimals: int, *, noun: str, example: str) -> int:
     if not text:
         raise MoneyError(f"{noun}_empty", f"Type the {noun}, such as {example}.")
     if any(not char.isascii() and char.isnumeric() for char in text):
-        raise MoneyError(f"{noun}_digits_not_ascii", f"Type the {noun} with the digits 0 to 9, such as {example}.")
+        raise MoneyError(
+            f"{noun}_digits_not_ascii", f"Type the {noun} with the digits 0 to 9, such as {example}."
+        )
     if text.startswith(("-", "−")):
-        raise MoneyError(f"{noun}_negative", f"The {noun} cannot be below 0. Type it without a sign, such as {example}.")
+        raise MoneyError(
+            f"{noun}_negative", f"The {noun} cannot be below 0. Type it with no sign, such as {example}."
+        )
     if _EXPONENT.fullmatch(text):
-        raise MoneyError(f"{noun}_exponent", f"Write the {noun} out in full, such as {example}, not with an “e”.")
+        raise MoneyError(
+            f"{noun}_exponent", f"Write the {noun} out in full, such as {example}, not with an “e”."
+        )
     match = _DECIMAL.fullmatch(text)
     if match is None:
         raise MoneyError(
@@ -108,8 +118,13 @@ def _parse_decimal(text: str, decimals: int, *, noun: str, example: str) -> int:
         allowed = f"at most {decimals} decimals" if decimals else "no decimals"
         raise MoneyError(f"{noun}_too_precise", f"The {noun} can have {allowed}. Type it like {example}.")
     # The length is tested first: turning a million digits into a number is slow work an attacker can ask for.
-    if len(whole) + decimals > 19 or (minor := int((whole + fraction.ljust(decimals, "0")) or "0")) > MAX_MINOR:
-        raise MoneyError(f"{noun}_too_large", f"The {noun} is larger than can be handled here. Type a smaller one.")
+    if (
+        len(whole) + decimals > 19
+        or (minor := int((whole + fraction.ljust(decimals, "0")) or "0")) > MAX_MINOR
+    ):
+        raise MoneyError(
+            f"{noun}_too_large", f"The {noun} is larger than can be handled here. Type a smaller one."
+        )
     return minor
 
 
@@ -145,7 +160,9 @@ def price_ratio(price_micro: int, asset: Asset) -> tuple[int, int]:
     tokens = floor(minor × den ÷ num) and cost = ceil(tokens × num ÷ den), in integers only, also inside a database.
     """
     if price_micro <= 0:
-        raise MoneyError("price_zero", "The price must be more than 0. Type what one token costs, such as 1.25.")
+        raise MoneyError(
+            "price_zero", "The price must be more than 0. Type what one token costs, such as 1.25."
+        )
     num, den = price_micro * asset.unit, PRICE_UNIT
     divisor = gcd(num, den)
     return num // divisor, den // divisor

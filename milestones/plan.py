@@ -12,6 +12,27 @@ from typing import NamedTuple
 
 from milestones import states
 from milestones.apportion import recompute_tranches, tranche_amounts
+from milestones.events import (
+    Complete,
+    Event,
+    Instruction,
+    MilestoneApproved,
+    MilestoneFailed,
+    MilestoneLapsed,
+    MilestoneOpened,
+    MilestoneReleased,
+    MilestoneReopened,
+    MilestoneResumed,
+    MilestoneSubmitted,
+    MilestoneSuspended,
+    PlanCompleted,
+    ReleaseTranche,
+    ReturnMoney,
+    TranchesRecomputed,
+    VerdictReached,
+    WindDown,
+    WindDownStarted,
+)
 from milestones.terms import CLOSING_ORDINAL, RETURN_TRANCHE, SEQUENTIAL, WIND_DOWN, Terms
 
 APPROVED = "approved"
@@ -76,138 +97,6 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class MilestoneOpened:
-    """The founder may submit for this milestone."""
-
-    ordinal: int
-
-
-@dataclass(frozen=True, slots=True)
-class MilestoneSubmitted:
-    """Evidence was handed in and waits for the auditors."""
-
-    ordinal: int
-
-
-@dataclass(frozen=True, slots=True)
-class VerdictReached:
-    """The auditors' findings gave a verdict (MIL-7)."""
-
-    ordinal: int
-    met: bool
-
-
-@dataclass(frozen=True, slots=True)
-class MilestoneSuspended:
-    """An operator suspended the release within the window."""
-
-    ordinal: int
-
-
-@dataclass(frozen=True, slots=True)
-class MilestoneResumed:
-    """The suspension ended and the window starts again."""
-
-    ordinal: int
-
-
-@dataclass(frozen=True, slots=True)
-class MilestoneReopened:
-    """The suspension ran out undecided: open again, nothing used up."""
-
-    ordinal: int
-
-
-@dataclass(frozen=True, slots=True)
-class MilestoneApproved:
-    """The tranche may be released as soon as the gates outside the contract allow it."""
-
-    ordinal: int
-
-
-@dataclass(frozen=True, slots=True)
-class MilestoneReleased:
-    """The tranche left escrow."""
-
-    ordinal: int
-    amount_minor: int
-
-
-@dataclass(frozen=True, slots=True)
-class MilestoneFailed:
-    """The milestone failed for good."""
-
-    ordinal: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class MilestoneLapsed:
-    """The milestone ended because what it depends on did."""
-
-    ordinal: int
-
-
-@dataclass(frozen=True, slots=True)
-class TranchesRecomputed:
-    """Unreleased money changed, so unsettled tranches did (MIL-1)."""
-
-    before_minor: int
-    after_minor: int
-
-
-@dataclass(frozen=True, slots=True)
-class WindDownStarted:
-    """The contract ended early; nothing new opens."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class PlanCompleted:
-    """Every milestone is settled and escrow is empty."""
-
-
-Event = (
-    MilestoneOpened | MilestoneSubmitted | VerdictReached | MilestoneSuspended | MilestoneResumed | MilestoneReopened
-    | MilestoneApproved | MilestoneReleased | MilestoneFailed | MilestoneLapsed | TranchesRecomputed | WindDownStarted
-    | PlanCompleted
-)
-
-
-@dataclass(frozen=True, slots=True)
-class ReleaseTranche:
-    """Post the release of this amount: money to the company, tokens to the investors."""
-
-    ordinal: int
-    amount_minor: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReturnMoney:
-    """Return this amount to the investors by REL-2. `ordinal` names the one milestone it was for, None the rest."""
-
-    amount_minor: int
-    reason: str
-    ordinal: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class WindDown:
-    """Move the offering to winding_down. The plan returned with it has already been wound down."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Complete:
-    """Move the offering to completed."""
-
-
-Instruction = ReleaseTranche | ReturnMoney | WindDown | Complete
-
-
-@dataclass(frozen=True, slots=True)
 class Step:
     """What one event did: the new plan, the facts, and what must be carried out with it."""
 
@@ -257,7 +146,9 @@ def start(terms: Terms, proceeds_minor: int) -> Step:
 def submit(plan: Plan, ordinal: int) -> Step:
     """Record a complete submission (MIL-6). Refused unless the milestone is open and the plan runs on."""
     if plan.winding_down:
-        raise PlanError("plan_winding_down", "The contract is being wound down, so nothing more can be submitted.")
+        raise PlanError(
+            "plan_winding_down", "The contract is being wound down, so nothing more can be submitted."
+        )
     return Step(_move(plan, ordinal, "submit", states.FOUNDER), (MilestoneSubmitted(ordinal),))
 
 
@@ -332,7 +223,9 @@ def shrink(plan: Plan, unreleased_minor: int) -> Step:
     """Recompute unsettled tranches after unreleased money changed, in contract order (MIL-1)."""
     amounts = recompute_tranches(unreleased_minor, [m.bp for m in plan.unsettled])
     tranche_of = {m.ordinal: amount for m, amount in zip(plan.unsettled, amounts, strict=True)}
-    milestones = tuple(replace(m, tranche_minor=tranche_of.get(m.ordinal, m.tranche_minor)) for m in plan.milestones)
+    milestones = tuple(
+        replace(m, tranche_minor=tranche_of.get(m.ordinal, m.tranche_minor)) for m in plan.milestones
+    )
     event = TranchesRecomputed(plan.unreleased_minor, unreleased_minor)
     return Step(replace(plan, milestones=milestones, unreleased_minor=unreleased_minor), (event,))
 

@@ -8,7 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-FOUNDER, OPERATOR, INVESTOR, AUDITOR, WORKER, CLOCK = "founder", "operator", "investor", "auditor", "worker", "clock"
+FOUNDER, OPERATOR, INVESTOR, AUDITOR, WORKER, CLOCK = (
+    "founder",
+    "operator",
+    "investor",
+    "auditor",
+    "worker",
+    "clock",
+)
 ACTORS = frozenset({FOUNDER, OPERATOR, INVESTOR, AUDITOR, WORKER, CLOCK})
 
 
@@ -105,12 +112,18 @@ COMMITMENT_TRANSITIONS: tuple[Transition, ...] = (
 )
 
 TRANSITIONS: Mapping[str, tuple[Transition, ...]] = MappingProxyType(
-    {"offering": OFFERING_TRANSITIONS, "milestone": MILESTONE_TRANSITIONS, "commitment": COMMITMENT_TRANSITIONS}
+    {
+        "offering": OFFERING_TRANSITIONS,
+        "milestone": MILESTONE_TRANSITIONS,
+        "commitment": COMMITMENT_TRANSITIONS,
+    }
 )
 
 OFFERING_TERMINAL = frozenset({"completed", "failed", "withdrawn", "wound_down"})
 MILESTONE_TERMINAL = frozenset({"released", "failed", "lapsed"})
-COMMITMENT_TERMINAL = frozenset({"expired", "cancelled", "reversed", "refunded", "part_fulfilled", "fulfilled"})
+COMMITMENT_TERMINAL = frozenset(
+    {"expired", "cancelled", "reversed", "refunded", "part_fulfilled", "fulfilled"}
+)
 TERMINAL: Mapping[str, frozenset[str]] = MappingProxyType(
     {"offering": OFFERING_TERMINAL, "milestone": MILESTONE_TERMINAL, "commitment": COMMITMENT_TERMINAL}
 )
@@ -123,7 +136,8 @@ def next_state(table: tuple[Transition, ...], state: str, event: str, who: str) 
             if who not in way.who:
                 allowed = " or ".join(sorted(way.who))
                 raise TransitionError(
-                    "transition_forbidden", f"Only {allowed} may do this (“{event}” while “{state}”), not {who}."
+                    "transition_forbidden",
+                    f"Only {allowed} may do this (“{event}” while “{state}”), not {who}.",
                 )
             return way.to_state
     if any(way.event == event and way.to_state == state for way in table):
@@ -152,51 +166,68 @@ class Waiting:
 _HALT = ("halt",)
 _MILESTONE_TOLL = ("review", "question", "challenge", "dispute", "halt")
 
+# fmt: off
 WAITING: tuple[Waiting, ...] = (
-    Waiting("offering", "draft", "founder", "180d_idle", "the draft is archived and reservations are freed"),
-    Waiting("offering", "in_review", "operator", "5bd", "a second operator is asked; silence never publishes"),
-    Waiting("offering", "approved", "founder", "60d", "it goes back to draft"),
-    Waiting("offering", "live", "clock", "deadline", "it closes and payments under way are waited for", _HALT),
-    Waiting("offering", "clearing", "rails", "10bd", "payments still pending count as failed", _HALT, "nobody"),
-    Waiting("offering", "failing", "worker", "5bd", "refunds are retried, then kept as unclaimed", (), "investors"),
-    Waiting("offering", "withdrawing", "worker", "5bd", "refunds are retried, then kept as unclaimed", (), "investors"),
-    Waiting(
-        "offering", "active", "whoever the open milestone waits for", "long_stop",
-        "what is unreleased goes back to the investors", _MILESTONE_TOLL, "investors",
-    ),
-    Waiting("offering", "winding_down", "worker", "10bd", "what cannot be paid back is kept as unclaimed", (), "investors"),
-    Waiting("milestone", "locked", "the milestone before it", "predecessor", "it lapses if that one fails",
-            _MILESTONE_TOLL, "investors"),
-    Waiting("milestone", "open", "founder", "milestone_long_stop", "it fails and its money does not leave escrow to the "
-            "company", _MILESTONE_TOLL, "investors"),
-    Waiting("milestone", "submitted", "auditors", "review_limit", "the findings that are in decide if there are enough, "
-            "else auditors are replaced", ("question", "halt"), "nobody"),
-    # Approval after an unchallenged window is the auditors' act, and it moves nothing: the release has its own tests.
-    Waiting("milestone", "challengeable", "holders", "challenge_window", "the auditors' verdict stands and it is approved",
-            _HALT, "nobody"),
-    Waiting("milestone", "disputed", "operator", "15bd", "it opens again and nothing is used up", _HALT, "nobody"),
-    Waiting("milestone", "approved", "worker", "5bd", "it waits for what the page names; a second operator is asked",
-            _HALT, "nobody"),
-    Waiting("commitment", "awaiting_payment", "investor", "24h_card", "it expires and its place is free"),
-    Waiting("commitment", "clearing", "rail", "rail_window", "the payment counts as failed", (), "nobody"),
-    Waiting("commitment", "payment_failed", "investor", "7d", "it expires and its place is free"),
-    Waiting("commitment", "held", "clock", "cut_off", "it is allotted, or refunded if the offering fails", _HALT,
-            "investors"),
-    Waiting("commitment", "allotted", "the milestones", "long_stop", "what is unreleased goes back to the investor",
-            _MILESTONE_TOLL, "investors"),
-    Waiting("commitment", "refunding", "worker", "5bd", "it is retried, then sent to another verified account", (),
-            "investors"),
-    Waiting("commitment", "unclaimed", "operator", "claim_date", "it is deposited as the law of the holder's place says",
-            (), "investors"),
-    Waiting("operation", "unknown", "operator", "1bd", "it never posts and the money stays reserved; a second operator "
-            "is asked", (), "nobody"),
-    Waiting("operation", "needs_operator", "operator", "1bd", "it never posts and the money stays reserved; a second "
-            "operator is asked", (), "nobody"),
-    Waiting("receipt", "unmatched", "operator", "10bd", "it goes back to its sender", (), "investors"),
-    Waiting("appointment", "appointed", "auditor", "5bd", "another auditor is asked"),
+    Waiting("offering", "draft", "founder", "180d_idle",
+            "the draft is archived and reservations are freed"),
+    Waiting("offering", "in_review", "operator", "5bd",
+            "a second operator is asked; silence never publishes"),
+    Waiting("offering", "approved", "founder", "60d",
+            "it goes back to draft"),
+    Waiting("offering", "live", "clock", "deadline",
+            "it closes and payments under way are waited for", _HALT),
+    Waiting("offering", "clearing", "rails", "10bd",
+            "payments still pending count as failed", _HALT, "nobody"),
+    Waiting("offering", "failing", "worker", "5bd",
+            "refunds are retried, then kept as unclaimed", (), "investors"),
+    Waiting("offering", "withdrawing", "worker", "5bd",
+            "refunds are retried, then kept as unclaimed", (), "investors"),
+    Waiting("offering", "active", "whoever the open milestone waits for", "long_stop",
+            "what is unreleased goes back to the investors", _MILESTONE_TOLL, "investors"),
+    Waiting("offering", "winding_down", "worker", "10bd",
+            "what cannot be paid back is kept as unclaimed", (), "investors"),
+    Waiting("milestone", "locked", "the milestone before it", "predecessor",
+            "it lapses if that one fails", _MILESTONE_TOLL, "investors"),
+    Waiting("milestone", "open", "founder", "milestone_long_stop",
+            "it fails and its money goes back to the investors", _MILESTONE_TOLL, "investors"),
+    Waiting("milestone", "submitted", "auditors", "review_limit",
+            "the findings that are in decide if there are enough, else auditors are replaced",
+            ("question", "halt"), "nobody"),
+    # Approval after an unchallenged window is the auditors' act and moves nothing: the release has its own tests.
+    Waiting("milestone", "challengeable", "holders", "challenge_window",
+            "the auditors' verdict stands and it is approved", _HALT, "nobody"),
+    Waiting("milestone", "disputed", "operator", "15bd",
+            "it opens again and nothing is used up", _HALT, "nobody"),
+    Waiting("milestone", "approved", "worker", "5bd",
+            "it waits for what the page names; a second operator is asked", _HALT, "nobody"),
+    Waiting("commitment", "awaiting_payment", "investor", "24h_card",
+            "it expires and its place is free"),
+    Waiting("commitment", "clearing", "rail", "rail_window",
+            "the payment counts as failed", (), "nobody"),
+    Waiting("commitment", "payment_failed", "investor", "7d",
+            "it expires and its place is free"),
+    Waiting("commitment", "held", "clock", "cut_off",
+            "it is allotted, or refunded if the offering fails", _HALT, "investors"),
+    Waiting("commitment", "allotted", "the milestones", "long_stop",
+            "what is unreleased goes back to the investor", _MILESTONE_TOLL, "investors"),
+    Waiting("commitment", "refunding", "worker", "5bd",
+            "it is retried, then sent to another verified account", (), "investors"),
+    Waiting("commitment", "unclaimed", "operator", "claim_date",
+            "it is deposited as the law of the holder's place says", (), "investors"),
+    Waiting("operation", "unknown", "operator", "1bd",
+            "it never posts and the money stays reserved; a second operator is asked", (), "nobody"),
+    Waiting("operation", "needs_operator", "operator", "1bd",
+            "it never posts and the money stays reserved; a second operator is asked", (), "nobody"),
+    Waiting("receipt", "unmatched", "operator", "10bd",
+            "it goes back to its sender", (), "investors"),
+    Waiting("appointment", "appointed", "auditor", "5bd",
+            "another auditor is asked"),
 )
+# fmt: on
 
-_WAITING_BY_STATE: Mapping[tuple[str, str], Waiting] = MappingProxyType({(w.subject, w.state): w for w in WAITING})
+_WAITING_BY_STATE: Mapping[tuple[str, str], Waiting] = MappingProxyType(
+    {(w.subject, w.state): w for w in WAITING}
+)
 
 
 def states_of(subject: str) -> tuple[str, ...]:

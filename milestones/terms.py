@@ -126,7 +126,9 @@ class Terms:
     def tranches(self) -> tuple[Tranche, ...]:
         """All tranches in contract order, the closing tranche first where there is one."""
         closing = (Tranche(CLOSING_ORDINAL, CLOSING_KEY, self.closing_bp),) if self.closing_bp else ()
-        return closing + tuple(Tranche(i, m.key, m.tranche_bp) for i, m in enumerate(self.milestones, start=1))
+        return closing + tuple(
+            Tranche(i, m.key, m.tranche_bp) for i, m in enumerate(self.milestones, start=1)
+        )
 
     def milestone(self, ordinal: int) -> MilestoneTerms:
         """Give evidence milestone 1, 2, …; raises IndexError for any other ordinal, the closing tranche included."""
