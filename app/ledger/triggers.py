@@ -74,7 +74,7 @@ def _sqlite(tables: tuple[str, ...]) -> Iterator[str]:
 def _postgresql(tables: tuple[str, ...]) -> Iterator[str]:
     yield (
         "CREATE OR REPLACE FUNCTION milestake_append_only() RETURNS trigger LANGUAGE plpgsql AS $$ "
-        "BEGIN RAISE EXCEPTION 'append_only: %', TG_TABLE_NAME; END $$"
+        "BEGIN RAISE EXCEPTION USING MESSAGE = 'append_only: ' || TG_TABLE_NAME; END $$"
     )
     for table in tables:
         yield (
