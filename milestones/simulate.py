@@ -1,0 +1,286 @@
+"""What a contract would do if it raised this much and these milestones were met, late or failed (MIL-5).
+
+Runs `plan` and `apportion`, the engine that runs the real contract, on imagined dates: a milestone is submitted on its
+target date plus the days it is late (not before it opens), reviewed and challengeable for the full windows, then
+released at once; a failed one fails on its long-stop date. Gates outside the contract are not imagined.
+"""
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+from milestones import plan as engine
+from milestones.apportion import WHOLE_BP, apportion, tokens_after
+from milestones.calendar import business_day_after
+from milestones.events import Complete, MilestoneOpened, ReleaseTranche, ReturnMoney
+from milestones.money import Asset, tokens_for
+from milestones.terms import CLOSING_ORDINAL, Terms
+
+MET, LATE, FAILED = "met", "late", "failed"
+LEAST_WINDOW_DAYS = 7
+
+
+class SimulationError(ValueError):
+    """A question that cannot be asked of this contract. `code` is stable, `message` says why."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one milestone is imagined to do: `met`, `late` by some days, or `failed`."""
+
+    kind: str = MET
+    days_late: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HolderStep:
+    """What one investor got in one step (or in all, in the totals)."""
+
+    released_minor: int
+    returned_minor: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class SimStep:
+    """One movement of money. `kind` is `released` or `returned`; `label` the title of the milestone that caused it.
+
+    `stopped` says what a wind-down right after this step would do.
+    """
+
+    at: date
+    kind: str
+    label: str
+    milestone_ordinal: int
+    released_minor: int
+    fee_minor: int
+    to_company_minor: int
+    returned_minor: int
+    per_holder: tuple[HolderStep, ...]
+    stopped: engine.IfStopped
+
+
+@dataclass(frozen=True, slots=True)
+class CashMonth:
+    """What the company received in a month (`2027-03`) and in all until its end."""
+
+    month: str
+    received_minor: int
+    total_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class SimTotals:
+    """Sums over all steps. released + returned = proceeds, released = fee + to_company."""
+
+    released_minor: int
+    fee_minor: int
+    to_company_minor: int
+    returned_minor: int
+    tokens: int
+    per_holder: tuple[HolderStep, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """The imagined life of a contract; `ends` is `completed` or `wound_down`."""
+
+    steps: tuple[SimStep, ...]
+    cash_by_month: tuple[CashMonth, ...]
+    totals: SimTotals
+    ends: str
+
+
+@dataclass(slots=True)
+class _Holder:
+    unreleased_minor: int
+    allotted: int
+    released_minor: int = 0
+    returned_minor: int = 0
+    tokens: int = 0
+
+
+@dataclass(slots=True)
+class _Run:
+    """The state of one simulation while it runs."""
+
+    terms: Terms
+    price_micro: int
+    asset: Asset
+    fee_bp: int
+    scenario: Mapping[int, Outcome]
+    holidays: Set[date]
+    holders: list[_Holder]
+    plan: engine.Plan
+    opened_on: dict[int, date] = field(default_factory=dict)
+    submitted_on: dict[int, date] = field(default_factory=dict)
+    steps: list[SimStep] = field(default_factory=list)
+    completed: bool = False
+
+
+def simulate(
+    terms: Terms,
+    *,
+    proceeds_minor: int,
+    holders: Sequence[int],
+    price_micro: int,
+    asset: Asset,
+    fee_bp: int,
+    scenario: Mapping[int, Outcome],
+    closes_on: date | None = None,
+    holidays: Set[date] = frozenset(),
+) -> Simulation:
+    """Play a contract to its end.
+
+    `holders` are amounts in minor units in the order of their ordinals and sum to `proceeds_minor`; `scenario` maps
+    ordinals of evidence milestones to outcomes, `met` where it says nothing. `closes_on` is the day the offering
+    closes, the first target date when not known. Everyone ends whole: released + returned = their amount. Raises
+    SimulationError when the holders do not sum to the proceeds or an outcome is not for a milestone of the contract.
+    """
+    _check_question(terms, proceeds_minor, holders, scenario)
+    day = closes_on or min(milestone.target_date for milestone in terms.milestones)
+    run = _Run(
+        terms, price_micro, asset, fee_bp, scenario, holidays,
+        holders=[_Holder(amount, tokens_for(amount, price_micro, asset)) for amount in holders],
+        plan=engine.start(terms, proceeds_minor).plan,
+    )  # fmt: skip
+    run.opened_on = {m.ordinal: day for m in run.plan.milestones if m.state == "open"}
+    if terms.closing_bp:
+        _apply(run, engine.release(run.plan, CLOSING_ORDINAL), CLOSING_ORDINAL, day)
+    while (upcoming := _next_event(run)) is not None:
+        day, ordinal = upcoming
+        _play(run, ordinal, day)
+    ends = "completed" if run.completed else "wound_down"
+    return Simulation(tuple(run.steps), _cash_by_month(run.steps), _totals(run), ends)
+
+
+def _check_question(
+    terms: Terms, proceeds_minor: int, holders: Sequence[int], scenario: Mapping[int, Outcome]
+) -> None:
+    if any(amount < 0 for amount in holders) or sum(holders) != proceeds_minor:
+        raise SimulationError(
+            "holders_not_proceeds", "The investors' amounts have to sum to what the offering raises."
+        )
+    for ordinal, outcome in scenario.items():
+        if not 1 <= ordinal <= len(terms.milestones):
+            raise SimulationError("milestone_unknown", f"This contract has no milestone {ordinal}.")
+        if outcome.kind not in (MET, LATE, FAILED) or outcome.days_late < 0:
+            raise SimulationError("outcome_unknown", "A milestone can be met, late by some days, or failed.")
+
+
+def _next_event(run: _Run) -> tuple[date, int] | None:
+    """Find what happens next: the earliest day, the lowest ordinal; None when nothing can happen any more."""
+    upcoming = []
+    for milestone in run.plan.unsettled:
+        if milestone.state == "open":
+            upcoming.append((_acts_on(run, milestone.ordinal)[0], milestone.ordinal))
+        elif milestone.state == "submitted":
+            upcoming.append((_releases_on(run, milestone.ordinal), milestone.ordinal))
+    return min(upcoming, default=None)
+
+
+def _acts_on(run: _Run, ordinal: int) -> tuple[date, bool]:
+    """Say when an open milestone is submitted, or fails, and which of the two."""
+    agreed, opened = run.terms.milestone(ordinal), run.opened_on[ordinal]
+    outcome = run.scenario.get(ordinal, Outcome())
+    submits_on = max(agreed.target_date + timedelta(days=outcome.days_late), opened)
+    if outcome.kind == FAILED or submits_on > agreed.long_stop:
+        return max(agreed.long_stop, opened), False
+    return submits_on, True
+
+
+def _releases_on(run: _Run, ordinal: int) -> date:
+    agreed = run.terms.milestone(ordinal)
+    decided = business_day_after(run.submitted_on[ordinal], agreed.review_business_days, run.holidays)
+    unchallenged = business_day_after(decided, agreed.challenge_business_days, run.holidays)
+    return max(unchallenged, decided + timedelta(days=LEAST_WINDOW_DAYS))
+
+
+def _play(run: _Run, ordinal: int, day: date) -> None:
+    if run.plan.milestone(ordinal).state == "submitted":
+        run.plan = engine.window_over(engine.decide(run.plan, ordinal, met=True).plan, ordinal).plan
+        _apply(run, engine.release(run.plan, ordinal), ordinal, day)
+    elif _acts_on(run, ordinal)[1]:
+        run.plan = engine.submit(run.plan, ordinal).plan
+        run.submitted_on[ordinal] = day
+    else:
+        _apply(run, engine.fail(run.plan, ordinal, "long_stop"), ordinal, day)
+
+
+def _apply(run: _Run, step: engine.Step, ordinal: int, day: date) -> None:
+    """Take over the engine's step and carry out its instructions on the imagined holders."""
+    run.plan = step.plan
+    for event in step.events:
+        if isinstance(event, MilestoneOpened):
+            run.opened_on[event.ordinal] = day
+    for instruction in step.instructions:
+        if isinstance(instruction, ReleaseTranche):
+            run.steps.append(_release(run, instruction.amount_minor, ordinal, day))
+        elif isinstance(instruction, ReturnMoney):
+            run.steps.append(_return(run, instruction.amount_minor, ordinal, day))
+        elif isinstance(instruction, Complete):
+            run.completed = True
+
+
+def _release(run: _Run, amount_minor: int, ordinal: int, day: date) -> SimStep:
+    shares = apportion(amount_minor, [holder.unreleased_minor for holder in run.holders])
+    per_holder = []
+    for holder, share in zip(run.holders, shares, strict=True):
+        holder.unreleased_minor -= share
+        holder.released_minor += share
+        tokens = tokens_after(
+            holder.released_minor, holder.unreleased_minor, run.price_micro, run.asset, holder.allotted
+        )
+        per_holder.append(HolderStep(share, 0, tokens - holder.tokens))
+        holder.tokens = tokens
+    fee_minor = amount_minor * run.fee_bp // WHOLE_BP
+    return SimStep(
+        day, "released", _label(run.terms, ordinal), ordinal, amount_minor, fee_minor, amount_minor - fee_minor, 0,
+        tuple(per_holder), engine.if_stopped_today(run.plan),
+    )  # fmt: skip
+
+
+def _return(run: _Run, amount_minor: int, ordinal: int, day: date) -> SimStep:
+    shares = apportion(amount_minor, [holder.unreleased_minor for holder in run.holders])
+    for holder, share in zip(run.holders, shares, strict=True):
+        holder.unreleased_minor -= share
+        holder.returned_minor += share
+    return SimStep(
+        day, "returned", _label(run.terms, ordinal), ordinal, 0, 0, 0, amount_minor,
+        tuple(HolderStep(0, share, 0) for share in shares), engine.if_stopped_today(run.plan),
+    )  # fmt: skip
+
+
+def _label(terms: Terms, ordinal: int) -> str:
+    return "Closing" if ordinal == CLOSING_ORDINAL else terms.milestone(ordinal).title
+
+
+def _cash_by_month(steps: Sequence[SimStep]) -> tuple[CashMonth, ...]:
+    """List every month from the first step to the last, also those in which nothing came."""
+    months: list[CashMonth] = []
+    if not steps:
+        return ()
+    year, month, total_minor = steps[0].at.year, steps[0].at.month, 0
+    last = steps[-1].at
+    while (year, month) <= (last.year, last.month):
+        received = [step.to_company_minor for step in steps if (step.at.year, step.at.month) == (year, month)]
+        total_minor += sum(received)
+        months.append(CashMonth(f"{year}-{month:02d}", sum(received), total_minor))
+        year, month = (year + 1, 1) if month == 12 else (year, month + 1)
+    return tuple(months)
+
+
+def _totals(run: _Run) -> SimTotals:
+    return SimTotals(
+        released_minor=sum(step.released_minor for step in run.steps),
+        fee_minor=sum(step.fee_minor for step in run.steps),
+        to_company_minor=sum(step.to_company_minor for step in run.steps),
+        returned_minor=sum(step.returned_minor for step in run.steps),
+        tokens=sum(holder.tokens for holder in run.holders),
+        per_holder=tuple(HolderStep(h.released_minor, h.returned_minor, h.tokens) for h in run.holders),
+    )
