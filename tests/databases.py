@@ -66,7 +66,12 @@ class Run:
         remove_stale_runs()
         # A database is many small files: copying one takes 20 ms in memory and 500 ms on some disks.
         memory, disk = PLACES
-        roomy = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOM_BYTES
+        roomy = (
+            memory.is_dir()
+            and os.access(memory, os.W_OK)
+            and shutil.disk_usage(memory).free > ROOM_BYTES
+            and not os.statvfs(memory).f_flag & os.ST_NOEXEC  # the wheel's programs may be copied here
+        )
         self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=memory if roomy else disk))
         self.path.chmod(0o755)
         self._lock = _try_lock(self.path / "alive")
