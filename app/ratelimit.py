@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -26,6 +27,39 @@ class RateLimit(Base):
     hits: Mapped[int]
 
 
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How many attempts are taken within how many seconds."""
+
+    attempts: int
+    window_seconds: int
+
+
+#: What is limited, by whom it is counted, and how much is taken.
+LIMITS = {
+    "sign_in": Limit(5, 900),  # by mail address and network address together
+    "sign_in_address": Limit(30, 900),  # by network address
+    "sign_up": Limit(20, 900),  # by network address
+    "second_factor": Limit(5, 900),  # by user
+    "password": Limit(5, 900),  # by user, when changing it
+    "setup": Limit(10, 900),  # by network address: setup tokens and invitations
+    "commit": Limit(30, 60),  # by user
+}
+
+
+def hit_named(session: Session, name: str, subject: str, *, now: dt.datetime) -> int:
+    """Count one attempt under a limit of the table above. Raises ``TooMany``."""
+    limit = LIMITS[name]
+    return hit(
+        session,
+        bucket=name,
+        subject=subject,
+        limit=limit.attempts,
+        window_seconds=limit.window_seconds,
+        now=now,
+    )
+
+
 def hit(
     session: Session, *, bucket: str, subject: str, limit: int, window_seconds: int, now: dt.datetime
 ) -> int:
@@ -35,7 +69,7 @@ def hit(
     ``retry_after_seconds`` in its facts; the refused attempt itself is not counted, because the unit of
     work is rolled back, so waiting out the window is always enough.
     """
-    key = f"{bucket}:{hashlib.sha256(subject.encode()).hexdigest()[:40]}"
+    key = _key(bucket, subject)
     window = dt.timedelta(seconds=window_seconds)
     over = RateLimit.window_start <= now - window
     start = sa.literal(now, RateLimit.window_start.type)
@@ -63,11 +97,23 @@ def hit(
 
 def forget(session: Session, *, bucket: str, subject: str) -> None:
     """Start anew for one subject, after a success that proves who it is."""
-    key = f"{bucket}:{hashlib.sha256(subject.encode()).hexdigest()[:40]}"
-    session.execute(sa.delete(RateLimit).where(RateLimit.key == key))
+    session.execute(sa.delete(RateLimit).where(RateLimit.key == _key(bucket, subject)))
+
+
+def take_back(session: Session, *, bucket: str, subject: str) -> None:
+    """Uncount one attempt that succeeded, so that only failures add up."""
+    session.execute(
+        sa.update(RateLimit)
+        .where(RateLimit.key == _key(bucket, subject), RateLimit.hits > 0)
+        .values(hits=RateLimit.hits - 1)
+    )
 
 
 def sweep(session: Session, *, now: dt.datetime, older_than_seconds: int = 86_400) -> int:
     """Delete counters of windows long past and return how many."""
     cutoff = now - dt.timedelta(seconds=older_than_seconds)
     return session.execute(sa.delete(RateLimit).where(RateLimit.window_start < cutoff)).rowcount
+
+
+def _key(bucket: str, subject: str) -> str:
+    return f"{bucket}:{hashlib.sha256(subject.encode()).hexdigest()[:40]}"

@@ -1,0 +1,103 @@
+"""What stands around every page: navigation by role, the demo clock, the count of notices.
+
+The frame itself is ``templates/base.html``; only pages that exist are linked.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from flask import Flask, current_app, request, url_for
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+
+from app import clock, formats, security
+from app.accounts.queries import SignIn
+from app.db import get_db
+
+#: (roles that see it, or None for everybody; words; endpoint)
+NAVIGATION = (
+    (None, _l("Offerings"), "offerings.index"),
+    (("investor",), _l("Portfolio"), "commitments.portfolio"),
+    (("founder",), _l("My company"), "offerings.founder"),
+    (("auditor",), _l("Reviews"), "progress.queue"),
+    (("operator",), _l("Console"), "operations.console"),
+    (("operator",), _l("People"), "people.index"),
+    (("supervisor",), _l("Records"), "operations.records"),
+)
+
+FOOTER = ((_l("Verify a record"), "progress.verify"),)
+
+
+def furnish(app: Flask) -> None:
+    """Give every template what the frame shows."""
+    app.context_processor(_frame)
+    app.jinja_env.filters.update(formats.FILTERS)
+
+
+def _frame() -> dict[str, object]:
+    if security.is_bare():
+        return {}
+    who = security.signed_in()
+    roles = frozenset(role for _party, role in who.memberships) if who else frozenset()
+    offset = 0
+    if is_sandbox():
+        with get_db().read() as session:
+            offset = clock.offset_seconds(session)
+    return {
+        "nav_items": _links(NAVIGATION, roles),
+        "footer_items": [(words, url) for words, url, _here in _links(tuple((None, *row) for row in FOOTER), roles)],
+        "auth_links": [(_("Sign in"), url_for("accounts.sign_in")), (_("Sign up"), url_for("accounts.sign_up"))],
+        "account": _account(who),
+        "demo_clock": _demo_clock(offset),
+        "sandbox": is_sandbox(),
+    }
+
+
+def _links(table: tuple[tuple[object, ...], ...], roles: frozenset[str]) -> list[tuple[str, str, bool]]:
+    shown = []
+    for allowed, words, endpoint in table:
+        if endpoint in current_app.view_functions and (allowed is None or not roles.isdisjoint(allowed)):
+            shown.append((str(words), url_for(endpoint), request.endpoint == endpoint))
+    return shown
+
+
+def _account(who: SignIn | None) -> dict[str, object] | None:
+    if who is None:
+        return None
+    return {
+        "name": who.name,
+        "initials": initials(who.name),
+        "links": [(_("Your account"), url_for("accounts.account"))],
+        "sign_out_url": url_for("accounts.sign_out"),
+    }
+
+
+def landing_url(roles: frozenset[str]) -> str:
+    """Return the page that a person with these roles starts from."""
+    own = [row for row in NAVIGATION if row[0] is not None]
+    links = _links(tuple(own), roles)
+    return links[0][1] if links else "/"
+
+
+def initials(name: str) -> str:
+    """Return one or two letters for a person, upper case."""
+    words = name.split()
+    return "".join(word[0] for word in (words[:1] + words[-1:] if len(words) > 1 else words[:1])).upper()
+
+
+def _demo_clock(offset: int) -> dict[str, str | None] | None:
+    if not is_sandbox():
+        return None
+    now = clock.system_now() + dt.timedelta(seconds=offset)
+    endpoint = "operations.demo_clock"
+    return {
+        "text": formats.instant_text(now),
+        "iso": formats.instant_iso(now),
+        "url": url_for(endpoint) if endpoint in current_app.view_functions else None,
+    }
+
+
+def is_sandbox() -> bool:
+    """Tell whether money here is pretend."""
+    return current_app.extensions["milestake_settings"].sandbox
