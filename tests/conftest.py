@@ -18,6 +18,8 @@ import pytest
 from tests import databases
 
 if TYPE_CHECKING:
+    from flask import Flask
+
     from app.db import Database
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -112,6 +114,21 @@ def _check_books(database: Database) -> None:
         findings = selfcheck.run(session)
     if findings:
         pytest.fail("the ledger check found:\n" + "\n".join(str(finding) for finding in findings), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """Give the application with an SQLite file that has no tables: for what needs its addresses only."""
+    from app import create_app
+    from app.config import load_settings
+
+    directory = tmp_path_factory.mktemp("app")
+    return create_app(load_settings({
+        "MILESTAKE_ENV": "test",
+        "DATABASE_URL": f"sqlite:///{directory / 'no-tables.db'}",
+        "DATA_DIR": str(directory),
+        "MAIL_DIR": str(directory),
+    }))
 
 
 @pytest.fixture(scope="session")

@@ -16,17 +16,17 @@ FEATURES = (
 )
 
 #: Modules of app/ that every feature may use; they know no feature.
-FOUNDATION = ("db", "clock", "config", "errors", "idempotency", "ratelimit", "blobs")
+FOUNDATION = ("db", "clock", "calendars", "config", "errors", "idempotency", "ratelimit", "blobs", "logging")
 
-#: Modules of app/ that only views, forms and commands may use beside them.
-WEB = ("security", "web", "forms")
+#: Modules of app/ that views, forms and tasks may use beside them.
+ENTRY = ("security", "web", "forms", "shell", "jobs")
 
 RULES, MODELS, SERVICE, EDGE = 1, 2, 3, 4
 WORDS = {RULES: "rules", MODELS: "models", SERVICE: "service or queries", EDGE: "views, forms or tasks"}
 EDGE_NAMES = {"views", "forms", "tasks", "webhooks", "commands"}
 
 #: Pure values and ports that everybody may know: they import nothing of ours themselves.
-VOCABULARY = {"app.accounts.actor", "app.payments.rail"}
+VOCABULARY = {"app.accounts.actor", "app.ledger.chart", "app.payments.rail"}
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def place(module: str) -> Place | None:
     if len(parts) < 2 or parts[0] != "app" or parts[1] not in FEATURES:
         return None
     last = parts[2] if len(parts) > 2 else "service"
-    if last == "rules" or module == "app.ledger.chart" or module in VOCABULARY:
+    if last == "rules" or module in VOCABULARY:
         layer = RULES
     elif last == "models" or last.endswith("_models"):
         layer = MODELS
@@ -118,7 +118,7 @@ def _top_level(here: Place, found: Import) -> str | None:
     name = found.imported.removeprefix("app").lstrip(".").split(".")[0]
     if here.layer == RULES:
         return None if name == "errors" else "rules know only the standard library, rfc8785 and milestones"
-    if name in FOUNDATION or (here.layer == EDGE and name in WEB):
+    if name in FOUNDATION or (here.layer == EDGE and name in ENTRY):
         return None
     return f"features know only {', '.join(FOUNDATION)} of what stands beside them"
 
