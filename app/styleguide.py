@@ -18,6 +18,8 @@ from wtforms import (
     TextAreaField,
 )
 
+from app.security import public
+
 bp = Blueprint("styleguide", __name__, url_prefix="/styleguide")
 
 RISKS = [
@@ -32,14 +34,44 @@ CATEGORIES = [
 ]
 
 PLAN = [
-    {"key": "closing", "label": "1. Close and form the class", "share_bp": 2000, "amount": "$82,500.00", "state": "released"},
-    {"key": "array", "label": "2. Array at the test site", "share_bp": 3000, "amount": "$123,750.00", "state": "under_review"},
-    {"key": "customer", "label": "3. First paying customer", "share_bp": 3000, "amount": "$123,750.00", "state": "locked"},
+    {
+        "key": "closing",
+        "label": "1. Close and form the class",
+        "share_bp": 2000,
+        "amount": "$82,500.00",
+        "state": "released",
+    },
+    {
+        "key": "array",
+        "label": "2. Array at the test site",
+        "share_bp": 3000,
+        "amount": "$123,750.00",
+        "state": "under_review",
+    },
+    {
+        "key": "customer",
+        "label": "3. First paying customer",
+        "share_bp": 3000,
+        "amount": "$123,750.00",
+        "state": "locked",
+    },
     {"key": "iso", "label": "4. Certificate", "share_bp": 2000, "amount": "$82,500.00", "state": "locked"},
 ]
 WOUND_DOWN = [
-    {"key": "closing", "label": "1. Close and form the class", "share_bp": 2000, "amount": "$82,500.00", "state": "released"},
-    {"key": "array", "label": "2. Array at the test site", "share_bp": 725, "amount": "$29,906.25", "state": "released"},
+    {
+        "key": "closing",
+        "label": "1. Close and form the class",
+        "share_bp": 2000,
+        "amount": "$82,500.00",
+        "state": "released",
+    },
+    {
+        "key": "array",
+        "label": "2. Array at the test site",
+        "share_bp": 725,
+        "amount": "$29,906.25",
+        "state": "released",
+    },
     {"key": "rest", "label": "3. Given back", "share_bp": 7275, "amount": "$300,093.75", "state": "refunded"},
 ]
 
@@ -50,7 +82,9 @@ class SampleForm(Form):
     amount = StringField("Amount in dollars")
     company = StringField("Name of the company")
     story = TextAreaField("What happened since the last report")
-    country = SelectField("Country", choices=[("us", "United States"), ("gb", "United Kingdom"), ("de", "Germany")])
+    country = SelectField(
+        "Country", choices=[("us", "United States"), ("gb", "United Kingdom"), ("de", "Germany")]
+    )
     category = RadioField("What kind of investor are you?", choices=CATEGORIES)
     understood = SelectMultipleField("Before you commit", choices=RISKS)
     agree = BooleanField("I have read the contract with this fingerprint")
@@ -61,7 +95,12 @@ class SampleForm(Form):
 def sample_form(with_errors: bool) -> SampleForm:
     """Build the sample form as it looks filled in, or as it comes back with errors."""
     form = SampleForm(
-        data={"amount": "8000" if with_errors else "5,000", "company": "Halden Tidal", "country": "gb", "understood": ["sell"]}
+        data={
+            "amount": "8000" if with_errors else "5,000",
+            "company": "Halden Tidal",
+            "country": "gb",
+            "understood": ["sell"],
+        }
     )
     if with_errors:
         form.amount.errors = ["Enter $5,200 or less: your yearly limit has $5,200 left"]
@@ -73,6 +112,7 @@ def sample_form(with_errors: bool) -> SampleForm:
 
 
 @bp.get("/")
+@public
 def index() -> str:
     """Show everything on one page."""
     return render_template(
@@ -85,6 +125,7 @@ def index() -> str:
 
 
 @bp.get("/<name>")
+@public
 def page(name: str) -> str:
     """Show one page pattern: ``question``, ``offering``, ``portfolio`` or ``done``."""
     known = {"question", "offering", "portfolio", "done"}
