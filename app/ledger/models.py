@@ -50,23 +50,26 @@ class Journal(Base):
         sa.Index("ix_journal_offering_id_id", "offering_id", "id"),
     )
 
-    id: Mapped[int] = mapped_column(BigIntPK, primary_key=True)
+    id: Mapped[int] = mapped_column(BigIntPK, primary_key=True, autoincrement=True)
     public_id: Mapped[str]
     kind: Mapped[str]
     key: Mapped[str]
     offering_id: Mapped[int | None]
     cause: Mapped[str]
-    content_hash: Mapped[str]
     occurred_at: Mapped[dt.datetime]
     recorded_at: Mapped[dt.datetime]
 
 
 class JournalSeal(Base):
-    """Closes a journal: inserting it checks that the entries sum to zero per asset and exist."""
+    """Closes a journal: inserting it checks that the entries sum to zero per asset and exist.
+
+    ``content_hash`` is the SHA-256 of the journal's kind and its lines.
+    """
 
     __tablename__ = "journal_seal"
 
     journal_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    content_hash: Mapped[str]
 
 
 class Entry(Base):

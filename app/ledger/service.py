@@ -10,7 +10,7 @@ import datetime as dt
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -58,29 +58,29 @@ def post(
     *,
     kind: str,
     key: str,
-    lines: Sequence[Line],
+    lines: Sequence[Line] | Callable[[int], Sequence[Line]],
     cause: str,
     occurred_at: dt.datetime,
     offering_id: int | None = None,
 ) -> Posted:
     """Post one journal and return it.
 
-    Lines of zero are left out and lines on one account are added up. Accounts come into being when
-    first used. The same ``key`` with the same lines posts nothing the second time; with other lines
-    it raises ``Conflict`` (``journal_key_reused``). A balance below zero raises ``Refused``
-    (``balance_below_zero``), an unbalanced or empty journal ``InvariantBroken``. Amounts are integers
-    in the asset's smallest unit.
+    Lines of zero are left out and lines on one account are added up. ``lines`` may be a function of
+    the journal's id, for journals whose amounts follow from subsidiary rows that it writes first.
+    Accounts come into being when first used. The same ``key`` with the same lines posts nothing the
+    second time; with other lines it raises ``Conflict`` (``journal_key_reused``). A balance below
+    zero raises ``Refused`` (``balance_below_zero``), an unbalanced or empty journal
+    ``InvariantBroken``. Amounts are integers in the asset's smallest unit.
     """
-    totals = _net(lines)
-    content_hash = _content_hash(kind, totals)
     earlier = session.execute(
-        sa.select(Journal.id, Journal.public_id, Journal.content_hash).where(Journal.key == key)
+        sa.select(Journal.id, Journal.public_id, JournalSeal.content_hash)
+        .join(JournalSeal, JournalSeal.journal_id == Journal.id)
+        .where(Journal.key == key)
     ).one_or_none()
     if earlier is not None:
-        if earlier.content_hash != content_hash:
+        if not callable(lines) and earlier.content_hash != _content_hash(kind, _net(lines)):
             raise Conflict(f"Journal {key} was posted with other figures.", code="journal_key_reused")
         return Posted(earlier.id, earlier.public_id, is_new=False)
-    ids = _account_ids(session, sorted(totals), offering_id)
     outside_id = public_id("jrn")
     journal_id = session.execute(
         sa.insert(Journal)
@@ -90,17 +90,20 @@ def post(
             key=key,
             offering_id=offering_id,
             cause=cause,
-            content_hash=content_hash,
             occurred_at=occurred_at,
             recorded_at=clock.system_now(),
         )
         .returning(Journal.id)
     ).scalar_one()
-    entries = []
-    for account in sorted(totals, key=lambda each: ids[each]):
-        entries.append(_move(session, journal_id, ids[account], account, totals[account]))
+    totals = _net(lines(journal_id) if callable(lines) else lines)
+    ids = _account_ids(session, sorted(totals), offering_id)
+    # One order of locks for everybody: by account id.
+    entries = [
+        _move(session, journal_id, ids[account], account, totals[account])
+        for account in sorted(totals, key=lambda each: ids[each])
+    ]
     session.execute(sa.insert(Entry), entries)
-    session.execute(sa.insert(JournalSeal).values(journal_id=journal_id))
+    session.execute(sa.insert(JournalSeal).values(journal_id=journal_id, content_hash=_content_hash(kind, totals)))
     return Posted(journal_id, outside_id, is_new=True)
 
 

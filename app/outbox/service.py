@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app import clock
 from app.db import insert_for, public_id
 from app.outbox.models import OutboxMessage
 
@@ -21,16 +22,18 @@ def enqueue(
 ) -> None:
     """Tell the worker of a fact, once it has committed.
 
-    ``payload`` holds ids and integers only (PPL-6). With a ``key`` the same fact is told once.
+    ``payload`` holds ids and integers only (PPL-6); ``now``, business time, is added as ``at``. With a
+    ``key`` the same fact is told once. Leases and pauses run on the system clock.
     """
+    system_now = clock.system_now()
     session.execute(
         insert_for(session, OutboxMessage)
         .values(
             key=key or public_id("msg"),
             topic=topic,
-            payload=json.dumps(dict(payload), sort_keys=True),
-            created_at=now,
-            available_at=now,
+            payload=json.dumps({**payload, "at": now.isoformat()}, sort_keys=True),
+            created_at=system_now,
+            available_at=system_now,
             attempts=0,
         )
         .on_conflict_do_nothing(index_elements=["key"])

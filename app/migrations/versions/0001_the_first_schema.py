@@ -147,7 +147,6 @@ def upgrade() -> None:
             "row_count IS NULL OR row_count >= 0", name=op.f("ck_log_entry_row_count_not_negative")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_log_entry")),
-        info={"append_only": True},
     )
     op.create_index(op.f("ix_log_entry_actor_user_id_id"), "log_entry", ["actor_user_id", "id"], unique=False)
     op.create_index(op.f("ix_log_entry_object_id_id"), "log_entry", ["object_id", "id"], unique=False)
@@ -427,7 +426,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "journal",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
         sa.Column("public_id", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
@@ -548,7 +549,7 @@ def upgrade() -> None:
         sa.Column("totp_pending_secret", sa.Text(), nullable=True),
         sa.Column("totp_confirmed_at", UTCDateTime(), nullable=True),
         sa.Column("totp_last_step", sa.BigInteger(), nullable=True),
-        sa.Column("demo", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("demo", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("created_at", UTCDateTime(), nullable=False),
         sa.Column("locked_at", UTCDateTime(), nullable=True),
         sa.CheckConstraint(

@@ -1,0 +1,184 @@
+"""Decide an offering at its deadline: success on cleared money, or everybody refunded (OFF-5, OFF-9)."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app import calendars
+from app.accounts.actor import SYSTEM
+from app.audit import service as audit
+from app.commitments import escrow
+from app.commitments import service as commitments
+from app.commitments.models import Commitment, Refund
+from app.ledger import chart
+from app.ledger import queries as ledger_queries
+from app.ledger import service as ledger
+from app.offerings import rules
+from app.offerings import service as offerings
+from app.offerings.models import Offering, TokenClass
+from app.payments.models import UNDECIDED, Operation
+from milestones import states
+
+#: States in which everything goes back and nothing else happens.
+GIVING_BACK = ("failing", "withdrawing", "winding_down")
+
+
+def stop_commitments(session: Session, offering: Offering, *, now: dt.datetime) -> None:
+    """End the raise at its deadline; payments under way have ten business days to arrive."""
+    due = calendars.add_business_days(
+        offering.deadline_at, rules.CLEARING_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone
+    )
+    offerings.move(session, offering, "deadline", "clock", now=now, due=due)
+
+
+def may_settle(session: Session, offering: Offering, *, now: dt.datetime) -> bool:
+    """Whether success can be decided: nothing is under way, or the clearing window is over."""
+    if offering.step_due_at is not None and offering.step_due_at <= now:
+        return True
+    waiting = session.execute(
+        sa.select(sa.func.count())
+        .select_from(Commitment)
+        .where(
+            Commitment.offering_id == offering.id,
+            Commitment.status.in_(["awaiting_payment", "clearing", "payment_failed"]),
+        )
+    ).scalar_one()
+    return waiting == 0
+
+
+def settle(session: Session, offering: Offering, *, now: dt.datetime) -> None:
+    """Decide success or failure on cleared money only (exactly the minimum succeeds).
+
+    Payments still under way count as failed; if they arrive later they go back by themselves.
+    """
+    lapsed = session.execute(
+        sa.update(Commitment)
+        .where(
+            Commitment.offering_id == offering.id,
+            Commitment.status.in_(["awaiting_payment", "clearing", "payment_failed"]),
+        )
+        .values(status="lapsed", status_since=now)
+        .execution_options(synchronize_session=False)
+    ).rowcount
+    cleared = ledger_queries.balance(session, chart.escrow(offering.public_id, offering.currency))
+    offering.committed_minor = cleared
+    offering.closed_at = now
+    if lapsed:
+        audit.record(
+            session, actor=SYSTEM, action="commitments.lapsed", object_id=offering.public_id, now=now,
+            reason="payment not cleared at the close", count=lapsed,
+        )
+    if cleared >= offering.minimum_minor:
+        _succeed(session, offering, cleared, now=now)
+    else:
+        _fall_short(session, offering, cleared, now=now)
+
+
+def _succeed(session: Session, offering: Offering, cleared: int, *, now: dt.datetime) -> None:
+    token_class = session.get_one(TokenClass, offering.token_class_id)
+    last = escrow.last_rows(offering.id)
+    allotted = int(
+        session.execute(sa.select(sa.func.coalesce(sa.func.sum(last.c.entitled_after_tokens), 0))).scalar_one()
+    )
+    reserved = ledger_queries.balance(session, chart.reserved(offering.public_id, token_class.asset))
+    if reserved > allotted:
+        ledger.post(
+            session, kind="closed", key=f"offering:{offering.public_id}:closed", cause=offering.public_id,
+            offering_id=offering.id, occurred_at=now,
+            lines=[
+                ledger.debit(chart.unissued(token_class.public_id, token_class.asset), reserved - allotted),
+                ledger.credit(chart.reserved(offering.public_id, token_class.asset), reserved - allotted),
+            ],
+        )
+    offering.proceeds_minor = cleared
+    offerings.move(session, offering, "succeed", "worker", now=now, due=offering.long_stop_at)
+
+
+def _fall_short(session: Session, offering: Offering, cleared: int, *, now: dt.datetime) -> None:
+    offering.end_trigger = "minimum_missed"
+    offering.end_reason = "The cleared money did not reach the minimum."
+    due = calendars.add_business_days(
+        now, rules.REFUND_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone
+    )
+    offerings.move(session, offering, "fall_short", "worker", now=now, due=due)
+    give_everything_back(session, offering, now=now)
+
+
+def give_everything_back(session: Session, offering: Offering, *, now: dt.datetime) -> None:
+    """Owe every investor all of their money and free every reserved token; runs once per offering (OFF-9).
+
+    One journal: D escrow / C refunds for all; D unissued / C reserved for all.
+    """
+    key = f"offering:{offering.public_id}:given_back"
+    token_class = session.get_one(TokenClass, offering.token_class_id)
+    held = ledger_queries.balance(session, chart.escrow(offering.public_id, offering.currency))
+    reserved = ledger_queries.balance(session, chart.reserved(offering.public_id, token_class.asset))
+    if not held and not reserved:
+        return
+
+    def lines(journal_id: int) -> list[ledger.Line]:
+        if held:
+            escrow.divide(
+                session, offering=offering, amount_minor=held, kind=escrow.RETURNED, milestone_id=None,
+                journal_id=journal_id, now=now,
+            )
+        return [
+            ledger.debit(chart.escrow(offering.public_id, offering.currency), held),
+            ledger.credit(chart.refunds(offering.public_id, offering.currency), held),
+            ledger.debit(chart.unissued(token_class.public_id, token_class.asset), reserved),
+            ledger.credit(chart.reserved(offering.public_id, token_class.asset), reserved),
+        ]
+
+    posted = ledger.post(
+        session, kind="given_back", key=key, cause=offering.public_id, offering_id=offering.id, occurred_at=now,
+        lines=lines,
+    )
+    if posted.is_new:
+        reason = "withdrawn" if offering.state == "withdrawing" else "minimum_missed"
+        count = escrow.owe_refunds(
+            session, journal_id=posted.journal_id, reason=reason, due_at=commitments.refund_due(offering, now), now=now
+        )
+        audit.record(
+            session, actor=SYSTEM, action="refunds.owed", object_id=offering.public_id, now=now,
+            reason=reason, count=count,
+        )
+
+
+def lapse_unpaid(session: Session, offering: Offering, *, now: dt.datetime) -> int:
+    """End the unpaid commitments of an offering that is giving everything back; return how many."""
+    return session.execute(
+        sa.update(Commitment)
+        .where(
+            Commitment.offering_id == offering.id,
+            Commitment.status.in_(["awaiting_payment", "clearing", "payment_failed"]),
+        )
+        .values(status="lapsed", status_since=now)
+        .execution_options(synchronize_session=False)
+    ).rowcount
+
+
+def may_finish(session: Session, offering: Offering) -> bool:
+    """Whether nothing is in escrow, no refund is under way and no operation is undecided (product.md §2)."""
+    if ledger_queries.balance(session, chart.escrow(offering.public_id, offering.currency)):
+        return False
+    open_refunds = session.execute(
+        sa.select(sa.func.count()).select_from(Refund).where(
+            Refund.offering_id == offering.id, Refund.status.in_(["open", "sending", "failed"])
+        )
+    ).scalar_one()
+    undecided = session.execute(
+        sa.select(sa.func.count()).select_from(Operation).where(
+            Operation.offering_id == offering.id, Operation.state.in_(UNDECIDED)
+        )
+    ).scalar_one()
+    return open_refunds == 0 and undecided == 0
+
+
+def finish(session: Session, offering: Offering, *, now: dt.datetime) -> None:
+    """Move an offering that gave everything back to its end."""
+    offerings.move(session, offering, "settled", "worker", now=now, due=None)
+    assert states.is_terminal("offering", offering.state)  # noqa: S101 - the table says so; a slip must not pass
+    offering.ended_at = now

@@ -1,0 +1,109 @@
+"""Jobs of the close: deadline, decision, refunds of what failed or was withdrawn, and the end."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.closing import service
+from app.commitments.models import Commitment
+from app.contracts.models import Milestone
+from app.jobs import Job
+from app.ledger import chart
+from app.ledger import queries as ledger_queries
+from app.offerings.models import Offering
+from milestones import states
+
+
+def _in_state(*wanted: str) -> sa.Select[tuple[int]]:
+    return sa.select(Offering.id).where(Offering.state.in_(wanted)).order_by(Offering.step_due_at, Offering.id)
+
+
+def _deadline_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
+    return session.execute(_in_state("live").where(Offering.deadline_at <= now).limit(limit)).scalars().all()
+
+
+def _deadline(session: Session, offering_id: int, now: dt.datetime) -> None:
+    offering = _locked(session, offering_id)
+    if offering.state == "live" and offering.deadline_at <= now:
+        service.stop_commitments(session, offering, now=now)
+
+
+def _settle_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
+    waiting = sa.exists().where(
+        Commitment.offering_id == Offering.id,
+        Commitment.status.in_(["awaiting_payment", "clearing", "payment_failed"]),
+    )
+    query = _in_state("clearing").where(sa.or_(~waiting, Offering.step_due_at <= now))
+    return session.execute(query.limit(limit)).scalars().all()
+
+
+def _settle(session: Session, offering_id: int, now: dt.datetime) -> None:
+    offering = _locked(session, offering_id)
+    if offering.state == "clearing" and service.may_settle(session, offering, now=now):
+        service.settle(session, offering, now=now)
+
+
+def _give_back_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
+    found = session.execute(_in_state("failing", "withdrawing")).scalars().all()
+    return [each for each in found if _holds_anything(session, each)][:limit]
+
+
+def _holds_anything(session: Session, offering_id: int) -> bool:
+    offering = session.get_one(Offering, offering_id)
+    escrow = ledger_queries.balance(session, chart.escrow(offering.public_id, offering.currency))
+    balances = ledger_queries.balances(session, offering_id=offering.id)
+    reserved = sum(amount for account, amount in balances.items() if account.address.startswith("reserved:"))
+    unpaid = session.execute(
+        sa.select(sa.func.count()).select_from(Commitment).where(
+            Commitment.offering_id == offering_id,
+            Commitment.status.in_(["awaiting_payment", "clearing", "payment_failed"]),
+        )
+    ).scalar_one()
+    return bool(escrow or reserved or unpaid)
+
+
+def _give_back(session: Session, offering_id: int, now: dt.datetime) -> None:
+    offering = _locked(session, offering_id)
+    if offering.state in ("failing", "withdrawing"):
+        service.lapse_unpaid(session, offering, now=now)
+        service.give_everything_back(session, offering, now=now)
+
+
+def _finish_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
+    unsettled = sa.exists().where(
+        Milestone.offering_id == Offering.id, Milestone.state.not_in(sorted(states.MILESTONE_TERMINAL))
+    )
+    winding_down = sa.and_(Offering.state == "winding_down", ~unsettled)
+    query = (
+        sa.select(Offering.id)
+        .where(sa.or_(Offering.state.in_(["failing", "withdrawing"]), winding_down))
+        .order_by(Offering.id)
+    )
+    found = session.execute(query).scalars().all()
+    return [
+        each
+        for each in found
+        if not _holds_anything(session, each) and service.may_finish(session, session.get_one(Offering, each))
+    ][:limit]
+
+
+def _finish(session: Session, offering_id: int, now: dt.datetime) -> None:
+    offering = _locked(session, offering_id)
+    if offering.state in service.GIVING_BACK and service.may_finish(session, offering):
+        service.finish(session, offering, now=now)
+
+
+def _locked(session: Session, offering_id: int) -> Offering:
+    return session.get_one(Offering, offering_id, with_for_update=True)
+
+
+JOBS = (
+    Job("reach_deadline", _deadline_due, _deadline),
+    Job("settle_close", _settle_due, _settle),
+    Job("give_back", _give_back_due, _give_back),
+    Job("finish_offering", _finish_due, _finish),
+)

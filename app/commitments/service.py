@@ -1,0 +1,376 @@
+"""Accept, cancel and expire commitments, and keep their escrow statement (COM-1–4, 6–8).
+
+The rail's side of a payment is ``payments``; what becomes of held money after the deadline is
+``closing`` and ``progress``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app import calendars, idempotency
+from app.accounts import service as accounts
+from app.accounts.actor import SYSTEM, Actor
+from app.audit import service as audit
+from app.commitments import escrow, rules
+from app.commitments.models import HOLDS_PLACE, Commitment, Refund
+from app.contracts import queries as contract_queries
+from app.db import public_id
+from app.errors import Conflict, Forbidden, NotFound, Refused
+from app.ledger import chart
+from app.ledger import service as ledger
+from app.offerings import rules as offering_rules
+from app.offerings import service as offerings
+from app.offerings.models import Issuer, Offering, TokenClass
+from app.outbox import service as outbox
+from milestones import money, states
+
+#: The table speaks of what people see; a commitment's own row keeps only the fact behind it.
+_STORED = {"refunding": "cancelled"}
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What an amount buys: whole tokens, and what is charged for exactly those (COM-3)."""
+
+    asked_minor: int
+    tokens: int
+    charge_minor: int
+    room_minor: int
+
+
+def quote(offering: Offering, amount_minor: int) -> Quote:
+    """Round an amount down to whole tokens and say what is charged.
+
+    Raises ``Refused`` (``below_ticket``, ``no_room`` with the room shown, ``offering_full``): a commitment
+    is never cut to fit (OFF-5).
+    """
+    asset = money.Asset.parse(offering.currency)
+    room = offering.maximum_minor - offering.committed_minor
+    if amount_minor < offering.minimum_ticket_minor:
+        raise Refused(
+            f"Enter {money.display_amount(offering.minimum_ticket_minor, asset)} or more: that is the smallest "
+            "commitment here.",
+            code="below_ticket",
+            field="amount",
+        )
+    tokens = money.tokens_for(amount_minor, offering.price_micro, asset)
+    charge = money.cost_minor(tokens, offering.price_micro, asset)
+    if charge > room:
+        raise _no_room(offering, room)
+    return Quote(amount_minor, tokens, charge, room)
+
+
+def is_full(offering: Offering) -> bool:
+    """Whether the room left is below the smallest commitment (OFF-5)."""
+    asset = money.Asset.parse(offering.currency)
+    room = offering.maximum_minor - offering.committed_minor
+    return room < max(money.cost_minor(1, offering.price_micro, asset), offering.minimum_ticket_minor)
+
+
+def _no_room(offering: Offering, room: int) -> Refused:
+    asset = money.Asset.parse(offering.currency)
+    if room < max(money.cost_minor(1, offering.price_micro, asset), offering.minimum_ticket_minor):
+        return Refused(
+            "This offering is full: every place is taken. Nothing was charged.", code="offering_full",
+            field="amount", facts={"room_minor": room},
+        )
+    return Refused(
+        f"Enter {money.display_amount(room, asset)} or less: that is the room left under the maximum.",
+        code="no_room", field="amount", facts={"room_minor": room},
+    )
+
+
+def accept_commitment(
+    session: Session,
+    *,
+    actor: Actor,
+    offering_id: str,
+    party_id: int,
+    amount_minor: int,
+    terms_hash: str,
+    wording_hash: str,
+    key: str,
+    now: dt.datetime,
+) -> Commitment:
+    """Accept a binding order for a place in the offering; no money has moved yet.
+
+    The price and the terms are the server's: a ``terms_hash`` other than the published one raises
+    ``Conflict`` ``terms_changed`` (COM-2). The same ``key`` gives the same commitment back (COM-8). Two
+    people at the last place: one gets it (COM-7), by the CHECK on ``committed_minor``. Raises ``Refused``
+    as :func:`quote` does, ``not_open`` outside the window, ``conflict_of_interest`` for the issuer's team
+    and auditors, ``unpaid_commitment`` while one is unpaid.
+    """
+    accounts.demand(actor, "investor")
+    if not actor.acts_for(party_id, "investor"):
+        raise NotFound("There is no such investor.", code="party_not_found")
+    fields = {"offering": offering_id, "party": party_id, "amount": amount_minor, "terms": terms_hash}
+    earlier = idempotency.claim(session, actor=actor, operation="commit", key=key, fields=fields, now=now)
+    if earlier is not None:
+        return by_public_id(session, earlier)
+    offering = offerings.offering_by_id(session, offering_id)
+    _demand_open(offering, now)
+    published = contract_queries.published_terms(session, offering.terms_version_id or 0)
+    if published.content_hash != terms_hash:
+        raise Conflict(
+            "The terms changed since you opened this page. Read what changed, then commit again.",
+            code="terms_changed",
+            facts={"terms_hash": published.content_hash},
+        )
+    _demand_no_interest(session, offering, party_id)
+    quoted = quote(offering, amount_minor)
+    ordinal = _take_place(session, offering, quoted.charge_minor)
+    commitment = Commitment(
+        public_id=public_id("com"), offering_id=offering.id, party_id=party_id, user_id=actor.user_id or 0,
+        ordinal=ordinal, tokens=quoted.tokens, amount_minor=quoted.charge_minor, price_micro=offering.price_micro,
+        terms_version_id=published.id, wording_hash=wording_hash, status="awaiting_payment", status_since=now,
+        pay_by=rules.pay_by(now, offering.deadline_at), created_at=now,
+    )
+    session.add(commitment)
+    session.flush()
+    idempotency.settle(session, actor=actor, operation="commit", key=key, result_ref=commitment.public_id)
+    audit.record(
+        session, actor=actor, action="commitment.accepted", object_id=commitment.public_id, now=now,
+        after={"state": "awaiting_payment", "amount_minor": commitment.amount_minor, "tokens": commitment.tokens},
+    )
+    _tell(session, "commitment_accepted", commitment, now)
+    return commitment
+
+
+def _demand_open(offering: Offering, now: dt.datetime) -> None:
+    if offering.state != "live" or now >= offering.deadline_at:
+        raise Refused(
+            "This offering is closed for new commitments. Nothing was charged.", code="not_open", field="amount"
+        )
+
+
+def _demand_no_interest(session: Session, offering: Offering, party_id: int) -> None:
+    """Refuse the issuer's own people and the offering's auditors until linked commitments exist (COM-11, MIL-8)."""
+    from app.accounts import queries as people
+
+    issuer = session.get_one(Issuer, offering.issuer_id)
+    team = {issuer.party_id} | {user.party_id for user in people.members_of(session, issuer.party_id)}
+    if party_id in team:
+        raise Forbidden(
+            "You belong to this company's team, so you cannot commit to its offering.", code="conflict_of_interest"
+        )
+    if any(party_id == each for each in contract_queries.auditor_parties(session, offering.contract_id)):
+        raise Forbidden(
+            "You are one of this offering's auditors, so you cannot invest in it.", code="conflict_of_interest"
+        )
+
+
+def _take_place(session: Session, offering: Offering, charge_minor: int) -> int:
+    """Count the charge under the maximum and return the commitment's ordinal, or refuse with the room shown.
+
+    The condition is tested again on the locked row, so concurrent commitments cannot both pass; the
+    CHECK stands behind it.
+    """
+    ordinal = session.execute(
+        sa.update(Offering)
+        .where(
+            Offering.id == offering.id,
+            Offering.state == "live",
+            Offering.committed_minor + charge_minor <= Offering.maximum_minor,
+        )
+        .values(
+            committed_minor=Offering.committed_minor + charge_minor,
+            commitment_count=Offering.commitment_count + 1,
+        )
+        .returning(Offering.commitment_count)
+        .execution_options(synchronize_session=False)
+    ).scalar_one_or_none()
+    session.expire(offering)
+    if ordinal is None:
+        if offering.state != "live":
+            raise Refused("This offering has just closed. Nothing was charged.", code="not_open", field="amount")
+        raise _no_room(offering, offering.maximum_minor - offering.committed_minor)
+    return ordinal
+
+
+def cancel(session: Session, *, actor: Actor, commitment_id: str, now: dt.datetime) -> Commitment:
+    """Cancel one's own commitment, free until 48 hours before the deadline (COM-6).
+
+    Held money becomes a refund in the same transaction: D escrow / C refunds. A second call does
+    nothing. Raises ``Refused`` ``too_late_to_cancel`` naming the last moment.
+    """
+    commitment = locked(session, commitment_id)
+    if not actor.acts_for(commitment.party_id, "investor"):
+        raise NotFound("There is no such commitment.", code="commitment_not_found")
+    if commitment.status == "cancelled":
+        return commitment
+    offering = session.get_one(Offering, commitment.offering_id, with_for_update=True, populate_existing=True)
+    if commitment.status not in HOLDS_PLACE:
+        raise Conflict(f"This commitment is {commitment.status} already.", code="not_cancellable")
+    if offering.state != "live" or now >= offering.cancel_until:
+        raise Refused(
+            f"It can no longer be cancelled: the last moment was {offering.cancel_until:%d %B %Y %H:%M} UTC.",
+            code="too_late_to_cancel",
+        )
+    was_held = commitment.status == "held"
+    _set_status(session, commitment, "cancel", "investor", actor=actor, now=now)
+    free_place(session, commitment)
+    if was_held:
+        _refund_held(session, offering, commitment, now=now)
+    _tell(session, "commitment_cancelled", commitment, now)
+    return commitment
+
+
+def _refund_held(session: Session, offering: Offering, commitment: Commitment, *, now: dt.datetime) -> None:
+    amount = escrow.position(session, commitment.id).unreleased_minor
+    posted = ledger.post(
+        session, kind="cancelled", key=f"commitment:{commitment.public_id}:cancelled", cause=commitment.public_id,
+        offering_id=offering.id, occurred_at=now,
+        lines=[
+            ledger.debit(chart.escrow(offering.public_id, offering.currency), amount),
+            ledger.credit(chart.refunds(offering.public_id, offering.currency), amount),
+        ],
+    )
+    _append(session, commitment, "cancelled", -amount, 0, posted, now)
+    owe_refund(session, commitment=commitment, amount_minor=amount, reason="cancelled", journal=posted, now=now)
+
+
+def expire(session: Session, commitment: Commitment, *, now: dt.datetime) -> None:
+    """Let an unpaid commitment lapse and free its place (COM-4)."""
+    _set_status(session, commitment, "expire", "clock", actor=SYSTEM, now=now)
+    free_place(session, commitment)
+    _tell(session, "commitment_expired", commitment, now)
+
+
+def payment_pending(session: Session, commitment: Commitment, *, now: dt.datetime) -> None:
+    """Note that the rail has the payment under way."""
+    if commitment.status in ("awaiting_payment", "payment_failed"):
+        _set_status(session, commitment, "payment_pending", "worker", actor=SYSTEM, now=now)
+
+
+def payment_failed(session: Session, commitment: Commitment, *, now: dt.datetime) -> None:
+    """Note that a payment failed; the place is kept once, for seven days or until the deadline."""
+    if commitment.status not in ("awaiting_payment", "clearing"):
+        return
+    offering = session.get_one(Offering, commitment.offering_id)
+    _set_status(session, commitment, "payment_failed", "worker", actor=SYSTEM, now=now)
+    commitment.pay_by = rules.retry_by(now, offering.deadline_at)
+    _tell(session, "payment_failed", commitment, now)
+
+
+def hold(session: Session, commitment: Commitment, *, journal: ledger.Posted, now: dt.datetime) -> None:
+    """Count cleared money for a commitment: its journal credited escrow with exactly its amount."""
+    _set_status(session, commitment, "payment_cleared", "worker", actor=SYSTEM, now=now)
+    _append(session, commitment, "paid", commitment.amount_minor, commitment.tokens, journal, now)
+    _tell(session, "payment_cleared", commitment, now)
+
+
+def reverse(session: Session, commitment: Commitment, *, journal: ledger.Posted, now: dt.datetime) -> None:
+    """Take back a held payment that its bank returned before any of it was released (WND-4).
+
+    ``journal`` debited escrow with all that was unreleased. Before the close the place is free again;
+    after it the entitlement lapses and the tranches shrink (MIL-1), which ``progress`` does.
+    """
+    offering = session.get_one(Offering, commitment.offering_id, with_for_update=True, populate_existing=True)
+    before = escrow.position(session, commitment.id)
+    if before.released_minor:
+        raise Refused("Part of this payment was released already.", code="released_already")
+    _set_status(session, commitment, "reverse", "worker", actor=SYSTEM, now=now)
+    _append(session, commitment, "reversed", -before.unreleased_minor, 0, journal, now)
+    if offering.state in ("live", "clearing"):
+        free_place(session, commitment)
+    elif before.entitled_tokens:
+        token_class = session.get_one(TokenClass, offering.token_class_id)
+        ledger.post(
+            session, kind="entitlement_lapsed", key=f"commitment:{commitment.public_id}:lapsed",
+            cause=commitment.public_id, offering_id=offering.id, occurred_at=now,
+            lines=[
+                ledger.debit(chart.unissued(token_class.public_id, token_class.asset), before.entitled_tokens),
+                ledger.credit(chart.reserved(offering.public_id, token_class.asset), before.entitled_tokens),
+            ],
+        )
+    _tell(session, "payment_returned", commitment, now)
+
+
+def owe_refund(
+    session: Session, *, commitment: Commitment, amount_minor: int, reason: str, journal: ledger.Posted,
+    now: dt.datetime,
+) -> Refund:
+    """Record that ``amount_minor`` is owed back to the commitment's payer; the journal credited ``refunds``."""
+    offering = session.get_one(Offering, commitment.offering_id)
+    refund = Refund(
+        public_id=public_id("rfd"), offering_id=offering.id, commitment_id=commitment.id,
+        party_id=commitment.party_id, amount_minor=amount_minor, reason=reason, status="open", failures=0,
+        journal_id=journal.journal_id, created_at=now, due_at=refund_due(offering, now),
+    )
+    session.add(refund)
+    session.flush()
+    return refund
+
+
+def refund_due(offering: Offering, now: dt.datetime) -> dt.datetime:
+    """Return when a refund owed now must have left: five business days (OFF-9)."""
+    return calendars.add_business_days(
+        now, offering_rules.REFUND_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone
+    )
+
+
+def free_place(session: Session, commitment: Commitment) -> None:
+    """Give the commitment's amount back to the room under the maximum."""
+    session.execute(
+        sa.update(Offering)
+        .where(Offering.id == commitment.offering_id)
+        .values(committed_minor=Offering.committed_minor - commitment.amount_minor)
+        .execution_options(synchronize_session=False)
+    )
+    session.expire(session.get_one(Offering, commitment.offering_id))
+
+
+def locked(session: Session, commitment_id: str) -> Commitment:
+    """Return the commitment with its row locked; raises ``NotFound``."""
+    commitment = session.execute(
+        sa.select(Commitment).where(Commitment.public_id == commitment_id).with_for_update()
+        .execution_options(populate_existing=True)
+    ).scalar_one_or_none()
+    if commitment is None:
+        raise NotFound("There is no such commitment.", code="commitment_not_found")
+    return commitment
+
+
+def by_public_id(session: Session, commitment_id: str) -> Commitment:
+    """Return the commitment; raises ``NotFound``."""
+    commitment = session.execute(
+        sa.select(Commitment).where(Commitment.public_id == commitment_id)
+    ).scalar_one_or_none()
+    if commitment is None:
+        raise NotFound("There is no such commitment.", code="commitment_not_found")
+    return commitment
+
+
+def _append(
+    session: Session, commitment: Commitment, kind: str, amount: int, entitled: int, journal: ledger.Posted,
+    now: dt.datetime,
+) -> None:
+    escrow.append(
+        session, offering_id=commitment.offering_id, commitment_id=commitment.id, party_id=commitment.party_id,
+        ordinal=commitment.ordinal, kind=kind, amount_minor=amount, entitled_tokens=entitled,
+        journal_id=journal.journal_id, now=now,
+    )
+
+
+def _set_status(
+    session: Session, commitment: Commitment, event: str, who: str, *, actor: Actor, now: dt.datetime
+) -> None:
+    try:
+        after = states.next_state(states.COMMITMENT_TRANSITIONS, commitment.status, event, who)
+    except states.TransitionError as error:
+        raise Conflict(error.message, code=error.code) from error
+    before, commitment.status, commitment.status_since = commitment.status, _STORED.get(after, after), now
+    session.flush()
+    audit.record(
+        session, actor=actor, action=f"commitment.{event}", object_id=commitment.public_id, now=now,
+        before={"state": before}, after={"state": after},
+    )
+
+
+def _tell(session: Session, kind: str, commitment: Commitment, now: dt.datetime) -> None:
+    outbox.enqueue(session, "notice", {"kind": kind, "commitment_id": commitment.id}, now=now)

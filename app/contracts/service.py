@@ -1,0 +1,226 @@
+"""Keep milestone contracts: drafts, appointments of auditors, publication of frozen terms.
+
+What a contract says and means is ``milestones``; when it is published is the offering's decision.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app import calendars
+from app.accounts import queries as people
+from app.accounts.actor import Actor
+from app.audit import service as audit
+from app.contracts.models import Appointment, Contract, Milestone, TermsVersion
+from app.db import public_id
+from app.errors import Conflict, NotFound, Refused
+from app.outbox import service as outbox
+from milestones import document as documents
+from milestones.terms import CLOSING_ORDINAL, Terms
+
+ANSWER_BUSINESS_DAYS = 5
+
+
+def create_contract(session: Session, *, document: Mapping[str, object], now: dt.datetime) -> Contract:
+    """Keep a new draft. Raises ``ContractError`` with every problem when it cannot be read."""
+    terms = documents.parse_document(document)
+    contract = Contract(
+        public_id=public_id("ctr"),
+        draft_document=_dump(terms),
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(contract)
+    session.flush()
+    return contract
+
+
+def save_draft(session: Session, contract: Contract, *, document: Mapping[str, object], now: dt.datetime) -> None:
+    """Replace the draft; refused once a version is published (OFF-2)."""
+    terms = documents.parse_document(document)
+    if _latest_number(session, contract.id):
+        raise Conflict("These terms are published and frozen.", code="terms_frozen")
+    contract.draft_document = _dump(terms)
+    contract.updated_at = now
+    wanted = {milestone.key for milestone in terms.milestones}
+    session.execute(
+        sa.delete(Appointment).where(
+            Appointment.contract_id == contract.id, Appointment.milestone_key.not_in(sorted(wanted))
+        )
+    )
+
+
+def _dump(terms: Terms) -> str:
+    return json.dumps(documents.to_document(terms), ensure_ascii=False)
+
+
+def draft_terms(contract: Contract) -> Terms:
+    """Return the draft as terms."""
+    return documents.parse_document(json.loads(contract.draft_document))
+
+
+def appoint(
+    session: Session,
+    *,
+    contract: Contract,
+    milestone_key: str,
+    auditor_party_ids: Sequence[str],
+    actor: Actor,
+    object_id: str,
+    now: dt.datetime,
+) -> None:
+    """Appoint exactly n auditors (public party ids) to one milestone, asking those who are new.
+
+    Those left out are released. Raises ``Refused``: ``auditor_unknown``, ``auditor_count`` (n stands in
+    the terms), ``milestone_unknown``. Independence is checked by the caller, which knows the issuer.
+    """
+    terms = draft_terms(contract)
+    milestone = next((each for each in terms.milestones if each.key == milestone_key), None)
+    if milestone is None:
+        raise Refused(f"The contract has no milestone “{milestone_key}”.", code="milestone_unknown")
+    known = {auditor.public_id: auditor for auditor in people.auditors(session)}
+    for wanted in auditor_party_ids:
+        if wanted not in known:
+            raise Refused(f"{wanted} is not an approved auditor here.", code="auditor_unknown", field=milestone_key)
+    if len(set(auditor_party_ids)) != milestone.quorum.auditors:
+        raise Refused(
+            f"“{milestone.title}” needs {milestone.quorum.auditors} different auditors; choose exactly that many.",
+            code="auditor_count",
+            field=milestone_key,
+        )
+    wanted_ids = {known[each].party_id for each in auditor_party_ids}
+    existing = {each.party_id: each for each in appointments(session, contract.id) if each.milestone_key == milestone_key}
+    for party_id, appointment in existing.items():
+        if party_id not in wanted_ids:
+            session.delete(appointment)
+    for party_id in sorted(wanted_ids - set(existing)):
+        appointment = Appointment(
+            public_id=public_id("apt"),
+            contract_id=contract.id,
+            milestone_key=milestone_key,
+            party_id=party_id,
+            appointed_by=actor.user_id or 0,
+            appointed_at=now,
+            answer_by=calendars.add_business_days(now, ANSWER_BUSINESS_DAYS, code=terms.calendar, zone=terms.zone),
+            state="appointed",
+        )
+        session.add(appointment)
+        session.flush()
+        outbox.enqueue(
+            session, "notice", {"kind": "auditor_appointed", "appointment_id": appointment.id}, now=now,
+            key=f"notice:auditor_appointed:{appointment.public_id}",
+        )
+    audit.record(
+        session, actor=actor, action="auditors.appointed", object_id=object_id, now=now,
+        after={"milestone": milestone_key, "auditors": sorted(auditor_party_ids)},
+    )
+
+
+def answer_appointment(
+    session: Session, *, actor: Actor, appointment_id: str, accept: bool, now: dt.datetime
+) -> Appointment:
+    """Accept or decline an appointment; only the appointed auditor may, and only once."""
+    appointment = session.execute(
+        sa.select(Appointment).where(Appointment.public_id == appointment_id).with_for_update()
+    ).scalar_one_or_none()
+    if appointment is None or not actor.acts_for(appointment.party_id, "auditor"):
+        raise NotFound("There is no such appointment.", code="appointment_not_found")
+    wanted = "accepted" if accept else "declined"
+    if appointment.state == wanted:
+        return appointment
+    if appointment.state != "appointed":
+        raise Conflict("You have answered this appointment already.", code="appointment_answered")
+    appointment.state = wanted
+    appointment.answered_at = now
+    audit.record(
+        session, actor=actor, action=f"appointment.{wanted}", object_id=appointment.public_id, now=now,
+        before={"state": "appointed"}, after={"state": wanted},
+    )
+    return appointment
+
+
+def appointments(session: Session, contract_id: int) -> list[Appointment]:
+    """Return every appointment of a contract, by milestone and age."""
+    return list(
+        session.execute(
+            sa.select(Appointment)
+            .where(Appointment.contract_id == contract_id)
+            .order_by(Appointment.milestone_key, Appointment.id)
+        ).scalars()
+    )
+
+
+def terms_with_panel(session: Session, contract: Contract) -> Terms:
+    """Return the draft with every milestone's consenting auditors written in.
+
+    Raises ``Refused`` (``panel_incomplete``) naming the first milestone that lacks one: MIL-9 wants the
+    consent of all n before launch.
+    """
+    document = documents.to_document(draft_terms(contract))
+    names = {auditor.party_id: auditor.public_id for auditor in people.auditors(session)}
+    accepted: dict[str, list[str]] = {}
+    for appointment in appointments(session, contract.id):
+        if appointment.state == "accepted" and appointment.party_id in names:
+            accepted.setdefault(appointment.milestone_key, []).append(names[appointment.party_id])
+    for milestone in document["milestones"]:
+        panel = sorted(accepted.get(milestone["key"], []))
+        needed = milestone["quorum"]["auditors"]
+        if len(panel) != needed:
+            raise Refused(
+                f"“{milestone['title']}” has {len(panel)} of its {needed} auditors' consent. "
+                "All of them must accept before the offering can open.",
+                code="panel_incomplete",
+            )
+        milestone["auditors"] = panel
+    return documents.parse_document(document)
+
+
+def publish(
+    session: Session, *, contract: Contract, offering_id: int, terms: Terms, actor: Actor, now: dt.datetime
+) -> TermsVersion:
+    """Freeze ``terms`` as the contract's next version and set up its milestones (OFF-2, MIL-3)."""
+    version = TermsVersion(
+        public_id=public_id("trm"),
+        contract_id=contract.id,
+        number=_latest_number(session, contract.id) + 1,
+        document=documents.canonical_bytes(terms).decode(),
+        content_hash=documents.contract_hash(terms),
+        published_by=actor.user_id or 0,
+        published_at=now,
+    )
+    session.add(version)
+    session.flush()
+    for tranche in terms.tranches:
+        agreed = None if tranche.ordinal == CLOSING_ORDINAL else terms.milestone(tranche.ordinal)
+        session.add(
+            Milestone(
+                public_id=public_id("mst"),
+                contract_id=contract.id,
+                offering_id=offering_id,
+                ordinal=tranche.ordinal,
+                key=tranche.key,
+                title=agreed.title if agreed else "Closing",
+                tranche_bp=tranche.bp,
+                state="locked",
+                state_since=now,
+                target_at=agreed.target_at(terms.zone) if agreed else None,
+                long_stop_at=agreed.long_stop_at(terms.zone) if agreed else None,
+                tries_left=agreed.resubmissions if agreed else 0,
+            )
+        )
+    session.flush()
+    return version
+
+
+def _latest_number(session: Session, contract_id: int) -> int:
+    return (
+        session.execute(
+            sa.select(sa.func.max(TermsVersion.number)).where(TermsVersion.contract_id == contract_id)
+        ).scalar()
+        or 0
+    )

@@ -1,0 +1,110 @@
+"""Figures and checks of an offering that need no database: OFF-5, OFF-10, MIL-4's context."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+
+from milestones import lint as linting
+from milestones import money
+from milestones.terms import Terms
+
+MIN_OPEN_DAYS = 21
+CANCEL_HOURS = 48
+CLEARING_BUSINESS_DAYS = 10
+REVIEW_BUSINESS_DAYS = 5
+LAUNCH_WITHIN_DAYS = 60
+DRAFT_IDLE_DAYS = 180
+REFUND_BUSINESS_DAYS = 5
+PAYEE_HOLD_DAYS = 7
+
+CODE = re.compile(r"[A-Z][A-Z0-9-]{1,14}[A-Z0-9]")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that stands in the way of submitting: where (form field or contract path), code, words."""
+
+    path: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class OfferingFields:
+    """What a founder decides about an offering. Minor units, millionths, basis points, instants in UTC."""
+
+    name: str
+    pitch: str
+    story: str
+    risks: str
+    sector: str
+    currency: str
+    price_micro: int
+    minimum_minor: int
+    target_minor: int
+    maximum_minor: int
+    minimum_ticket_minor: int
+    fee_bp: int
+    zone: str
+    calendar: str
+    deadline_at: dt.datetime
+    rail: str = "sandbox"
+
+
+def amount_problems(fields: OfferingFields) -> list[Problem]:
+    """Return what is wrong with the amounts among themselves (OFF-5)."""
+    asset = money.Asset.parse(fields.currency)
+    problems = []
+    if not 0 < fields.minimum_minor <= fields.target_minor <= fields.maximum_minor:
+        problems.append(
+            Problem("maximum", "amounts_out_of_order", "The minimum may not be above the target, nor the target above "
+                    "the maximum; all must be above zero.")
+        )
+    if not 0 < fields.minimum_ticket_minor <= fields.maximum_minor:
+        problems.append(
+            Problem("minimum_ticket", "ticket_out_of_range", "The minimum ticket must be above zero and at most the "
+                    "maximum.")
+        )
+    if money.tokens_for(fields.minimum_ticket_minor, fields.price_micro, asset) < 1:
+        problems.append(
+            Problem("minimum_ticket", "ticket_buys_nothing", "The minimum ticket must buy at least one token.")
+        )
+    return problems
+
+
+def contract_problems(
+    fields: OfferingFields, terms: Terms, known_auditors: dict[str, str | None]
+) -> tuple[list[Problem], list[Problem]]:
+    """Return (what refuses the contract, what the founder relaxed) by MIL-4 and OFF-10.
+
+    ``known_auditors`` maps public party ids to why they are not independent, or None when they are.
+    """
+    context = linting.LintContext(
+        deadline_at=fields.deadline_at,
+        maximum_minor=fields.maximum_minor,
+        known_auditors=known_auditors,
+        min_ticket_minor=fields.minimum_ticket_minor,
+        price_micro=fields.price_micro,
+    )
+    refused, relaxed = [], []
+    for finding in linting.lint(terms, context):
+        problem = Problem("contract" + finding.path, finding.code, finding.message)
+        (relaxed if finding.severity == "relaxed" else refused).append(problem)
+    if terms.currency != fields.currency:
+        refused.append(
+            Problem("contract/currency", "currency_differs",
+                    f"The contract is in {terms.currency}, the offering in {fields.currency}.")
+        )
+    if (terms.zone, terms.calendar) != (fields.zone, fields.calendar):
+        refused.append(
+            Problem("contract/zone", "zone_differs", "Contract and offering must name the same time zone and calendar.")
+        )
+    return refused, relaxed
+
+
+def slug_from(name: str) -> str:
+    """Return the address part for a name: lower-case ASCII letters, digits and hyphens."""
+    slug = re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-")
+    return slug[:60].strip("-") or "offering"

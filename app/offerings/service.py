@@ -1,0 +1,461 @@
+"""Create issuers, token classes and offerings, and move offerings from draft to live (OFF-1, 2, 4, 5, 10).
+
+What happens after the deadline is ``closing``; after the close ``progress``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app import calendars, idempotency
+from app.accounts import service as accounts
+from app.accounts.actor import SYSTEM, Actor
+from app.audit import service as audit
+from app.contracts import queries as contract_queries
+from app.contracts import service as contracts
+from app.db import public_id
+from app.errors import Conflict, Forbidden, NotFound, Refused
+from app.ledger import chart
+from app.ledger import service as ledger
+from app.offerings import independence, rules
+from app.offerings.models import Issuer, Offering, TokenClass
+from app.offerings.rules import OfferingFields
+from app.outbox import service as outbox
+from milestones import document as documents
+from milestones import money, states
+
+MAX_TOKENS = 1_000_000_000_000
+
+
+class OfferingNotReady(Refused):
+    """The draft cannot be submitted; ``problems`` lists everything that stands in the way."""
+
+    code = "offering_not_ready"
+
+    def __init__(self, problems: list[rules.Problem]) -> None:
+        super().__init__("The offering is not ready: " + " ".join(each.message for each in problems))
+        self.problems = problems
+
+
+def create_issuer(
+    session: Session, *, actor: Actor, name: str, place: str, description: str, payee_ref: str, now: dt.datetime
+) -> Issuer:
+    """Create a company with its legal party; the founder becomes its first member.
+
+    ``payee_ref`` is the account at the rail that payouts go to; changing it later starts a hold (MIL-12).
+    """
+    accounts.demand(actor, "founder")
+    if not name.strip():
+        raise Refused("Enter the company's registered name.", code="name_empty", field="name")
+    party = accounts.create_legal_party(session, name=name.strip(), now=now)
+    accounts.add_member(session, user_id=_user(actor), party_id=party.id, role="founder", now=now)
+    issuer = Issuer(
+        public_id=public_id("iss"), party_id=party.id, name=name.strip(), place=place.strip(),
+        description=description.strip(), payee_ref=payee_ref, payee_changed_at=now, created_by=_user(actor),
+        created_at=now,
+    )
+    session.add(issuer)
+    session.flush()
+    audit.record(session, actor=actor, action="issuer.created", object_id=issuer.public_id, now=now)
+    return issuer
+
+
+def change_payee(
+    session: Session, *, actor: Actor, issuer_id: str, payee_ref: str, now: dt.datetime
+) -> Issuer:
+    """Change where payouts go. Needs a fresh second factor; nothing is paid out for seven days (MIL-12, PPL-1)."""
+    accounts.demand(actor, "founder", second_factor=True)
+    issuer = issuer_of_founder(session, actor, issuer_id)
+    before = issuer.payee_ref
+    issuer.payee_ref, issuer.payee_changed_at = payee_ref, now
+    audit.record(
+        session, actor=actor, action="issuer.payee_changed", object_id=issuer.public_id, now=now,
+        before={"payee": before}, after={"payee": payee_ref},
+    )
+    outbox.enqueue(session, "notice", {"kind": "payee_changed", "issuer_id": issuer.id}, now=now)
+    return issuer
+
+
+def create_token_class(
+    session: Session,
+    *,
+    actor: Actor,
+    issuer_id: str,
+    code: str,
+    name: str,
+    rights: str,
+    authorised_tokens: int,
+    existing_tokens: int,
+    now: dt.datetime,
+) -> TokenClass:
+    """Create a class and post its authorisation: D unissued / C authorised.
+
+    ``code`` (3–16 capitals, digits, hyphens) names the asset in the ledger and is unique on the
+    platform. Quantities are whole tokens.
+    """
+    accounts.demand(actor, "founder")
+    issuer = issuer_of_founder(session, actor, issuer_id)
+    if not rules.CODE.fullmatch(code):
+        raise Refused("Use 3 to 16 capital letters, digits or hyphens, like HALDEN-A.", code="code_form", field="code")
+    if session.execute(sa.select(TokenClass.id).where(TokenClass.code == code)).scalar() is not None:
+        raise Refused("This code is taken. Choose another one.", code="code_taken", field="code")
+    if not 0 < authorised_tokens <= MAX_TOKENS:
+        raise Refused(
+            f"Authorise between 1 and {MAX_TOKENS:,} tokens.", code="authorised_range", field="authorised_tokens"
+        )
+    if not 0 <= existing_tokens <= MAX_TOKENS:
+        raise Refused(f"Enter between 0 and {MAX_TOKENS:,}.", code="existing_range", field="existing_tokens")
+    token_class = TokenClass(
+        public_id=public_id("tcl"), issuer_id=issuer.id, code=code, name=name.strip(), rights=rights.strip(),
+        authorised_tokens=authorised_tokens, existing_tokens=existing_tokens, created_at=now,
+    )
+    session.add(token_class)
+    session.flush()
+    ledger.post(
+        session, kind="class_authorised", key=f"class:{token_class.public_id}:authorised", cause=token_class.public_id,
+        occurred_at=now,
+        lines=[
+            ledger.debit(chart.unissued(token_class.public_id, token_class.asset), authorised_tokens),
+            ledger.credit(chart.authorised(token_class.public_id, token_class.asset), authorised_tokens),
+        ],
+    )
+    audit.record(
+        session, actor=actor, action="token_class.created", object_id=token_class.public_id, now=now,
+        after={"code": code, "authorised": authorised_tokens},
+    )
+    return token_class
+
+
+def draft_offering(
+    session: Session,
+    *,
+    actor: Actor,
+    token_class_id: str,
+    fields: OfferingFields,
+    document: Mapping[str, object],
+    key: str,
+    now: dt.datetime,
+) -> Offering:
+    """Create a draft with its milestone contract. The same ``key`` gives the first one back (COM-1)."""
+    accounts.demand(actor, "founder")
+    token_class, issuer = _class_of_founder(session, actor, token_class_id)
+    claimed = {"token_class": token_class_id, "name": fields.name, "maximum": fields.maximum_minor}
+    earlier = idempotency.claim(session, actor=actor, operation="draft_offering", key=key, fields=claimed, now=now)
+    if earlier is not None:
+        return offering_by_id(session, earlier)
+    _demand_amounts(fields)
+    contract = contracts.create_contract(session, document=document, now=now)
+    offering = Offering(
+        public_id=public_id("off"),
+        slug=_free_slug(session, fields.name),
+        issuer_id=issuer.id,
+        token_class_id=token_class.id,
+        contract_id=contract.id,
+        state="draft",
+        state_since=now,
+        step_due_at=now + dt.timedelta(days=rules.DRAFT_IDLE_DAYS),
+        created_by=_user(actor),
+        created_at=now,
+        cancel_until=fields.deadline_at,
+        long_stop_at=contracts.draft_terms(contract).long_stop_at(),
+    )
+    _apply(offering, fields)
+    session.add(offering)
+    session.flush()
+    idempotency.settle(session, actor=actor, operation="draft_offering", key=key, result_ref=offering.public_id)
+    audit.record(session, actor=actor, action="offering.drafted", object_id=offering.public_id, now=now)
+    return offering
+
+
+def update_draft(
+    session: Session,
+    *,
+    actor: Actor,
+    offering_id: str,
+    fields: OfferingFields | None = None,
+    document: Mapping[str, object] | None = None,
+    now: dt.datetime,
+) -> Offering:
+    """Change a draft's figures, its contract, or both; refused outside ``draft``."""
+    offering = _owned(session, actor, offering_id)
+    if offering.state != "draft":
+        raise Conflict("Only a draft can be changed. Withdraw the submission first.", code="not_a_draft")
+    if fields is not None:
+        _demand_amounts(fields)
+        _apply(offering, fields)
+    if document is not None:
+        contract = contract_queries.contract(session, offering.contract_id)
+        contracts.save_draft(session, contract, document=document, now=now)
+        offering.long_stop_at = contracts.draft_terms(contract).long_stop_at()
+    offering.step_due_at = now + dt.timedelta(days=rules.DRAFT_IDLE_DAYS)
+    audit.record(session, actor=actor, action="offering.draft_changed", object_id=offering.public_id, now=now)
+    return offering
+
+
+def problems_of(session: Session, offering: Offering, *, now: dt.datetime) -> tuple[list[rules.Problem], list[rules.Problem]]:
+    """Return (what stands in the way of submitting, what the founder relaxed), from figures, contract and dates."""
+    fields = fields_of(offering)
+    terms = contracts.draft_terms(contract_queries.contract(session, offering.contract_id))
+    refused, relaxed = rules.contract_problems(fields, terms, independence.known_auditors(session, offering))
+    refused = [*rules.amount_problems(fields), *refused]
+    if offering.deadline_at < now + dt.timedelta(days=rules.MIN_OPEN_DAYS):
+        refused.append(
+            rules.Problem("deadline", "deadline_too_soon",
+                          f"The offering must be open for at least {rules.MIN_OPEN_DAYS} days: choose a later deadline.")
+        )
+    asset = money.Asset.parse(offering.currency)
+    token_class = session.get_one(TokenClass, offering.token_class_id)
+    wanted = money.tokens_for(offering.maximum_minor, offering.price_micro, asset)
+    if wanted > token_class.authorised_tokens:
+        refused.append(
+            rules.Problem("maximum", "above_authorised",
+                          f"The maximum would need {wanted:,} tokens; the class has {token_class.authorised_tokens:,}.")
+        )
+    for field, text in (("story", offering.story), ("risks", offering.risks), ("pitch", offering.pitch)):
+        if not text.strip():
+            refused.append(rules.Problem(field, f"{field}_empty", f"Write the {field} before you submit."))
+    return refused, relaxed
+
+
+def submit(session: Session, *, actor: Actor, offering_id: str, now: dt.datetime) -> Offering:
+    """Send a draft to review. Raises :class:`OfferingNotReady` with every problem."""
+    offering = _owned(session, actor, offering_id)
+    refused, _relaxed = problems_of(session, offering, now=now)
+    if offering.state == "draft" and refused:
+        raise OfferingNotReady(refused)
+    due = calendars.add_business_days(now, rules.REVIEW_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone)
+    move(session, offering, "submit", "founder", actor=actor, now=now, due=due)
+    offering.submitted_by, offering.approved_by, offering.changes_asked = _user(actor), None, None
+    return offering
+
+
+def ask_changes(session: Session, *, actor: Actor, offering_id: str, reason: str, now: dt.datetime) -> Offering:
+    """Give a submission back to the founder, saying what to change."""
+    accounts.demand(actor, "operator", second_factor=True)
+    if not reason.strip():
+        raise Refused("Say what the founder must change.", code="reason_empty", field="reason")
+    offering = locked(session, offering_id)
+    move(
+        session, offering, "ask_changes", "operator", actor=actor, now=now, reason=reason,
+        due=now + dt.timedelta(days=rules.DRAFT_IDLE_DAYS),
+    )
+    offering.changes_asked = reason.strip()
+    return offering
+
+
+def withdraw_submission(session: Session, *, actor: Actor, offering_id: str, now: dt.datetime) -> Offering:
+    """Take a submission back into draft."""
+    offering = _owned(session, actor, offering_id)
+    move(
+        session, offering, "withdraw_submission", "founder", actor=actor, now=now,
+        due=now + dt.timedelta(days=rules.DRAFT_IDLE_DAYS),
+    )
+    return offering
+
+
+def appoint_auditors(
+    session: Session, *, actor: Actor, offering_id: str, milestone_key: str, auditors: list[str], now: dt.datetime
+) -> None:
+    """Appoint a milestone's auditors while in review or approved; each must be independent (MIL-8)."""
+    accounts.demand(actor, "operator", second_factor=True)
+    offering = locked(session, offering_id)
+    if offering.state not in ("in_review", "approved"):
+        raise Conflict("Auditors are appointed between submission and launch.", code="not_in_review")
+    known = independence.known_auditors(session, offering)
+    for each in auditors:
+        if known.get(each):
+            raise Refused(known[each] or "", code="auditor_not_independent", field=milestone_key)
+    contracts.appoint(
+        session, contract=contract_queries.contract(session, offering.contract_id), milestone_key=milestone_key,
+        auditor_party_ids=auditors, actor=actor, object_id=offering.public_id, now=now,
+    )
+
+
+def approve(session: Session, *, actor: Actor, offering_id: str, reason: str = "", now: dt.datetime) -> Offering:
+    """Approve a submission; never one's own (OFF-4, PPL-2). The founder has 60 days to launch."""
+    accounts.demand(actor, "operator", second_factor=True)
+    offering = locked(session, offering_id)
+    if offering.submitted_by == actor.user_id:
+        raise Forbidden("You submitted this offering, so somebody else must approve it.", code="four_eyes")
+    move(
+        session, offering, "approve", "operator", actor=actor, now=now, reason=reason or None,
+        due=now + dt.timedelta(days=rules.LAUNCH_WITHIN_DAYS),
+    )
+    offering.approved_by = actor.user_id
+    return offering
+
+
+def launch(session: Session, *, actor: Actor, offering_id: str, now: dt.datetime) -> Offering:
+    """Publish: freeze the terms, reserve tokens for the whole maximum, open for commitments (OFF-1, OFF-2).
+
+    Raises ``Refused`` ``panel_incomplete`` while an auditor has not accepted, ``deadline_too_soon`` when
+    fewer than 21 days are left, ``tokens_short`` when the class has not enough unissued tokens.
+    """
+    accounts.demand(actor, "founder", second_factor=True)
+    offering = _owned(session, actor, offering_id)
+    if offering.state == "approved" and offering.deadline_at < now + dt.timedelta(days=rules.MIN_OPEN_DAYS):
+        raise Refused(
+            f"Fewer than {rules.MIN_OPEN_DAYS} days are left until the deadline. Withdraw, choose a later deadline and "
+            "submit again.",
+            code="deadline_too_soon",
+        )
+    contract = contract_queries.contract(session, offering.contract_id)
+    move(session, offering, "launch", "founder", actor=actor, now=now, due=offering.deadline_at)
+    terms = contracts.terms_with_panel(session, contract)
+    version = contracts.publish(
+        session, contract=contract, offering_id=offering.id, terms=terms, actor=actor, now=now
+    )
+    offering.terms_version_id, offering.launched_at = version.id, now
+    offering.cancel_until = offering.deadline_at - dt.timedelta(hours=rules.CANCEL_HOURS)
+    token_class = session.get_one(TokenClass, offering.token_class_id)
+    tokens = money.tokens_for(offering.maximum_minor, offering.price_micro, money.Asset.parse(offering.currency))
+    try:
+        ledger.post(
+            session, kind="offering_published", key=f"offering:{offering.public_id}:published",
+            cause=offering.public_id, offering_id=offering.id, occurred_at=now,
+            lines=[
+                ledger.debit(chart.reserved(offering.public_id, token_class.asset), tokens),
+                ledger.credit(chart.unissued(token_class.public_id, token_class.asset), tokens),
+            ],
+        )
+    except Refused as error:
+        raise Refused(
+            f"The class has fewer than the {tokens:,} unissued tokens that the maximum needs.", code="tokens_short"
+        ) from error
+    outbox.enqueue(
+        session, "notice", {"kind": "offering_live", "offering_id": offering.id}, now=now,
+        key=f"notice:offering_live:{offering.public_id}",
+    )
+    return offering
+
+
+def withdraw(session: Session, *, actor: Actor, offering_id: str, reason: str, now: dt.datetime) -> Offering:
+    """Withdraw before launch, or a live offering: then everybody is refunded (OFF-9)."""
+    offering = locked(session, offering_id)
+    who = "operator" if actor.has_role("operator") else "founder"
+    accounts.demand(actor, who, second_factor=True)
+    if who == "founder":
+        offering = _owned(session, actor, offering_id)
+    if not reason.strip():
+        raise Refused("Say why; the reason is published.", code="reason_empty", field="reason")
+    due = calendars.add_business_days(now, rules.REFUND_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone)
+    move(
+        session, offering, "withdraw", who, actor=actor, now=now, reason=reason,
+        due=due if offering.state == "live" else None,
+    )
+    offering.end_trigger, offering.end_reason = "withdrawn", reason.strip()
+    if offering.state == "withdrawn":
+        offering.ended_at = now
+    return offering
+
+
+def move(
+    session: Session,
+    offering: Offering,
+    event: str,
+    who: str,
+    *,
+    actor: Actor = SYSTEM,
+    now: dt.datetime,
+    due: dt.datetime | None,
+    reason: str | None = None,
+) -> None:
+    """Change the offering's state by the one table, log it, and tell whoever it concerns.
+
+    ``due`` is the next instant at which silence has its effect (TIM-5). Raises ``Conflict``
+    (``transition_already``), ``Forbidden`` or ``Refused`` as the table says.
+    """
+    try:
+        after = states.next_state(states.OFFERING_TRANSITIONS, offering.state, event, who)
+    except states.TransitionError as error:
+        kind = {"transition_already": Conflict, "transition_forbidden": Forbidden}.get(error.code, Refused)
+        raise kind(error.message, code=error.code) from error
+    before, offering.state, offering.state_since, offering.step_due_at = offering.state, after, now, due
+    session.flush()
+    audit.record(
+        session, actor=actor, action=f"offering.{event}", object_id=offering.public_id, now=now,
+        before={"state": before}, after={"state": after}, reason=reason,
+    )
+    outbox.enqueue(
+        session, "notice", {"kind": f"offering_{after}", "offering_id": offering.id, "event": event}, now=now,
+        key=None if after in ("draft", "in_review", "approved") else f"notice:offering_{after}:{offering.public_id}",
+    )
+
+
+def locked(session: Session, offering_id: str) -> Offering:
+    """Return the offering with its row locked; raises ``NotFound``."""
+    offering = session.execute(
+        sa.select(Offering).where(Offering.public_id == offering_id).with_for_update()
+        .execution_options(populate_existing=True)
+    ).scalar_one_or_none()
+    if offering is None:
+        raise NotFound("There is no such offering.", code="offering_not_found")
+    return offering
+
+
+def offering_by_id(session: Session, offering_id: str) -> Offering:
+    """Return the offering by its public id; raises ``NotFound``."""
+    offering = session.execute(sa.select(Offering).where(Offering.public_id == offering_id)).scalar_one_or_none()
+    if offering is None:
+        raise NotFound("There is no such offering.", code="offering_not_found")
+    return offering
+
+
+def issuer_of_founder(session: Session, actor: Actor, issuer_id: str) -> Issuer:
+    """Return an issuer that the actor is a founder of; raises ``NotFound`` otherwise."""
+    issuer = session.execute(sa.select(Issuer).where(Issuer.public_id == issuer_id)).scalar_one_or_none()
+    if issuer is None or not actor.acts_for(issuer.party_id, "founder"):
+        raise NotFound("There is no such company.", code="issuer_not_found")
+    return issuer
+
+
+def fields_of(offering: Offering) -> OfferingFields:
+    """Return the founder's figures of an offering."""
+    names = OfferingFields.__dataclass_fields__
+    return OfferingFields(**{name: getattr(offering, name) for name in names})
+
+
+def _owned(session: Session, actor: Actor, offering_id: str) -> Offering:
+    offering = locked(session, offering_id)
+    issuer = session.get_one(Issuer, offering.issuer_id)
+    if not actor.acts_for(issuer.party_id, "founder"):
+        raise NotFound("There is no such offering.", code="offering_not_found")
+    return offering
+
+
+def _class_of_founder(session: Session, actor: Actor, token_class_id: str) -> tuple[TokenClass, Issuer]:
+    found = session.execute(
+        sa.select(TokenClass, Issuer)
+        .join(Issuer, Issuer.id == TokenClass.issuer_id)
+        .where(TokenClass.public_id == token_class_id)
+    ).one_or_none()
+    if found is None or not actor.acts_for(found.Issuer.party_id, "founder"):
+        raise NotFound("There is no such token class.", code="token_class_not_found")
+    return found.TokenClass, found.Issuer
+
+
+def _demand_amounts(fields: OfferingFields) -> None:
+    for problem in rules.amount_problems(fields):
+        raise Refused(problem.message, code=problem.code, field=problem.path)
+
+
+def _apply(offering: Offering, fields: OfferingFields) -> None:
+    for name in OfferingFields.__dataclass_fields__:
+        setattr(offering, name, getattr(fields, name))
+
+
+def _free_slug(session: Session, name: str) -> str:
+    slug = rules.slug_from(name)
+    taken = session.execute(sa.select(Offering.id).where(Offering.slug == slug)).scalar()
+    return slug if taken is None else f"{slug}-{secrets.token_hex(2)}"
+
+
+def _user(actor: Actor) -> int:
+    if actor.user_id is None:
+        raise Forbidden("This needs a person.", code="person_needed")
+    return actor.user_id

@@ -1,0 +1,144 @@
+"""The worker process: claims due jobs and outbox messages and does them, as many workers as wanted.
+
+APScheduler only ticks; what is due is a query on business time. A failing job backs off and, after
+five attempts, waits for an operator (TIM-2); nothing it did halfway is kept.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import signal
+import threading
+from collections.abc import Mapping
+from types import FrameType
+
+import sqlalchemy as sa
+import structlog
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.blocking import BlockingScheduler
+from sqlalchemy.orm import Session
+
+from app import clock, jobs
+from app.db import insert_for
+from app.outbox import service as outbox
+from app.outbox.models import JobFailure, OutboxMessage
+
+log = structlog.get_logger("worker")
+
+#: One pass of ``run_due`` over all jobs must come to rest; a job that keeps being due is a defect.
+MAX_PASSES = 10_000
+
+
+def run_due(context: jobs.Context) -> int:
+    """Do everything that is due now and return how many things were done.
+
+    Repeats until a pass finds nothing, because one job's effect may make the next one due.
+    """
+    done = 0
+    handlers = jobs.all_handlers()
+    for _pass in range(MAX_PASSES):
+        progress = sum(_run_job(context, job) for job in jobs.all_jobs()) + _run_outbox(context, handlers)
+        if not progress:
+            return done
+        done += progress
+    raise RuntimeError("the jobs do not come to rest")
+
+
+def _run_job(context: jobs.Context, job: jobs.Job) -> int:
+    with context.db.read() as session:
+        now = clock.business_now(session)
+        due = [each for each in job.due(session, now, jobs.BATCH) if not _is_held_back(session, job.name, each)]
+    return sum(_run_one(context, job, object_id, now) for object_id in due)
+
+
+def _run_one(context: jobs.Context, job: jobs.Job, object_id: int, now: dt.datetime) -> int:
+    try:
+        if job.outside:
+            job.act(context, object_id, now)
+        else:
+            context.db.unit_of_work(lambda session: job.act(session, object_id, now))
+    except Exception as error:  # noqa: BLE001 - whatever failed must not stop the other jobs; it is kept and shown
+        log.error("job_failed", job=job.name, object_id=object_id, error=repr(error))
+        context.db.unit_of_work(lambda session: _note_failure(session, job.name, object_id, repr(error)))
+        return 0
+    context.db.unit_of_work(lambda session: _forget_failure(session, job.name, object_id))
+    log.info("job_done", job=job.name, object_id=object_id)
+    return 1
+
+
+def _is_held_back(session: Session, job: str, object_id: int) -> bool:
+    failure = session.execute(
+        sa.select(JobFailure.next_at, JobFailure.quarantined_at).where(
+            JobFailure.job == job, JobFailure.object_id == object_id
+        )
+    ).one_or_none()
+    if failure is None:
+        return False
+    return failure.quarantined_at is not None or failure.next_at > clock.system_now()
+
+
+def _note_failure(session: Session, job: str, object_id: int, error: str) -> None:
+    now = clock.system_now()
+    session.execute(
+        insert_for(session, JobFailure)
+        .values(job=job, object_id=object_id, attempts=0, next_at=now, last_error="")
+        .on_conflict_do_nothing(index_elements=["job", "object_id"])
+    )
+    failure = session.execute(
+        sa.select(JobFailure).where(JobFailure.job == job, JobFailure.object_id == object_id).with_for_update()
+    ).scalar_one()
+    failure.attempts += 1
+    failure.last_error = error[:500]
+    failure.next_at = now + dt.timedelta(seconds=outbox.backoff_seconds(failure.attempts))
+    if failure.attempts >= outbox.MAX_ATTEMPTS:
+        failure.quarantined_at = now
+
+
+def _forget_failure(session: Session, job: str, object_id: int) -> None:
+    session.execute(sa.delete(JobFailure).where(JobFailure.job == job, JobFailure.object_id == object_id))
+
+
+def _run_outbox(context: jobs.Context, handlers: Mapping[str, jobs.Handler]) -> int:
+    claimed = context.db.unit_of_work(lambda session: outbox.claim(session, now=clock.system_now()))
+    return sum(_handle(context, handlers, message) for message in claimed)
+
+
+def _handle(context: jobs.Context, handlers: Mapping[str, jobs.Handler], message: OutboxMessage) -> int:
+    def handle(session: Session) -> None:
+        handlers[message.topic](session, json.loads(message.payload), clock.business_now(session))
+        outbox.finish(session, message.id, now=clock.system_now())
+
+    try:
+        context.db.unit_of_work(handle)
+    except Exception as error:  # noqa: BLE001 - a message that fails must not stop the others; it is kept and shown
+        log.error("message_failed", topic=message.topic, message_id=message.id, error=repr(error))
+        text = repr(error)
+        context.db.unit_of_work(
+            lambda session: outbox.fail(session, message.id, error=text, now=clock.system_now())
+        )
+        return 0
+    return 1
+
+
+def serve(context: jobs.Context) -> None:
+    """Tick until told to stop (SIGTERM, SIGINT); a tick that runs is finished first."""
+    scheduler = BlockingScheduler(executors={"default": ThreadPoolExecutor(1)}, timezone=dt.UTC)
+    scheduler.add_job(
+        run_due,
+        "interval",
+        args=(context,),
+        seconds=context.settings.worker_tick_seconds,
+        max_instances=1,
+        coalesce=True,
+        next_run_time=clock.system_now(),
+    )
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        # In a thread, because shutting down waits for the tick that runs in the pool.
+        threading.Thread(target=scheduler.shutdown, daemon=True).start()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    log.info("worker_started")
+    scheduler.start()
