@@ -1,6 +1,7 @@
 """Fixtures that every test may use: a fresh database of each kind, with its books checked afterwards.
 
-Databases are made in ``databases.py``; builders of people, offerings and the rest are in ``factories.py``.
+Databases are made in ``databases.py``, programs found in ``programs.py``, people and offerings built in
+``factories.py``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import hypothesis
 import pytest
 
 from tests import databases
+from tests.programs import browser_type_launch_args, find_program  # noqa: F401 - fixtures
 
 if TYPE_CHECKING:
     from flask import Flask

@@ -1,8 +1,8 @@
 """Give tests real databases: a PostgreSQL server of their own, and fresh migrated databases on it or in SQLite.
 
-One run directory, in memory where there is room, belongs to one test session and is shared by its parallel workers. It holds
-the server (on a private socket, started by the first test that wants it) and the migrated templates that
-fresh databases are copied from. Its lock file is held while the session lives: a directory whose lock is
+One run directory, in memory where there is room, belongs to one test session and is shared by its parallel
+workers. It holds the server (on a private socket, started by the first test that wants it) and the migrated
+templates that fresh databases are copied from. Its lock file is held while the session lives: a directory whose lock is
 free was left by a session that was killed, and the next session removes it, server and all.
 Which test gets which database is decided in ``conftest.py``.
 """
@@ -287,7 +287,7 @@ def postgresql_template() -> str:
     with _one_at_a_time("template") as run:
         done = run / "template.done"
         if not done.exists():
-            _administer(run, "DROP DATABASE IF EXISTS making", "CREATE DATABASE making")
+            _administer(run, "DROP DATABASE IF EXISTS making WITH (FORCE)", "CREATE DATABASE making")
             migrate(_url(run, "making"))
             _administer(
                 run,

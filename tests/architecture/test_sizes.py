@@ -14,7 +14,9 @@ DIRECTORIES = ("milestones", "app", "tests", "bench")
 LONG_FILES: dict[str, str] = {}
 
 #: (path, function) → why it may be longer than FUNCTION_LINES
-LONG_FUNCTIONS: dict[tuple[str, str], str] = {}
+LONG_FUNCTIONS: dict[tuple[str, str], str] = {
+    ("app/config.py", "load_settings"): "one statement for each setting, judged together to tell every fault",
+}
 
 VAGUE = {"utils", "util", "helpers", "helper", "manager", "managers", "misc", "common"}
 
