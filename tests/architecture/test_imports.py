@@ -64,7 +64,7 @@ def top(name: str) -> str:
 
 
 def refuse(findings: list[str]) -> None:
-    assert not findings, "\n" + "\n".join(findings)
+    assert not findings, "\n" + "\n".join(dict.fromkeys(findings))
 
 
 def test_the_contract_engine_imports_only_the_standard_library_and_canonical_json() -> None:
