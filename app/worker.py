@@ -59,8 +59,9 @@ def _run_one(context: jobs.Context, job: jobs.Job, object_id: int, now: dt.datet
         else:
             context.db.unit_of_work(lambda session: job.act(session, object_id, now))
     except Exception as error:  # noqa: BLE001 - whatever failed must not stop the other jobs; it is kept and shown
-        log.error("job_failed", job=job.name, object_id=object_id, error=repr(error))
-        context.db.unit_of_work(lambda session: _note_failure(session, job.name, object_id, repr(error)))
+        reason = repr(error)
+        log.error("job_failed", job=job.name, object_id=object_id, error=reason)
+        context.db.unit_of_work(lambda session: _note_failure(session, job.name, object_id, reason))
         return 0
     context.db.unit_of_work(lambda session: _forget_failure(session, job.name, object_id))
     log.info("job_done", job=job.name, object_id=object_id)
