@@ -199,10 +199,11 @@ def release(plan: Plan, ordinal: int) -> Step:
     Sequential plans open the next milestone; the last release completes the plan. Raises PlanError
     `predecessor_unsettled` in a sequential plan while an earlier tranche is neither released nor gone.
     """
+    milestone = plan.milestone(ordinal)
     if plan.order == SEQUENTIAL and any(m.ordinal < ordinal for m in plan.unsettled):
         raise PlanError("predecessor_unsettled", "The milestone before this one has to be settled first.")
     plan = _move(plan, ordinal, "release", states.WORKER)
-    amount_minor = plan.milestone(ordinal).tranche_minor
+    amount_minor = milestone.tranche_minor
     plan = replace(plan, unreleased_minor=plan.unreleased_minor - amount_minor)
     plan, opened = _open_what_may_open(plan)
     ended = _completion(plan)
