@@ -196,8 +196,8 @@ class Database:
     def read(self) -> Iterator[Session]:
         """Give a session for reading only (PostgreSQL refuses writes in it); always rolled back."""
         with Session(self._reader, expire_on_commit=False, autoflush=False) as session:
+            # Leaving the block rolls back. A rollback in here would expire what was read, and pages need it.
             yield session
-            session.rollback()
 
     def dispose(self) -> None:
         """Close every connection."""
