@@ -77,7 +77,7 @@ def landing_url(roles: frozenset[str]) -> str:
     """Return the page that a person with these roles starts from."""
     own = [row for row in NAVIGATION if row[0] is not None]
     links = _links(tuple(own), roles)
-    return links[0][1] if links else "/"
+    return links[0][1] if links else url_for("accounts.account")
 
 
 def initials(name: str) -> str:

@@ -1,6 +1,6 @@
 """The table of pages: which modules bring blueprints into the application.
 
-Each module named here has a ``blueprint``. The API is a table of its own when there is one.
+Each module named here has a ``blueprint``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from app.config import Settings
 #: In the order of features; the order does not matter to routing.
 VIEWS = (
     "app.accounts.views",
+    "app.accounts.people_views",
 )
 
 #: Pages for those who build Milestake; never in production.
@@ -23,5 +24,4 @@ DEVELOPMENT_VIEWS = ("app.styleguide",)
 def register_blueprints(app: Flask, settings: Settings) -> None:
     """Add every feature's pages to ``app``."""
     for name in VIEWS + (() if settings.is_production else DEVELOPMENT_VIEWS):
-        module = importlib.import_module(name)
-        app.register_blueprint(module.blueprint)
+        app.register_blueprint(importlib.import_module(name).blueprint)

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask_babel import lazy_gettext as _l
 from wtforms import PasswordField, RadioField, StringField, TextAreaField, ValidationError
-from wtforms.validators import InputRequired
+from wtforms.validators import DataRequired, InputRequired
 
 from app.accounts import rules
 from app.forms import LineField, PlainForm
@@ -31,12 +31,12 @@ def _open_role_field() -> RadioField:
 
 def _name_field() -> LineField:
     return LineField(
-        _l("Your name"), most=rules.MAX_NAME_CHARACTERS, validators=[InputRequired(_l("Enter your name."))]
+        _l("Your name"), most=rules.MAX_NAME_CHARACTERS, validators=[DataRequired(_l("Enter your name."))]
     )
 
 
 def _email_field() -> LineField:
-    return LineField(_l("Mail address"), most=254, validators=[InputRequired(_l("Enter your mail address."))])
+    return LineField(_l("Mail address"), most=254, validators=[DataRequired(_l("Enter your mail address."))])
 
 
 def _new_password_field() -> PasswordField:
