@@ -20,7 +20,7 @@ from wtforms import (
 
 from app.security import public
 
-bp = Blueprint("styleguide", __name__, url_prefix="/styleguide")
+blueprint = Blueprint("styleguide", __name__, url_prefix="/styleguide")
 
 RISKS = [
     ("lose", "I could lose all of this money"),
@@ -76,6 +76,10 @@ WOUND_DOWN = [
 ]
 
 
+#: While an offering is open nothing is released yet.
+OPEN_PLAN = [{**part, "state": "locked"} for part in PLAN]
+
+
 class SampleForm(Form):
     """One field of each kind."""
 
@@ -111,7 +115,7 @@ def sample_form(with_errors: bool) -> SampleForm:
     return form
 
 
-@bp.get("/")
+@blueprint.get("/")
 @public
 def index() -> str:
     """Show everything on one page."""
@@ -124,7 +128,7 @@ def index() -> str:
     )
 
 
-@bp.get("/<name>")
+@blueprint.get("/<name>")
 @public
 def page(name: str) -> str:
     """Show one page pattern: ``question``, ``offering``, ``portfolio`` or ``done``."""
@@ -132,6 +136,6 @@ def page(name: str) -> str:
     shown = name if name in known else "offering"
     return render_template(
         f"styleguide/{shown}.html",
-        plan=PLAN,
+        plan=OPEN_PLAN if shown == "offering" else PLAN,
         form=sample_form(True) if shown == "question" else None,
     )
