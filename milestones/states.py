@@ -147,7 +147,7 @@ def next_state(table: tuple[Transition, ...], state: str, event: str, who: str) 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What a waiting state waits for: "Next: OWNER must act by DEADLINE, otherwise DEFAULT" (TIM-5).
+    """What a waiting state waits for: "Next: OWNER must ACTION by DEADLINE, otherwise DEFAULT" (TIM-5).
 
     `deadline_rule` is a short code the services turn into an instant (`5bd` = 5 business days, `60d` = calendar days,
     or a date of the contract or offering). `moves_money_to` says where the default sends money: None when it moves
@@ -157,6 +157,7 @@ class Waiting:
     subject: str
     state: str
     owner: str
+    action: str
     deadline_rule: str
     default: str
     tolled_by: tuple[str, ...] = ()
@@ -168,59 +169,59 @@ _MILESTONE_TOLL = ("review", "question", "challenge", "dispute", "halt")
 
 # fmt: off
 WAITING: tuple[Waiting, ...] = (
-    Waiting("offering", "draft", "founder", "180d_idle",
+    Waiting("offering", "draft", "founder", "submit it for review", "180d_idle",
             "the draft is archived and reservations are freed"),
-    Waiting("offering", "in_review", "operator", "5bd",
+    Waiting("offering", "in_review", "operator", "approve it or ask for changes", "5bd",
             "a second operator is asked; silence never publishes"),
-    Waiting("offering", "approved", "founder", "60d",
+    Waiting("offering", "approved", "founder", "launch it", "60d",
             "it goes back to draft"),
-    Waiting("offering", "live", "clock", "deadline",
+    Waiting("offering", "live", "clock", "let investors commit until the deadline", "deadline",
             "it closes and payments under way are waited for", _HALT),
-    Waiting("offering", "clearing", "rails", "10bd",
+    Waiting("offering", "clearing", "rails", "clear the payments under way", "10bd",
             "payments still pending count as failed", _HALT, "nobody"),
-    Waiting("offering", "failing", "worker", "5bd",
+    Waiting("offering", "failing", "worker", "send every refund", "5bd",
             "refunds are retried, then kept as unclaimed", (), "investors"),
-    Waiting("offering", "withdrawing", "worker", "5bd",
+    Waiting("offering", "withdrawing", "worker", "send every refund", "5bd",
             "refunds are retried, then kept as unclaimed", (), "investors"),
-    Waiting("offering", "active", "whoever the open milestone waits for", "long_stop",
+    Waiting("offering", "active", "whoever the open milestone waits for", "meet the next milestone", "long_stop",
             "what is unreleased goes back to the investors", _MILESTONE_TOLL, "investors"),
-    Waiting("offering", "winding_down", "worker", "10bd",
+    Waiting("offering", "winding_down", "worker", "send back what is unreleased", "10bd",
             "what cannot be paid back is kept as unclaimed", (), "investors"),
-    Waiting("milestone", "locked", "the milestone before it", "predecessor",
+    Waiting("milestone", "locked", "the milestone before it", "be settled first", "predecessor",
             "it lapses if that one fails", _MILESTONE_TOLL, "investors"),
-    Waiting("milestone", "open", "founder", "milestone_long_stop",
+    Waiting("milestone", "open", "founder", "submit evidence", "milestone_long_stop",
             "it fails and its money goes back to the investors", _MILESTONE_TOLL, "investors"),
-    Waiting("milestone", "submitted", "auditors", "review_limit",
+    Waiting("milestone", "submitted", "auditors", "sign their findings", "review_limit",
             "the findings that are in decide if there are enough, else auditors are replaced",
             ("question", "halt"), "nobody"),
     # Approval after an unchallenged window is the auditors' act and moves nothing: the release has its own tests.
-    Waiting("milestone", "challengeable", "holders", "challenge_window",
+    Waiting("milestone", "challengeable", "holders", "raise doubts with the operator", "challenge_window",
             "the auditors' verdict stands and it is approved", _HALT, "nobody"),
-    Waiting("milestone", "disputed", "operator", "15bd",
+    Waiting("milestone", "disputed", "operator", "lift the suspension", "15bd",
             "it opens again and nothing is used up", _HALT, "nobody"),
-    Waiting("milestone", "approved", "worker", "5bd",
+    Waiting("milestone", "approved", "worker", "release the tranche", "5bd",
             "it waits for what the page names; a second operator is asked", _HALT, "nobody"),
-    Waiting("commitment", "awaiting_payment", "investor", "24h_card",
+    Waiting("commitment", "awaiting_payment", "investor", "pay", "24h_card",
             "it expires and its place is free"),
-    Waiting("commitment", "clearing", "rail", "rail_window",
+    Waiting("commitment", "clearing", "rail", "confirm the payment", "rail_window",
             "the payment counts as failed", (), "nobody"),
-    Waiting("commitment", "payment_failed", "investor", "7d",
+    Waiting("commitment", "payment_failed", "investor", "pay again", "7d",
             "it expires and its place is free"),
-    Waiting("commitment", "held", "clock", "cut_off",
+    Waiting("commitment", "held", "clock", "reach the deadline", "cut_off",
             "it is allotted, or refunded if the offering fails", _HALT, "investors"),
-    Waiting("commitment", "allotted", "the milestones", "long_stop",
+    Waiting("commitment", "allotted", "the milestones", "be met and release the money", "long_stop",
             "what is unreleased goes back to the investor", _MILESTONE_TOLL, "investors"),
-    Waiting("commitment", "refunding", "worker", "5bd",
+    Waiting("commitment", "refunding", "worker", "send the refund", "5bd",
             "it is retried, then sent to another verified account", (), "investors"),
-    Waiting("commitment", "unclaimed", "operator", "claim_date",
+    Waiting("commitment", "unclaimed", "operator", "find a way to pay it back", "claim_date",
             "it is deposited as the law of the holder's place says", (), "investors"),
-    Waiting("operation", "unknown", "operator", "1bd",
+    Waiting("operation", "unknown", "operator", "find out what happened at the rail", "1bd",
             "it never posts and the money stays reserved; a second operator is asked", (), "nobody"),
-    Waiting("operation", "needs_operator", "operator", "1bd",
+    Waiting("operation", "needs_operator", "operator", "decide what happened", "1bd",
             "it never posts and the money stays reserved; a second operator is asked", (), "nobody"),
-    Waiting("receipt", "unmatched", "operator", "10bd",
+    Waiting("receipt", "unmatched", "operator", "send it back", "10bd",
             "it goes back to its sender", (), "investors"),
-    Waiting("appointment", "appointed", "auditor", "5bd",
+    Waiting("appointment", "appointed", "auditor", "accept or decline", "5bd",
             "another auditor is asked"),
 )
 # fmt: on

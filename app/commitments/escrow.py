@@ -269,3 +269,19 @@ def owe_refunds(session: Session, *, journal_id: int, reason: str, due_at: dt.da
                "journal_id", "created_at", "due_at"]
     result = session.execute(sa.insert(Refund.__table__).from_select(columns, rows))
     return result.rowcount
+
+
+def share_of(session: Session, offering: Offering, commitment_id: int, amount_minor: int) -> int:
+    """Return what one commitment would get of ``amount_minor`` taken out of escrow now (REL-2); writes nothing."""
+    last = last_rows(offering.id)
+    rows = session.execute(
+        sa.select(last.c.commitment_id, last.c.unreleased_after_minor)
+        .where(last.c.unreleased_after_minor > 0)
+        .order_by(last.c.ordinal)
+    ).all()
+    if not amount_minor:
+        return 0
+    shares = apportion.apportion(amount_minor, [row.unreleased_after_minor for row in rows])
+    return next(
+        (share for row, share in zip(rows, shares, strict=True) if row.commitment_id == commitment_id), 0
+    )

@@ -26,7 +26,6 @@ from app.offerings import independence, rules
 from app.offerings.models import Issuer, Offering, TokenClass
 from app.offerings.rules import OfferingFields
 from app.outbox import service as outbox
-from milestones import document as documents
 from milestones import money, states
 
 MAX_TOKENS = 1_000_000_000_000

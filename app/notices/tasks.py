@@ -1,0 +1,4 @@
+"""Jobs and handlers of notices (filled by the notices feature)."""
+
+JOBS = ()
+HANDLERS = {"notice": lambda session, payload, now: None}

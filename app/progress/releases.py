@@ -1,0 +1,164 @@
+"""Post what leaves escrow: a release (money and token leg in one journal) or a return to the investors.
+
+Who gets which part is ``commitments.escrow``; whether it may happen now is :func:`gate`; when, the engine's.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+
+import rfc8785
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.audit import service as audit
+from app.accounts.actor import SYSTEM
+from app.commitments import escrow
+from app.commitments import service as commitments
+from app.contracts.models import Milestone
+from app.contracts.queries import Published
+from app.db import public_id
+from app.errors import InvariantBroken
+from app.ledger import chart
+from app.ledger import service as ledger
+from app.offerings.models import Issuer, Offering, TokenClass
+from app.outbox import service as outbox
+from app.payments import service as payments
+from app.progress.models import Release, Submission
+from app.register import service as register
+
+
+def gate(session: Session, offering: Offering, milestone: Milestone, published: Published) -> str | None:
+    """Return what a release waits for, in words, or None when it may run now (MIL-12).
+
+    The verdict, the window and the predecessor are the engine's; here are the gates outside the contract.
+    """
+    if offering.releases_stopped:
+        return offering.releases_stopped
+    if milestone.ordinal:
+        submission = session.execute(
+            sa.select(Submission)
+            .where(Submission.milestone_id == milestone.id, Submission.verdict == "met")
+            .order_by(Submission.number.desc())
+            .limit(1)
+        ).scalar_one_or_none()
+        if submission is None or submission.contract_hash != published.content_hash:
+            return "the attestations do not match the published terms"
+    return None
+
+
+def fee_minor(amount_minor: int, fee_bp: int) -> int:
+    """Return our fee on a release: floor(release × fee bp ÷ 10,000), from released money only (REL-4)."""
+    return amount_minor * fee_bp // 10_000
+
+
+def release(
+    session: Session, offering: Offering, milestone: Milestone, published: Published, amount: int, *, now: dt.datetime
+) -> Release:
+    """Post a tranche's release: escrow to payable and fees, reserved tokens to outstanding, in one journal (REL-1)."""
+    token_class = session.get_one(TokenClass, offering.token_class_id)
+    issuer = session.get_one(Issuer, offering.issuer_id)
+    fee = fee_minor(amount, offering.fee_bp)
+    divided: list[escrow.Divided] = []
+
+    def lines(journal_id: int) -> list[ledger.Line]:
+        share = escrow.divide(
+            session, offering=offering, amount_minor=amount, kind=escrow.RELEASED, milestone_id=milestone.id,
+            journal_id=journal_id, now=now,
+        )
+        divided.append(share)
+        return [
+            ledger.debit(chart.escrow(offering.public_id, offering.currency), amount),
+            ledger.credit(chart.payable(issuer.public_id, offering.public_id, offering.currency), amount - fee),
+            ledger.credit(chart.fees(offering.public_id, offering.currency), fee),
+            ledger.debit(chart.outstanding(token_class.public_id, token_class.asset), share.tokens_issued),
+            ledger.credit(chart.reserved(offering.public_id, token_class.asset), share.tokens_issued),
+        ]
+
+    posted = ledger.post(
+        session, kind="released", key=f"release:{milestone.public_id}", cause=milestone.public_id,
+        offering_id=offering.id, occurred_at=now, lines=lines,
+    )
+    if not posted.is_new:
+        raise InvariantBroken(f"{milestone.public_id} was released before", code="released_twice")
+    register.issue_from_statement(session, token_class_id=token_class.id, journal_id=posted.journal_id, now=now)
+    milestone.released_minor += amount
+    record = _record(
+        session, offering, milestone, published, "released", amount, fee, divided[0].tokens_issued, posted, now
+    )
+    payments.create_payout(session, release=record, offering=offering, now=now)
+    return record
+
+
+def return_money(
+    session: Session,
+    offering: Offering,
+    milestone: Milestone | None,
+    published: Published,
+    amount: int,
+    *,
+    reason: str,
+    now: dt.datetime,
+) -> Release:
+    """Return part of escrow to the investors by REL-2; their entitlement to its tokens lapses (WND-2, WND-3)."""
+    token_class = session.get_one(TokenClass, offering.token_class_id)
+    divided: list[escrow.Divided] = []
+
+    def lines(journal_id: int) -> list[ledger.Line]:
+        share = escrow.divide(
+            session, offering=offering, amount_minor=amount, kind=escrow.RETURNED,
+            milestone_id=milestone.id if milestone else None, journal_id=journal_id, now=now,
+        )
+        divided.append(share)
+        return [
+            ledger.debit(chart.escrow(offering.public_id, offering.currency), amount),
+            ledger.credit(chart.refunds(offering.public_id, offering.currency), amount),
+            ledger.debit(chart.unissued(token_class.public_id, token_class.asset), share.entitlement_lapsed),
+            ledger.credit(chart.reserved(offering.public_id, token_class.asset), share.entitlement_lapsed),
+        ]
+
+    part = milestone.public_id if milestone else "rest"
+    posted = ledger.post(
+        session, kind="returned", key=f"return:{offering.public_id}:{part}",
+        cause=milestone.public_id if milestone else offering.public_id, offering_id=offering.id, occurred_at=now,
+        lines=lines,
+    )
+    if not posted.is_new:
+        raise InvariantBroken(f"{offering.public_id}: {part} was returned before", code="returned_twice")
+    if milestone is not None:
+        milestone.returned_minor += amount
+    escrow.owe_refunds(
+        session, journal_id=posted.journal_id, reason=reason, due_at=commitments.refund_due(offering, now), now=now
+    )
+    return _record(session, offering, milestone, published, "returned", amount, 0, 0, posted, now)
+
+
+def _record(
+    session: Session, offering: Offering, milestone: Milestone | None, published: Published, kind: str, amount: int,
+    fee: int, tokens: int, posted: ledger.Posted, now: dt.datetime,
+) -> Release:
+    outside_id = public_id("rel")
+    content = {
+        "release": outside_id, "kind": kind, "offering": offering.public_id,
+        "milestone": milestone.public_id if milestone else "rest", "currency": offering.currency,
+        "amount_minor": str(amount), "fee_minor": str(fee), "tokens": str(tokens), "journal": posted.public_id,
+        "contract_hash": published.content_hash, "at": now.isoformat(),
+    }
+    record = Release(
+        public_id=outside_id, key=f"{kind}:{milestone.public_id if milestone else offering.public_id}", kind=kind,
+        offering_id=offering.id, milestone_id=milestone.id if milestone else None, amount_minor=amount, fee_minor=fee,
+        tokens=tokens, journal_id=posted.journal_id, content_hash=hashlib.sha256(rfc8785.dumps(content)).hexdigest(),
+        occurred_at=now,
+    )
+    session.add(record)
+    session.flush()
+    audit.record(
+        session, actor=SYSTEM, action=f"escrow.{kind}", object_id=outside_id, now=now,
+        after={"amount_minor": amount, "fee_minor": fee, "tokens": tokens, "journal": posted.public_id},
+    )
+    outbox.enqueue(
+        session, "notice", {"kind": f"money_{kind}", "release_id": record.id, "offering_id": offering.id}, now=now,
+        key=f"notice:money_{kind}:{outside_id}",
+    )
+    return record

@@ -1,0 +1,191 @@
+"""Carry out what the engine decides: states of milestones, releases, returns, wind-down, completion.
+
+Every change to a running contract goes through :func:`run`: load the plan, let ``milestones.plan`` take one
+step, write the new states and follow its instructions, all in the caller's transaction. No rule lives here.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app import calendars
+from app.accounts.actor import Actor
+from app.audit import service as audit
+from app.closing import service as closing
+from app.contracts import queries as contract_queries
+from app.contracts.models import Milestone
+from app.contracts.queries import Published
+from app.errors import Conflict
+from app.ledger import chart
+from app.ledger import queries as ledger_queries
+from app.offerings import service as offerings
+from app.offerings.models import Offering
+from app.outbox import service as outbox
+from app.progress import releases
+from app.progress.models import Submission
+from milestones import plan as engine
+from milestones import states
+
+CHALLENGE_CALENDAR_DAYS = 7
+SUSPENSION_BUSINESS_DAYS = 15
+RELEASE_BUSINESS_DAYS = 5
+WIND_DOWN_BUSINESS_DAYS = 10
+MAX_TOLLING_SECONDS = 60 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """An offering under its contract: the locked rows and the engine's plan of them."""
+
+    offering: Offering
+    published: Published
+    rows: dict[int, Milestone]
+    plan: engine.Plan
+
+
+def load(session: Session, offering: Offering, *, lock: bool = True) -> Running:
+    """Load the running plan; when money was taken back meanwhile, the tranches are recomputed first (MIL-1)."""
+    published = contract_queries.published_terms(session, offering.terms_version_id or 0)
+    rows = contract_queries.milestones_of(session, offering.contract_id, lock=lock)
+    unreleased = ledger_queries.balance(session, chart.escrow(offering.public_id, offering.currency))
+    plan = contract_queries.plan_from(
+        published.terms, rows, unreleased_minor=unreleased, winding_down=offering.state == "winding_down"
+    )
+    if offering.state in ("active", "winding_down") and plan.unsettled and _is_started(rows):
+        if sum(each.tranche_minor for each in plan.unsettled) != unreleased:
+            plan = engine.shrink(plan, unreleased).plan
+    return Running(offering, published, {row.ordinal: row for row in rows}, plan)
+
+
+def _is_started(rows: list[Milestone]) -> bool:
+    return all(row.tranche_minor is not None for row in rows)
+
+
+def run(
+    session: Session,
+    offering: Offering,
+    take: Callable[[engine.Plan], engine.Step],
+    *,
+    actor: Actor,
+    now: dt.datetime,
+    reason: str | None = None,
+) -> Running:
+    """Let the engine take one step and carry it out.
+
+    The offering's row must be locked. Raises ``Conflict`` with the engine's words when the step is not
+    allowed now; nothing changed then.
+    """
+    running = load(session, offering)
+    try:
+        step = take(running.plan)
+    except (engine.PlanError, states.TransitionError) as error:
+        raise Conflict(error.message, code=error.code) from error
+    return carry_out(session, running, step, actor=actor, now=now, reason=reason)
+
+
+def start(session: Session, offering: Offering, *, actor: Actor, now: dt.datetime) -> Running:
+    """Start the contract of an offering that has just become active: tranches become money (MIL-1)."""
+    running = load(session, offering)
+    step = engine.start(running.published.terms, offering.proceeds_minor or 0)
+    return carry_out(session, running, step, actor=actor, now=now, reason=None)
+
+
+def carry_out(
+    session: Session, running: Running, step: engine.Step, *, actor: Actor, now: dt.datetime, reason: str | None
+) -> Running:
+    """Write a step's states and follow its instructions in order."""
+    _write_states(session, running, step.plan, actor=actor, now=now, reason=reason)
+    offering = running.offering
+    for instruction in step.instructions:
+        match instruction:
+            case engine.ReleaseTranche(ordinal=ordinal, amount_minor=amount):
+                if amount:
+                    releases.release(session, offering, running.rows[ordinal], running.published, amount, now=now)
+            case engine.ReturnMoney(amount_minor=amount, reason=why, ordinal=ordinal):
+                row = running.rows[ordinal] if ordinal is not None else None
+                releases.return_money(session, offering, row, running.published, amount, reason=why, now=now)
+            case engine.WindDown(reason=why):
+                _wind_down(session, offering, why, actor=actor, now=now)
+            case engine.Complete():
+                offerings.move(session, offering, "finish", "worker", actor=actor, now=now, due=None)
+                offering.ended_at = now
+    return Running(offering, running.published, running.rows, step.plan)
+
+
+def _wind_down(session: Session, offering: Offering, why: str, *, actor: Actor, now: dt.datetime) -> None:
+    if offering.state == "winding_down":
+        return
+    who = next((role for role in ("operator", "founder") if actor.has_role(role)), "worker")
+    due = calendars.add_business_days(now, WIND_DOWN_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone)
+    offerings.move(session, offering, "wind_down", who, actor=actor, now=now, due=due, reason=why)
+    offering.end_trigger = offering.end_trigger or "milestone_failed"
+    offering.end_reason = offering.end_reason or why
+    closing.lapse_unpaid(session, offering, now=now)
+
+
+def _write_states(
+    session: Session, running: Running, plan: engine.Plan, *, actor: Actor, now: dt.datetime, reason: str | None
+) -> None:
+    for after in plan.milestones:
+        row = running.rows[after.ordinal]
+        row.tranche_minor, row.tries_left = after.tranche_minor, after.tries_left
+        if row.state == after.state:
+            continue
+        before, row.state, row.state_since = row.state, after.state, now
+        if row.state == "open" and before != "locked":
+            _toll(session, row, now)
+        row.deadline_at = _deadline(running, row, now)
+        if states.is_terminal("milestone", row.state):
+            row.settled_at = now
+        audit.record(
+            session, actor=actor, action=f"milestone.{row.state}", object_id=row.public_id, now=now,
+            before={"state": before}, after={"state": row.state}, reason=reason,
+        )
+        outbox.enqueue(
+            session, "notice",
+            {"kind": f"milestone_{row.state}", "offering_id": running.offering.id, "milestone_id": row.id}, now=now,
+        )
+    session.flush()
+
+
+def _toll(session: Session, row: Milestone, now: dt.datetime) -> None:
+    """Move the long-stop by the time the review took: at most 60 days a milestone (MIL-14)."""
+    received_at = session.execute(
+        sa.select(sa.func.max(Submission.received_at)).where(Submission.milestone_id == row.id)
+    ).scalar()
+    if received_at is None or row.long_stop_at is None:
+        return
+    seconds = min(int((now - received_at).total_seconds()), MAX_TOLLING_SECONDS - row.tolled_seconds)
+    row.tolled_seconds += seconds
+    row.long_stop_at += dt.timedelta(seconds=seconds)
+
+
+def _deadline(running: Running, row: Milestone, now: dt.datetime) -> dt.datetime | None:
+    """Return when silence has its effect in the milestone's new state (states.md)."""
+    terms = running.published.terms
+    agreed = terms.milestone(row.ordinal) if row.ordinal else None
+
+    def business_days(days: int, at_least_calendar_days: int = 0) -> dt.datetime:
+        return calendars.window_end(
+            now, days, code=terms.calendar, zone=terms.zone, min_calendar_days=at_least_calendar_days
+        )
+
+    match row.state:
+        case "open":
+            return row.long_stop_at
+        case "submitted" if agreed is not None:
+            return business_days(agreed.review_business_days)
+        case "challengeable" if agreed is not None:
+            return business_days(agreed.challenge_business_days, CHALLENGE_CALENDAR_DAYS)
+        case "disputed":
+            return business_days(SUSPENSION_BUSINESS_DAYS)
+        case "approved":
+            return business_days(RELEASE_BUSINESS_DAYS)
+        case "locked":
+            return row.long_stop_at
+    return None

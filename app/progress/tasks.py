@@ -1,0 +1,191 @@
+"""Jobs of running contracts: start, review limits, windows, releases, long-stops (states.md, TIM-1, TIM-2)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.accounts.actor import SYSTEM
+from app.contracts import queries as contract_queries
+from app.contracts.models import Milestone
+from app.jobs import Job
+from app.offerings.models import Offering
+from app.outbox import service as outbox
+from app.progress import releases, service, steps
+from app.progress.models import Submission
+from milestones import plan as engine
+
+RUNNING = ("active", "winding_down")
+
+
+def _start_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
+    unstarted = sa.exists().where(Milestone.offering_id == Offering.id, Milestone.tranche_minor.is_(None))
+    query = sa.select(Offering.id).where(Offering.state == "active", unstarted).order_by(Offering.id).limit(limit)
+    return session.execute(query).scalars().all()
+
+
+def _start(session: Session, offering_id: int, now: dt.datetime) -> None:
+    offering = _locked(session, offering_id)
+    rows = contract_queries.milestones_of(session, offering.contract_id, lock=True)
+    if offering.state == "active" and any(row.tranche_minor is None for row in rows):
+        steps.start(session, offering, actor=SYSTEM, now=now)
+
+
+def _milestones(session: Session, state: str, now: dt.datetime, limit: int, *, overdue: bool = True) -> Sequence[int]:
+    query = (
+        sa.select(Milestone.id)
+        .join(Offering, Offering.id == Milestone.offering_id)
+        .where(Milestone.state == state, Offering.state.in_(RUNNING))
+        .order_by(Milestone.deadline_at, Milestone.id)
+        .limit(limit)
+    )
+    if overdue:
+        query = query.where(Milestone.deadline_at <= now)
+    return session.execute(query).scalars().all()
+
+
+def _take(session: Session, milestone_id: int, state: str, now: dt.datetime) -> tuple[Offering, Milestone] | None:
+    """Lock the offering, read the milestone again, and return both if it is still due."""
+    milestone = session.get_one(Milestone, milestone_id)
+    offering = _locked(session, milestone.offering_id)
+    session.refresh(milestone)
+    if milestone.state != state or milestone.deadline_at is None or milestone.deadline_at > now:
+        return None
+    return offering, milestone
+
+
+def _locked(session: Session, offering_id: int) -> Offering:
+    return session.get_one(Offering, offering_id, with_for_update=True, populate_existing=True)
+
+
+def _review_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
+    found = _milestones(session, "submitted", now, limit)
+    return [each for each in found if _enough_findings(session, each)]
+
+
+def _enough_findings(session: Session, milestone_id: int) -> bool:
+    """Whether the time limit can decide; with too few findings an operator must replace auditors (MIL-9)."""
+    milestone = session.get_one(Milestone, milestone_id)
+    offering = session.get_one(Offering, milestone.offering_id)
+    submission = _received(session, milestone_id)
+    terms = contract_queries.published_terms(session, offering.terms_version_id or 0).terms
+    if submission is None or not milestone.ordinal:
+        return False
+    return len(service.attestations_of(session, submission.id)) >= terms.milestone(milestone.ordinal).quorum.approvals
+
+
+def _received(session: Session, milestone_id: int) -> Submission | None:
+    return session.execute(
+        sa.select(Submission).where(Submission.milestone_id == milestone_id, Submission.status == "received")
+    ).scalar_one_or_none()
+
+
+def _review(session: Session, milestone_id: int, now: dt.datetime) -> None:
+    due = _take(session, milestone_id, "submitted", now)
+    submission = _received(session, milestone_id)
+    if due is not None and submission is not None:
+        service.decide(session, submission, due[0], actor=SYSTEM, at_time_limit=True, now=now)
+
+
+def _step_job(state: str, step: str) -> tuple:  # type: ignore[type-arg]
+    """Return (due, act) for a deadline whose effect is one step of the engine."""
+    take = {
+        "window_over": engine.window_over,
+        "suspension_over": engine.suspension_over,
+        "long_stop": lambda plan, ordinal: engine.fail(plan, ordinal, "long_stop"),
+    }[step]
+
+    def due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
+        return _milestones(session, state, now, limit)
+
+    def act(session: Session, milestone_id: int, now: dt.datetime) -> None:
+        found = _take(session, milestone_id, state, now)
+        if found is None:
+            return
+        offering, milestone = found
+        steps.run(
+            session, offering, lambda plan: take(plan, milestone.ordinal), actor=SYSTEM, now=now,
+            reason=f"{step} of {milestone.public_id}",
+        )
+
+    return due, act
+
+
+def _release_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
+    ready = []
+    for milestone_id in _milestones(session, "approved", now, limit, overdue=False):
+        milestone = session.get_one(Milestone, milestone_id)
+        offering = session.get_one(Offering, milestone.offering_id)
+        published = contract_queries.published_terms(session, offering.terms_version_id or 0)
+        if releases.gate(session, offering, milestone, published) is None:
+            ready.append(milestone_id)
+    return ready
+
+
+def _release(session: Session, milestone_id: int, now: dt.datetime) -> None:
+    milestone = session.get_one(Milestone, milestone_id)
+    offering = _locked(session, milestone.offering_id)
+    session.refresh(milestone)
+    if milestone.state != "approved" or offering.state not in RUNNING:
+        return
+    published = contract_queries.published_terms(session, offering.terms_version_id or 0)
+    if releases.gate(session, offering, milestone, published) is None:
+        steps.run(session, offering, lambda plan: engine.release(plan, milestone.ordinal), actor=SYSTEM, now=now)
+
+
+def _late_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
+    query = (
+        sa.select(Milestone.id)
+        .join(Offering, Offering.id == Milestone.offering_id)
+        .where(Milestone.state.in_(["open", "locked"]), Milestone.target_at <= now, Milestone.is_late.is_(False),
+               Offering.state == "active")
+        .order_by(Milestone.target_at)
+        .limit(limit)
+    )
+    return session.execute(query).scalars().all()
+
+
+def _late(session: Session, milestone_id: int, now: dt.datetime) -> None:
+    milestone = session.get_one(Milestone, milestone_id, with_for_update=True)
+    if milestone.is_late or milestone.target_at is None or milestone.target_at > now:
+        return
+    milestone.is_late = True
+    outbox.enqueue(
+        session, "notice",
+        {"kind": "milestone_late", "offering_id": milestone.offering_id, "milestone_id": milestone.id}, now=now,
+        key=f"notice:milestone_late:{milestone.public_id}",
+    )
+
+
+def _offering_stop_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
+    query = (
+        sa.select(Offering.id)
+        .where(Offering.state == "active", Offering.long_stop_at <= now)
+        .order_by(Offering.long_stop_at)
+        .limit(limit)
+    )
+    return session.execute(query).scalars().all()
+
+
+def _offering_stop(session: Session, offering_id: int, now: dt.datetime) -> None:
+    offering = _locked(session, offering_id)
+    if offering.state == "active" and offering.long_stop_at <= now:
+        service.wind_down(
+            session, actor=SYSTEM, offering_id=offering.public_id, trigger="long_stop",
+            reason="The offering's long-stop date has passed.", now=now,
+        )
+
+
+JOBS = (
+    Job("start_contract", _start_due, _start),
+    Job("decide_review", _review_due, _review),
+    Job("end_window", *_step_job("challengeable", "window_over")),
+    Job("end_suspension", *_step_job("disputed", "suspension_over")),
+    Job("release_tranche", _release_due, _release),
+    Job("fail_milestone", *_step_job("open", "long_stop")),
+    Job("flag_late", _late_due, _late),
+    Job("reach_long_stop", _offering_stop_due, _offering_stop),
+)
