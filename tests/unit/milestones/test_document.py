@@ -218,20 +218,20 @@ MUTATIONS = [
 
 
 def mutated(doc, path, value):
+    """A copy of the document with one change; the same document where an earlier change took the place away."""
     if not path:
         return value
     doc = copy.deepcopy(doc)
     node = doc
-    for part in path[:-1]:
-        if not isinstance(node, dict | list) or (isinstance(node, list) and part >= len(node)):
-            return doc
-        node = node[part] if isinstance(node, list) else node.get(part)
-    if isinstance(node, dict):
-        node.pop(path[-1], None)
-        if value is not GONE:
+    try:
+        for part in path[:-1]:
+            node = node[part]
+        if value is GONE:
+            del node[path[-1]]
+        else:
             node[path[-1]] = value
-    elif isinstance(node, list) and node and isinstance(path[-1], int):
-        node[0] = value
+    except (KeyError, IndexError, TypeError):
+        return doc
     return doc
 
 
