@@ -133,7 +133,9 @@ class Database:
         self.url = sa.make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._gate = threading.Lock() if self.is_sqlite else None
-        options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": pool_size, "pool_timeout": 30}
+        # Errors are logged with their statement; the values in it are people's.
+        options: dict[str, Any] = {"hide_parameters": True, "pool_size": pool_size}
+        options |= {"max_overflow": pool_size, "pool_timeout": 30}
         if self.is_sqlite:
             options["connect_args"] = {"timeout": 30, "check_same_thread": False}
         else:

@@ -65,11 +65,15 @@ def invite(
     return invitation, token
 
 
-def find_invitation(session: Session, *, token: str, now: dt.datetime) -> Invitation:
-    """Return the open invitation that a token belongs to; raise ``NotFound`` for any other token."""
-    invitation = session.scalars(
-        sa.select(Invitation).where(Invitation.token_hash == _digest(token)).with_for_update()
-    ).one_or_none()
+def find_invitation(
+    session: Session, *, token: str, now: dt.datetime, to_accept: bool = False
+) -> Invitation:
+    """Return the open invitation that a token belongs to; raise ``NotFound`` for any other token.
+
+    ``to_accept`` locks it, so that it is accepted once.
+    """
+    query = sa.select(Invitation).where(Invitation.token_hash == _digest(token))
+    invitation = session.scalars(query.with_for_update() if to_accept else query).one_or_none()
     if invitation is None or invitation.accepted_at is not None or invitation.expires_at <= now:
         raise NotFound(
             "This invitation was used already or has run out. Ask an operator for a new one.",
@@ -82,7 +86,7 @@ def accept_invitation(
     session: Session, *, token: str, name: str, password: str, now: dt.datetime
 ) -> User:
     """Create the account that an invitation is for. ``now`` is system time."""
-    invitation = find_invitation(session, token=token, now=now)
+    invitation = find_invitation(session, token=token, now=now, to_accept=True)
     service.check_new_password(password, invitation.email)
     invitation.accepted_at = now
     user = service.create_user(

@@ -57,7 +57,7 @@ class User(Base):
     totp_pending_secret: Mapped[str | None]
     totp_confirmed_at: Mapped[dt.datetime | None]
     totp_last_step: Mapped[int | None]
-    demo: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    demo: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[dt.datetime]
     locked_at: Mapped[dt.datetime | None]
 

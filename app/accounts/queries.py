@@ -121,7 +121,7 @@ def party_name(session: Session, party_id: int) -> str:
 def party_names(session: Session, party_ids: Sequence[int] | set[int] | frozenset[int]) -> dict[int, str]:
     """Return the names of several parties by id."""
     rows = session.execute(sa.select(Party.id, Party.name).where(Party.id.in_(list(party_ids))))
-    return {party_id: name for party_id, name in rows}
+    return {row.id: row.name for row in rows}
 
 
 def auditors(session: Session) -> list[AuditorListing]:

@@ -30,6 +30,7 @@ def settings(db: Database, tmp_path: Path) -> Settings:
         "DATABASE_URL": db.url.render_as_string(hide_password=False),
         "DATA_DIR": str(tmp_path / "blobs"),
         "MAIL_DIR": str(tmp_path / "mail"),
+        "LOG_LEVEL": "WARNING",
     })
 
 

@@ -97,7 +97,8 @@ class Page(HTMLParser):
             self._select = None
         if tag == "textarea" and self._open:
             if self._form is not None:
-                self._form.values.append((self._open["name"], self._open["text"].removeprefix("\r\n").removeprefix("\n")))
+                text = self._open["text"].removeprefix("\r\n").removeprefix("\n")
+                self._form.values.append((self._open["name"], text))
             self._open = {}
         if tag in {"h1", "a"} and tag in self._capture:
             self._capture.remove(tag)
@@ -159,7 +160,9 @@ class Visitor:
         """Open a page, following redirects."""
         return self._arrive(self.client.get(path, environ_base=self._environ()), path, follow)
 
-    def send(self, to: str | None = None, *, follow: bool = True, files: dict[str, Any] | None = None, **typed: Any) -> Page:
+    def send(
+        self, to: str | None = None, *, follow: bool = True, files: dict[str, Any] | None = None, **typed: Any
+    ) -> Page:
         """Send the form whose action contains ``to`` (or the first one) with these values typed in.
 
         A value of None removes the field, a list sends it several times.
