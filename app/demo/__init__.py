@@ -1,0 +1,1 @@
+"""Play people: drive the services as founders, investors, auditors and operators would."""

@@ -1,0 +1,318 @@
+"""A stage on which a program plays every person, through the same services as the web.
+
+The demo loader, the replays and the tests stand on it. It writes no row itself; time passes by the
+demo clock and by the worker doing what is due.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import itertools
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app import clock, jobs, worker
+from app.accounts import passwords
+from app.accounts import service as accounts
+from app.accounts.actor import Actor
+from app.blobs import DirectoryBlobs
+from app.commitments import rules as commitment_rules
+from app.commitments import service as commitments
+from app.commitments.models import Commitment
+from app.config import Settings
+from app.contracts import queries as contract_queries
+from app.contracts import service as contracts
+from app.contracts.models import Milestone
+from app.db import Database
+from app.offerings import service as offerings
+from app.offerings.models import Offering
+from app.offerings.rules import OfferingFields
+from app.payments import gateway
+from app.payments import service as payments
+from app.payments.rails import build_rails
+from app.progress import service as progress
+from app.progress.models import Attestation, Submission
+from milestones import verdict as verdicts
+
+WORDING_HASH = hashlib.sha256(commitment_rules.RISK_WORDING.encode()).hexdigest()
+DAY = dt.timedelta(days=1)
+
+
+class Stage:
+    """One database, its rails and its clock. Public ids go in and out; rows are read when asked for."""
+
+    def __init__(self, db: Database, settings: Settings) -> None:
+        self.db, self.settings = db, settings
+        self.rails = build_rails(settings, db)
+        self.blobs = DirectoryBlobs(settings.data_dir)
+        self.context = jobs.Context(db, settings, self.rails)
+        self._keys = itertools.count(1)
+        self._run = hashlib.sha256(str(clock.system_now()).encode()).hexdigest()[:10]
+
+    # -- time ---------------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> dt.datetime:
+        """Business time."""
+        with self.db.read() as session:
+            return clock.business_now(session)
+
+    def advance(self, **step: int) -> int:
+        """Let time pass (``days=3, hours=1`` …) and the worker act; return how many things it did."""
+        return self.advance_to(self.now + dt.timedelta(**step))
+
+    def advance_to(self, instant: dt.datetime) -> int:
+        """Let time pass until just after ``instant`` and the worker act; does nothing for the past."""
+        while (left := instant - self.now) >= dt.timedelta(0):
+            seconds = min(int(left.total_seconds()) + 1, clock.MAX_STEP_SECONDS)
+            self.db.unit_of_work(lambda session, step=seconds: clock.advance(session, seconds=step, allowed=True))
+        return self.work()
+
+    def work(self) -> int:
+        """Let the worker do everything that is due."""
+        return worker.run_due(self.context)
+
+    def key(self) -> str:
+        """Return a fresh idempotency key."""
+        return f"{self._run}-{next(self._keys)}"
+
+    # -- people ---------------------------------------------------------------------------------------
+
+    def person(
+        self, role: str, name: str, *, email: str | None = None, password_hash: str = passwords.NO_PASSWORD,
+        demo: bool = False,
+    ) -> Actor:
+        """Create a user with one role, approved, and return them with a fresh second factor."""
+        address = email or f"{role}.{self.key()}@example.org"
+
+        def create(session: Session) -> Actor:
+            user = accounts.create_user(
+                session, email=address, name=name, password_hash=password_hash, role=role, now=clock.system_now(),
+                approved=True, demo=demo,
+            )
+            return Actor(user.id, frozenset({(user.party_id, role)}), second_factor=True, name=name)
+
+        return self.db.unit_of_work(create)
+
+    def party(self, actor: Actor, role: str) -> int:
+        """Return the party a person plays a role for."""
+        return min(actor.parties(role))
+
+    def party_public_id(self, actor: Actor, role: str) -> str:
+        """Return that party's public id, as contracts name auditors."""
+        from app.accounts.models import Party
+
+        with self.db.read() as session:
+            return session.get_one(Party, self.party(actor, role)).public_id
+
+    # -- raising --------------------------------------------------------------------------------------
+
+    def company(self, founder: Actor, name: str, *, payee_ref: str = "sbx_acct_ok") -> tuple[Actor, str]:
+        """Create a company; return its founder, now a member of it, and its public id."""
+        issuer = self.db.unit_of_work(
+            lambda session: offerings.create_issuer(
+                session, actor=founder, name=name, place="Bristol, United Kingdom", description="", payee_ref=payee_ref,
+                now=self._now(session),
+            )
+        )
+        joined = Actor(
+            founder.user_id, founder.memberships | {(issuer.party_id, "founder")}, second_factor=True, name=founder.name
+        )
+        return joined, issuer.public_id
+
+    def token_class(
+        self, founder: Actor, issuer_id: str, code: str, *, authorised: int, existing: int = 0, name: str = "Class A",
+        rights: str = "One vote per token. Dividends equal to ordinary shares.",
+    ) -> str:
+        """Create a token class and return its public id."""
+        return self.db.unit_of_work(
+            lambda session: offerings.create_token_class(
+                session, actor=founder, issuer_id=issuer_id, code=code, name=name, rights=rights,
+                authorised_tokens=authorised, existing_tokens=existing, now=self._now(session),
+            )
+        ).public_id
+
+    def draft(
+        self, founder: Actor, token_class_id: str, fields: OfferingFields, document: Mapping[str, object]
+    ) -> str:
+        """Draft an offering and return its public id."""
+        return self.db.unit_of_work(
+            lambda session: offerings.draft_offering(
+                session, actor=founder, token_class_id=token_class_id, fields=fields, document=document, key=self.key(),
+                now=self._now(session),
+            )
+        ).public_id
+
+    def launch(self, offering_id: str, founder: Actor, operator: Actor, auditors: Sequence[Actor]) -> None:
+        """Submit, appoint the first n auditors to each milestone, let them accept, approve and launch."""
+        self.submit_offering(offering_id, founder)
+        self.appoint(offering_id, operator, auditors)
+        self.db.unit_of_work(
+            lambda session: offerings.approve(
+                session, actor=operator, offering_id=offering_id, now=self._now(session)
+            )
+        )
+        self.db.unit_of_work(
+            lambda session: offerings.launch(session, actor=founder, offering_id=offering_id, now=self._now(session))
+        )
+
+    def submit_offering(self, offering_id: str, founder: Actor) -> None:
+        """Send a draft to review."""
+        self.db.unit_of_work(
+            lambda session: offerings.submit(session, actor=founder, offering_id=offering_id, now=self._now(session))
+        )
+
+    def appoint(self, offering_id: str, operator: Actor, auditors: Sequence[Actor], *, accept: bool = True) -> None:
+        """Appoint each milestone's auditors out of ``auditors`` in order, and let them accept."""
+        names = {self.party(each, "auditor"): (each, self.party_public_id(each, "auditor")) for each in auditors}
+        public = [public_id for _actor, public_id in names.values()]
+
+        def appoint(session: Session) -> None:
+            offering = offerings.offering_by_id(session, offering_id)
+            terms = contracts.draft_terms(contract_queries.contract(session, offering.contract_id))
+            for milestone in terms.milestones:
+                offerings.appoint_auditors(
+                    session, actor=operator, offering_id=offering_id, milestone_key=milestone.key,
+                    auditors=public[: milestone.quorum.auditors], now=self._now(session),
+                )
+
+        def answer(session: Session) -> None:
+            offering = offerings.offering_by_id(session, offering_id)
+            for appointment in contracts.appointments(session, offering.contract_id):
+                if appointment.state == "appointed":
+                    contracts.answer_appointment(
+                        session, actor=names[appointment.party_id][0], appointment_id=appointment.public_id,
+                        accept=True, now=self._now(session),
+                    )
+
+        self.db.unit_of_work(appoint)
+        if accept:
+            self.db.unit_of_work(answer)
+
+    # -- investing ------------------------------------------------------------------------------------
+
+    def commit(self, investor: Actor, offering_id: str, amount_minor: int, *, key: str | None = None) -> str:
+        """Commit for an investor and return the commitment's public id; no money moves yet."""
+
+        def accept(session: Session) -> Commitment:
+            offering = offerings.offering_by_id(session, offering_id)
+            published = contract_queries.published_terms(session, offering.terms_version_id or 0)
+            return commitments.accept_commitment(
+                session, actor=investor, offering_id=offering_id, party_id=self.party(investor, "investor"),
+                amount_minor=amount_minor, terms_hash=published.content_hash, wording_hash=WORDING_HASH,
+                key=key or self.key(), now=self._now(session),
+            )
+
+        return self.db.unit_of_work(accept).public_id
+
+    def pay(self, investor: Actor, commitment_id: str, method: str = "instant") -> str:
+        """Pay a commitment on the sandbox rail and return the operation's public id."""
+        operation = self.db.unit_of_work(
+            lambda session: payments.start_collection(
+                session, actor=investor, commitment_public_id=commitment_id, method=method, key=self.key(),
+                now=self._now(session),
+            )
+        )
+        gateway.run_operation(self.db, self.rails, operation.id)
+        return operation.public_id
+
+    def invest(self, investor: Actor, offering_id: str, amount_minor: int, method: str = "instant") -> str:
+        """Commit and pay at once; return the commitment's public id."""
+        commitment_id = self.commit(investor, offering_id, amount_minor)
+        self.pay(investor, commitment_id, method)
+        return commitment_id
+
+    def cancel(self, investor: Actor, commitment_id: str) -> None:
+        """Cancel a commitment."""
+        self.db.unit_of_work(
+            lambda session: commitments.cancel(
+                session, actor=investor, commitment_id=commitment_id, now=self._now(session)
+            )
+        )
+
+    def close(self, offering_id: str) -> str:
+        """Let the deadline pass and return the state that follows."""
+        self.advance_to(self.offering(offering_id).deadline_at)
+        return self.offering(offering_id).state
+
+    # -- milestones -----------------------------------------------------------------------------------
+
+    def submit_evidence(self, founder: Actor, milestone_id: str, *, statement: str = "Done as agreed.") -> str:
+        """Upload one small file for each kind the criteria ask for, submit, and return the submission's id."""
+        submission = self.db.unit_of_work(
+            lambda session: progress.draft_submission(
+                session, actor=founder, milestone_id=milestone_id, now=self._now(session)
+            )
+        )
+        for kind in self.evidence_kinds(milestone_id):
+            content = f"{kind} for {milestone_id}, submission {submission.number}\n".encode()
+            sha256, size = self.blobs.put(BytesIO(content))
+            self.db.unit_of_work(
+                lambda session, kind=kind, sha256=sha256, size=size: progress.add_evidence(
+                    session, actor=founder, submission_id=submission.public_id, kind=kind, filename=f"{kind}.txt",
+                    media_type="text/plain", sha256=sha256, size_bytes=size, now=self._now(session),
+                )
+            )
+        self.db.unit_of_work(
+            lambda session: progress.submit(
+                session, actor=founder, submission_id=submission.public_id, statement=statement, key=self.key(),
+                now=self._now(session),
+            )
+        )
+        return submission.public_id
+
+    def evidence_kinds(self, milestone_id: str) -> list[str]:
+        """Return the kinds of evidence that a milestone's criteria ask for."""
+        with self.db.read() as session:
+            milestone = session.execute(sa.select(Milestone).where(Milestone.public_id == milestone_id)).scalar_one()
+            offering = session.get_one(Offering, milestone.offering_id)
+            terms = contract_queries.published_terms(session, offering.terms_version_id or 0).terms
+            criteria = terms.milestone(milestone.ordinal).criteria
+        return sorted({kind for criterion in criteria for kind in criterion.evidence})
+
+    def attest(
+        self, auditor: Actor, submission_id: str, result: str = "met", *, share_pct: int | None = None, note: str = ""
+    ) -> Attestation:
+        """Sign the same finding for every criterion."""
+        share = {"met": 100, "partly": 50}.get(result, 0) if share_pct is None else share_pct
+
+        def sign(session: Session) -> Attestation:
+            submission = session.execute(
+                sa.select(Submission).where(Submission.public_id == submission_id)
+            ).scalar_one()
+            milestone = session.get_one(Milestone, submission.milestone_id)
+            offering = session.get_one(Offering, milestone.offering_id)
+            terms = contract_queries.published_terms(session, offering.terms_version_id or 0).terms
+            findings = [
+                verdicts.Finding(criterion.key, result, share, note)
+                for criterion in terms.milestone(milestone.ordinal).criteria
+            ]
+            return progress.attest(
+                session, actor=auditor, submission_id=submission_id, findings=findings, key=self.key(),
+                now=self._now(session),
+            )
+
+        return self.db.unit_of_work(sign)
+
+    def milestones(self, offering_id: str) -> list[Milestone]:
+        """Return an offering's milestones in order."""
+        with self.db.read() as session:
+            offering = offerings.offering_by_id(session, offering_id)
+            return contract_queries.milestones_of(session, offering.contract_id)
+
+    def milestone(self, offering_id: str, ordinal: int) -> Milestone:
+        """Return one milestone."""
+        return next(each for each in self.milestones(offering_id) if each.ordinal == ordinal)
+
+    def offering(self, offering_id: str) -> Offering:
+        """Return the offering as it is now."""
+        with self.db.read() as session:
+            return offerings.offering_by_id(session, offering_id)
+
+    @staticmethod
+    def _now(session: Session) -> dt.datetime:
+        return clock.business_now(session)
