@@ -58,6 +58,42 @@ def balances(session: Session, *, offering_id: int) -> dict[Account, int]:
     return {Account(row.address, row.asset): row.balance for row in rows}
 
 
+@dataclass(frozen=True, slots=True)
+class OfferingAccount:
+    """An account of an offering with its balance."""
+
+    offering_id: int
+    account: Account
+    balance: int
+
+
+def accounts_not_empty(session: Session, kinds: Sequence[str]) -> list[OfferingAccount]:
+    """Return the offerings' accounts of these kinds (first parts of the address) that hold something."""
+    rows = session.execute(
+        sa.select(LedgerAccount.offering_id, LedgerAccount.address, LedgerAccount.asset, LedgerAccount.balance)
+        .where(
+            LedgerAccount.offering_id.is_not(None),
+            LedgerAccount.balance != 0,
+            sa.or_(*(LedgerAccount.address.startswith(f"{kind}:", autoescape=True) for kind in kinds)),
+        )
+        .order_by(LedgerAccount.id)
+    )
+    return [OfferingAccount(row.offering_id, Account(row.address, row.asset), row.balance) for row in rows]
+
+
+def moved(session: Session, account: Account, kinds: Sequence[str]) -> int:
+    """Return what journals of these kinds moved on an account: debits less credits."""
+    total = session.execute(
+        sa.select(sa.func.coalesce(sa.func.sum(Entry.amount), 0))
+        .join(Journal, Journal.id == Entry.journal_id)
+        .join(LedgerAccount, LedgerAccount.id == Entry.account_id)
+        .where(
+            LedgerAccount.address == account.address, LedgerAccount.asset == account.asset, Journal.kind.in_(kinds)
+        )
+    ).scalar_one()
+    return int(total)
+
+
 def journals(
     session: Session,
     *,

@@ -8,16 +8,25 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, BigIntPK
+from app.payments.rules import UNDECIDED
 
-#: States in which the outcome is open; nothing that depends on the operation may be decided.
-UNDECIDED = ("created", "sending", "unknown", "pending", "action_required", "needs_operator")
+__all__ = ["UNDECIDED", "Operation", "OperationEffect", "Payout", "RailCursor", "RailEvent", "Receipt"]
+
+_OPEN = "state IN ('created', 'sending', 'unknown', 'pending', 'action_required', 'needs_operator')"
+_COLLECTING = f"kind = 'collect' AND {_OPEN}"
+_REFUNDING = f"kind = 'refund' AND {_OPEN}"
+_PAYING = f"kind = 'payout' AND {_OPEN}"
+_WAITING = "state IN ('created', 'unknown', 'action_required', 'needs_operator')"
 
 
 class Operation(Base):
     """One intended movement of money outside: intend, call, record (docs/architecture.md).
 
     ``request`` is frozen when it is first sent and sent again byte for byte within an epoch.
-    ``lease_until`` and ``fence`` keep two workers off one operation.
+    ``lease_until`` and ``fence`` keep two workers off one operation. ``method`` is the payer's choice, or
+    the payee of a payout; ``source_id`` the collection that a refund gives back. ``changed_at`` is the
+    business time of the last thing that happened to it, ``next_at`` the system time of the next attempt.
+    While fewer events were applied than heard, its object at the rail is fetched again.
     """
 
     __tablename__ = "operation"
@@ -30,7 +39,28 @@ class Operation(Base):
             name="state",
         ),
         sa.CheckConstraint("amount_minor > 0", name="above_zero"),
+        sa.CheckConstraint(
+            "(kind = 'collect' AND commitment_id IS NOT NULL) OR "
+            "(kind = 'refund' AND refund_id IS NOT NULL AND source_id IS NOT NULL) OR "
+            "(kind = 'payout' AND payout_id IS NOT NULL)",
+            name="has_its_subject",
+        ),
+        sa.ForeignKeyConstraint(["source_id"], ["operation.id"]),
+        # COM-8: at most one collection under way per commitment, whatever the number of tabs.
+        sa.Index("uq_operation_collecting", "commitment_id", unique=True,
+                 sqlite_where=sa.text(_COLLECTING), postgresql_where=sa.text(_COLLECTING)),
+        # One way back, one way out at a time.
+        sa.Index("uq_operation_refunding", "refund_id", unique=True,
+                 sqlite_where=sa.text(_REFUNDING), postgresql_where=sa.text(_REFUNDING)),
+        sa.Index("uq_operation_paying", "payout_id", unique=True,
+                 sqlite_where=sa.text(_PAYING), postgresql_where=sa.text(_PAYING)),
         sa.Index("ix_operation_offering_id_state", "offering_id", "state"),
+        sa.Index("ix_operation_rail", "rail"),
+        sa.Index("ix_operation_source_id", "source_id"),
+        sa.Index("ix_operation_waiting", "state", "kind",
+                 sqlite_where=sa.text(_WAITING), postgresql_where=sa.text(_WAITING)),
+        sa.Index("ix_operation_unheard", "id", sqlite_where=sa.text("events_applied < events_heard"),
+                 postgresql_where=sa.text("events_applied < events_heard")),
         sa.Index("ix_operation_commitment_id", "commitment_id"),
         sa.Index("ix_operation_refund_id", "refund_id"),
         sa.Index("ix_operation_payout_id", "payout_id"),
@@ -47,6 +77,7 @@ class Operation(Base):
     commitment_id: Mapped[int | None]
     refund_id: Mapped[int | None]
     payout_id: Mapped[int | None]
+    source_id: Mapped[int | None]
     amount_minor: Mapped[int]
     asset: Mapped[str]
     method: Mapped[str]
@@ -57,10 +88,16 @@ class Operation(Base):
     provider_ref: Mapped[str | None]
     failure_code: Mapped[str | None]
     failure_message: Mapped[str | None]
+    instructions: Mapped[str | None]
     attempts: Mapped[int]
     next_at: Mapped[dt.datetime]
+    unknown_since: Mapped[dt.datetime | None]
     lease_until: Mapped[dt.datetime | None]
     fence: Mapped[int]
+    epoch_sent_at: Mapped[dt.datetime | None]
+    events_heard: Mapped[int] = mapped_column(default=0)
+    events_applied: Mapped[int] = mapped_column(default=0)
+    changed_at: Mapped[dt.datetime]
     created_at: Mapped[dt.datetime]
 
 
@@ -96,12 +133,19 @@ class RailEvent(Base):
 
 
 class RailCursor(Base):
-    """How far a rail's events have been polled."""
+    """How far a rail's events have been polled. ``id`` is the rail's number in ``rules.RAIL_NUMBERS``.
+
+    ``polled_at`` is business time, ``retry_at`` (after a poll that failed) system time.
+    """
 
     __tablename__ = "rail_cursor"
 
-    rail: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
     cursor: Mapped[int]
+    failures: Mapped[int]
+    polled_at: Mapped[dt.datetime]
+    retry_at: Mapped[dt.datetime | None]
+    last_error: Mapped[str | None]
 
 
 class Receipt(Base):

@@ -17,19 +17,24 @@ from app.db import Base, BigIntPK
 class SandboxTransfer(Base):
     """One movement at the pretend provider. ``key`` is our idempotency key at its door.
 
-    ``direction`` is in or out. ``settles_at`` and ``returns_at`` are business time.
+    ``operation`` is our id in its metadata. Times are business time: ``settled_at`` is when the money
+    moved, ``ended_at`` when it came back or was given up.
     """
 
     __tablename__ = "sandbox_transfer"
     __table_args__ = (
         sa.UniqueConstraint("ref"),
         sa.UniqueConstraint("key"),
-        sa.Index("ix_sandbox_transfer_state_due_at", "state", "due_at"),
+        sa.Index("ix_sandbox_transfer_due_at", "due_at",
+                 sqlite_where=sa.text("due_at IS NOT NULL"), postgresql_where=sa.text("due_at IS NOT NULL")),
+        sa.Index("ix_sandbox_transfer_operation", "operation"),
+        sa.Index("ix_sandbox_transfer_source_ref", "source_ref"),
     )
 
     id: Mapped[int] = mapped_column(BigIntPK, primary_key=True)
     ref: Mapped[str]
     key: Mapped[str]
+    operation: Mapped[str]
     request_hash: Mapped[str]
     kind: Mapped[str]
     offering_ref: Mapped[str]
@@ -43,6 +48,8 @@ class SandboxTransfer(Base):
     due_at: Mapped[dt.datetime | None]
     failure_code: Mapped[str | None]
     created_at: Mapped[dt.datetime]
+    settled_at: Mapped[dt.datetime | None]
+    ended_at: Mapped[dt.datetime | None]
 
 
 class SandboxEvent(Base):

@@ -129,6 +129,7 @@ def upgrade() -> None:
     op.create_table(
         "journal_seal",
         sa.Column("journal_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("content_hash", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("journal_id", name=op.f("pk_journal_seal")),
     )
     op.create_table(
@@ -160,6 +161,7 @@ def upgrade() -> None:
         sa.Column("commitment_id", sa.BigInteger(), nullable=True),
         sa.Column("refund_id", sa.BigInteger(), nullable=True),
         sa.Column("payout_id", sa.BigInteger(), nullable=True),
+        sa.Column("source_id", sa.BigInteger(), nullable=True),
         sa.Column("amount_minor", sa.BigInteger(), nullable=False),
         sa.Column("asset", sa.Text(), nullable=False),
         sa.Column("method", sa.Text(), nullable=False),
@@ -170,17 +172,28 @@ def upgrade() -> None:
         sa.Column("provider_ref", sa.Text(), nullable=True),
         sa.Column("failure_code", sa.Text(), nullable=True),
         sa.Column("failure_message", sa.Text(), nullable=True),
+        sa.Column("instructions", sa.Text(), nullable=True),
         sa.Column("attempts", sa.BigInteger(), nullable=False),
         sa.Column("next_at", UTCDateTime(), nullable=False),
+        sa.Column("unknown_since", UTCDateTime(), nullable=True),
         sa.Column("lease_until", UTCDateTime(), nullable=True),
         sa.Column("fence", sa.BigInteger(), nullable=False),
+        sa.Column("epoch_sent_at", UTCDateTime(), nullable=True),
+        sa.Column("events_heard", sa.BigInteger(), nullable=False),
+        sa.Column("events_applied", sa.BigInteger(), nullable=False),
+        sa.Column("changed_at", UTCDateTime(), nullable=False),
         sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.CheckConstraint(
+            "(kind = 'collect' AND commitment_id IS NOT NULL) OR (kind = 'refund' AND refund_id IS NOT NULL AND source_id IS NOT NULL) OR (kind = 'payout' AND payout_id IS NOT NULL)",
+            name=op.f("ck_operation_has_its_subject"),
+        ),
         sa.CheckConstraint("kind IN ('collect', 'refund', 'payout')", name=op.f("ck_operation_kind")),
         sa.CheckConstraint(
             "state IN ('created', 'sending', 'unknown', 'pending', 'action_required', 'succeeded', 'failed', 'cancelled', 'needs_operator')",
             name=op.f("ck_operation_state"),
         ),
         sa.CheckConstraint("amount_minor > 0", name=op.f("ck_operation_above_zero")),
+        sa.ForeignKeyConstraint(["source_id"], ["operation.id"], name=op.f("fk_operation_source_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_operation")),
         sa.UniqueConstraint("public_id", name=op.f("uq_operation_public_id")),
     )
@@ -195,7 +208,61 @@ def upgrade() -> None:
     )
     op.create_index("ix_operation_offering_id_state", "operation", ["offering_id", "state"], unique=False)
     op.create_index("ix_operation_payout_id", "operation", ["payout_id"], unique=False)
+    op.create_index("ix_operation_rail", "operation", ["rail"], unique=False)
     op.create_index("ix_operation_refund_id", "operation", ["refund_id"], unique=False)
+    op.create_index("ix_operation_source_id", "operation", ["source_id"], unique=False)
+    op.create_index(
+        "ix_operation_unheard",
+        "operation",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("events_applied < events_heard"),
+        postgresql_where=sa.text("events_applied < events_heard"),
+    )
+    op.create_index(
+        "ix_operation_waiting",
+        "operation",
+        ["state", "kind"],
+        unique=False,
+        sqlite_where=sa.text("state IN ('created', 'unknown', 'action_required', 'needs_operator')"),
+        postgresql_where=sa.text("state IN ('created', 'unknown', 'action_required', 'needs_operator')"),
+    )
+    op.create_index(
+        "uq_operation_collecting",
+        "operation",
+        ["commitment_id"],
+        unique=True,
+        sqlite_where=sa.text(
+            "kind = 'collect' AND state IN ('created', 'sending', 'unknown', 'pending', 'action_required', 'needs_operator')"
+        ),
+        postgresql_where=sa.text(
+            "kind = 'collect' AND state IN ('created', 'sending', 'unknown', 'pending', 'action_required', 'needs_operator')"
+        ),
+    )
+    op.create_index(
+        "uq_operation_paying",
+        "operation",
+        ["payout_id"],
+        unique=True,
+        sqlite_where=sa.text(
+            "kind = 'payout' AND state IN ('created', 'sending', 'unknown', 'pending', 'action_required', 'needs_operator')"
+        ),
+        postgresql_where=sa.text(
+            "kind = 'payout' AND state IN ('created', 'sending', 'unknown', 'pending', 'action_required', 'needs_operator')"
+        ),
+    )
+    op.create_index(
+        "uq_operation_refunding",
+        "operation",
+        ["refund_id"],
+        unique=True,
+        sqlite_where=sa.text(
+            "kind = 'refund' AND state IN ('created', 'sending', 'unknown', 'pending', 'action_required', 'needs_operator')"
+        ),
+        postgresql_where=sa.text(
+            "kind = 'refund' AND state IN ('created', 'sending', 'unknown', 'pending', 'action_required', 'needs_operator')"
+        ),
+    )
     op.create_table(
         "outbox",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -256,9 +323,13 @@ def upgrade() -> None:
     op.create_index("ix_payout_offering_id_status", "payout", ["offering_id", "status"], unique=False)
     op.create_table(
         "rail_cursor",
-        sa.Column("rail", sa.Text(), nullable=False),
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("cursor", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("rail", name=op.f("pk_rail_cursor")),
+        sa.Column("failures", sa.BigInteger(), nullable=False),
+        sa.Column("polled_at", UTCDateTime(), nullable=False),
+        sa.Column("retry_at", UTCDateTime(), nullable=True),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rail_cursor")),
     )
     op.create_table(
         "rail_event",
@@ -353,6 +424,7 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("ref", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("operation", sa.Text(), nullable=False),
         sa.Column("request_hash", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("offering_ref", sa.Text(), nullable=False),
@@ -365,11 +437,22 @@ def upgrade() -> None:
         sa.Column("due_at", UTCDateTime(), nullable=True),
         sa.Column("failure_code", sa.Text(), nullable=True),
         sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.Column("settled_at", UTCDateTime(), nullable=True),
+        sa.Column("ended_at", UTCDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sandbox_transfer")),
         sa.UniqueConstraint("key", name=op.f("uq_sandbox_transfer_key")),
         sa.UniqueConstraint("ref", name=op.f("uq_sandbox_transfer_ref")),
     )
-    op.create_index("ix_sandbox_transfer_state_due_at", "sandbox_transfer", ["state", "due_at"], unique=False)
+    op.create_index(
+        "ix_sandbox_transfer_due_at",
+        "sandbox_transfer",
+        ["due_at"],
+        unique=False,
+        sqlite_where=sa.text("due_at IS NOT NULL"),
+        postgresql_where=sa.text("due_at IS NOT NULL"),
+    )
+    op.create_index("ix_sandbox_transfer_operation", "sandbox_transfer", ["operation"], unique=False)
+    op.create_index("ix_sandbox_transfer_source_ref", "sandbox_transfer", ["source_ref"], unique=False)
     op.create_table(
         "setup_token",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
@@ -434,7 +517,6 @@ def upgrade() -> None:
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("offering_id", sa.BigInteger(), nullable=True),
         sa.Column("cause", sa.Text(), nullable=False),
-        sa.Column("content_hash", sa.Text(), nullable=False),
         sa.Column("occurred_at", UTCDateTime(), nullable=False),
         sa.Column("recorded_at", UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -549,7 +631,7 @@ def upgrade() -> None:
         sa.Column("totp_pending_secret", sa.Text(), nullable=True),
         sa.Column("totp_confirmed_at", UTCDateTime(), nullable=True),
         sa.Column("totp_last_step", sa.BigInteger(), nullable=True),
-        sa.Column("demo", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("demo", sa.Boolean(), nullable=False),
         sa.Column("created_at", UTCDateTime(), nullable=False),
         sa.Column("locked_at", UTCDateTime(), nullable=True),
         sa.CheckConstraint(
@@ -945,7 +1027,14 @@ def downgrade() -> None:
     op.drop_index("ix_appointment_party_id", table_name="appointment")
     op.drop_table("appointment")
     op.drop_table("setup_token")
-    op.drop_index("ix_sandbox_transfer_state_due_at", table_name="sandbox_transfer")
+    op.drop_index("ix_sandbox_transfer_source_ref", table_name="sandbox_transfer")
+    op.drop_index("ix_sandbox_transfer_operation", table_name="sandbox_transfer")
+    op.drop_index(
+        "ix_sandbox_transfer_due_at",
+        table_name="sandbox_transfer",
+        sqlite_where=sa.text("due_at IS NOT NULL"),
+        postgresql_where=sa.text("due_at IS NOT NULL"),
+    )
     op.drop_table("sandbox_transfer")
     op.drop_index("ix_sandbox_line_offering_ref", table_name="sandbox_line")
     op.drop_table("sandbox_line")
@@ -968,7 +1057,51 @@ def downgrade() -> None:
         postgresql_where=sa.text("done_at IS NULL"),
     )
     op.drop_table("outbox")
+    op.drop_index(
+        "uq_operation_refunding",
+        table_name="operation",
+        sqlite_where=sa.text(
+            "kind = 'refund' AND state IN ('created', 'sending', 'unknown', 'pending', 'action_required', 'needs_operator')"
+        ),
+        postgresql_where=sa.text(
+            "kind = 'refund' AND state IN ('created', 'sending', 'unknown', 'pending', 'action_required', 'needs_operator')"
+        ),
+    )
+    op.drop_index(
+        "uq_operation_paying",
+        table_name="operation",
+        sqlite_where=sa.text(
+            "kind = 'payout' AND state IN ('created', 'sending', 'unknown', 'pending', 'action_required', 'needs_operator')"
+        ),
+        postgresql_where=sa.text(
+            "kind = 'payout' AND state IN ('created', 'sending', 'unknown', 'pending', 'action_required', 'needs_operator')"
+        ),
+    )
+    op.drop_index(
+        "uq_operation_collecting",
+        table_name="operation",
+        sqlite_where=sa.text(
+            "kind = 'collect' AND state IN ('created', 'sending', 'unknown', 'pending', 'action_required', 'needs_operator')"
+        ),
+        postgresql_where=sa.text(
+            "kind = 'collect' AND state IN ('created', 'sending', 'unknown', 'pending', 'action_required', 'needs_operator')"
+        ),
+    )
+    op.drop_index(
+        "ix_operation_waiting",
+        table_name="operation",
+        sqlite_where=sa.text("state IN ('created', 'unknown', 'action_required', 'needs_operator')"),
+        postgresql_where=sa.text("state IN ('created', 'unknown', 'action_required', 'needs_operator')"),
+    )
+    op.drop_index(
+        "ix_operation_unheard",
+        table_name="operation",
+        sqlite_where=sa.text("events_applied < events_heard"),
+        postgresql_where=sa.text("events_applied < events_heard"),
+    )
+    op.drop_index("ix_operation_source_id", table_name="operation")
     op.drop_index("ix_operation_refund_id", table_name="operation")
+    op.drop_index("ix_operation_rail", table_name="operation")
     op.drop_index("ix_operation_payout_id", table_name="operation")
     op.drop_index("ix_operation_offering_id_state", table_name="operation")
     op.drop_index(

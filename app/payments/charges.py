@@ -1,0 +1,213 @@
+"""What a collection does to the books: cleared, late, failed, returned (ledger.md, COM-4, WND-4).
+
+Each function runs in the transaction that records the rail's answer. Where no rule settles what came,
+it posts nothing and says in words what a person has to decide.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.accounts.actor import SYSTEM
+from app.audit import service as audit
+from app.commitments import escrow
+from app.commitments import service as commitments
+from app.commitments.models import Commitment, Refund
+from app.db import public_id
+from app.errors import InvariantBroken
+from app.ledger import chart
+from app.ledger import queries as ledger_queries
+from app.ledger import service as ledger
+from app.offerings.models import Offering
+from app.payments import intents, ports, refunds, subjects, treasury
+from app.payments.models import Operation, Receipt
+
+#: A commitment that still holds its place takes cleared money, while its offering does.
+TAKES_MONEY = ("awaiting_payment", "clearing", "payment_failed")
+OFFERING_TAKES_MONEY = ("live", "clearing")
+
+RETURNED_BY_THE_BANK = "returned by the bank"
+
+#: What an effect could not settle: a stable code and words for the operator.
+Trouble = tuple[str, str]
+
+
+def accepted(session: Session, operation: Operation, *, now: dt.datetime) -> None:
+    """Note on the commitment that the rail has the payment under way."""
+    _offering, commitment = _locked(session, operation)
+    commitments.payment_pending(session, commitment, now=now)
+
+
+def rejected(session: Session, operation: Operation, *, now: dt.datetime) -> None:
+    """Note on the commitment that the payment failed, unless it has ended already."""
+    _offering, commitment = _locked(session, operation)
+    commitments.payment_failed(session, commitment, now=now)
+
+
+def apply_effect(session: Session, operation: Operation, effect: ports.Effect, *, now: dt.datetime) -> Trouble | None:
+    """Post one effect of a collection; return what stands in its way, None when it is in the books."""
+    if effect.amount_minor <= 0 or not 0 <= effect.fee_minor <= effect.amount_minor:
+        raise InvariantBroken(f"{operation.public_id}: effect {effect}", code="effect_out_of_range")
+    offering, commitment = _locked(session, operation)
+    if effect.kind == ports.CLEARED:
+        _cleared(session, operation, offering, commitment, effect, now)
+        return None
+    return _returned(session, operation, offering, commitment, effect, now)
+
+
+def _locked(session: Session, operation: Operation) -> tuple[Offering, Commitment]:
+    assert operation.commitment_id is not None
+    offering = subjects.lock_offering(session, operation.offering_id)
+    return offering, subjects.lock_commitment(session, operation.commitment_id)
+
+
+# -- money in ---------------------------------------------------------------------------------------
+
+
+def _cleared(
+    session: Session, operation: Operation, offering: Offering, commitment: Commitment, effect: ports.Effect,
+    now: dt.datetime,
+) -> None:
+    """Post cleared money: to escrow for a commitment that still holds its place, else as owed to its sender."""
+    is_wanted = (
+        commitment.status in TAKES_MONEY
+        and offering.state in OFFERING_TAKES_MONEY
+        and effect.amount_minor == commitment.amount_minor
+    )
+    address = (offering.public_id, offering.currency)
+    posted = ledger.post(
+        session,
+        kind="payment_cleared" if is_wanted else "payment_unapplied",
+        key=f"payment:{operation.public_id}:cleared",
+        cause=operation.public_id,
+        offering_id=offering.id,
+        occurred_at=now,
+        lines=[
+            ledger.debit(chart.cash(operation.rail, *address), effect.amount_minor - effect.fee_minor),
+            ledger.debit(chart.rail_expense(operation.rail, *address), effect.fee_minor),
+            ledger.credit(
+                chart.escrow(*address) if is_wanted else chart.unapplied(operation.rail, *address), effect.amount_minor
+            ),
+        ],
+    )
+    intents.note_effect(session, operation, effect, posted)
+    if is_wanted:
+        commitments.hold(session, commitment, journal=posted, now=now)
+    else:
+        _keep_receipt(session, operation, offering, commitment, effect.amount_minor, now)
+
+
+def _keep_receipt(
+    session: Session, operation: Operation, offering: Offering, commitment: Commitment, amount_minor: int,
+    now: dt.datetime,
+) -> None:
+    reason = f"paid while the commitment was {commitment.status} and the offering {offering.state}"
+    receipt = Receipt(
+        public_id=public_id("rct"), offering_id=offering.id, commitment_id=commitment.id,
+        operation_id=operation.id, amount_minor=amount_minor, reason=reason, status="open", created_at=now,
+    )
+    session.add(receipt)
+    session.flush()
+    audit.record(
+        session, actor=SYSTEM, action="receipt.kept", object_id=receipt.public_id, now=now, reason=reason,
+        after={"commitment": commitment.public_id, "amount_minor": amount_minor},
+    )
+
+
+# -- money taken back by the payer's bank -----------------------------------------------------------
+
+
+def _returned(
+    session: Session, operation: Operation, offering: Offering, commitment: Commitment, effect: ports.Effect,
+    now: dt.datetime,
+) -> Trouble | None:
+    """Take a returned payment out of wherever it stands; the provider's fee stays an expense.
+
+    Nothing is posted once part of it was released or is on its way back: releases stop, a person decides.
+    """
+    position = escrow.position(session, commitment.id)
+    receipt = subjects.receipt_of(session, operation)
+    if receipt is None and position.released_minor:
+        _stop_releases(session, offering, operation, now)
+        return "returned_after_release", (
+            "The bank took this payment back after part of it was released. Releases of this offering are stopped; "
+            "decide who bears the loss."
+        )
+    on_its_way = [] if receipt is not None and receipt.status == "open" else _open_refunds(session, commitment, receipt)
+    if receipt is not None and receipt.status == "open":
+        account = chart.unapplied(operation.rail, offering.public_id, offering.currency)
+    elif receipt is None and commitment.status == "held" and position.unreleased_minor == effect.amount_minor:
+        account = chart.escrow(offering.public_id, offering.currency)
+    elif sum(refund.amount_minor for refund in on_its_way) == effect.amount_minor:
+        account = chart.refunds(offering.public_id, offering.currency)
+    else:
+        return "returned_while_refunding", (
+            "The bank took this payment back after its refund was sent. Ask the payer's bank and the provider "
+            "which of the two stands."
+        )
+    if not _is_covered(session, operation, offering, effect.amount_minor, now):
+        return "float_short", (
+            "The bank took this payment back, and the cash of this offering does not cover it until the provider's "
+            "fees are. Fund the float, then ask the rail again."
+        )
+    posted = ledger.post(
+        session, kind="payment_returned", key=f"payment:{operation.public_id}:returned", cause=operation.public_id,
+        offering_id=offering.id, occurred_at=now,
+        lines=[
+            ledger.debit(account, effect.amount_minor),
+            ledger.credit(chart.cash(operation.rail, offering.public_id, offering.currency), effect.amount_minor),
+        ],
+    )
+    intents.note_effect(session, operation, effect, posted)
+    if receipt is not None and receipt.status == "open":
+        receipt.status, receipt.reason = "returned", RETURNED_BY_THE_BANK
+    elif on_its_way:
+        for refund in on_its_way:
+            refunds.settle_otherwise(session, refund, RETURNED_BY_THE_BANK, now=now)
+    else:
+        commitments.reverse(session, commitment, journal=posted, now=now)
+    session.flush()
+    return None
+
+
+def _open_refunds(session: Session, commitment: Commitment, receipt: Receipt | None) -> list[Refund]:
+    """Return the refunds of this payment that are still open: those of a late one, or all the others."""
+    of_this = Refund.reason == refunds.LATE_PAYMENT
+    return list(
+        session.scalars(
+            sa.select(Refund)
+            .where(
+                Refund.commitment_id == commitment.id,
+                Refund.status == "open",
+                of_this if receipt is not None else ~of_this,
+            )
+            .order_by(Refund.id)
+            .with_for_update()
+        )
+    )
+
+
+def _is_covered(
+    session: Session, operation: Operation, offering: Offering, amount_minor: int, now: dt.datetime
+) -> bool:
+    cash = chart.cash(operation.rail, offering.public_id, offering.currency)
+    if ledger_queries.balance(session, cash) < amount_minor:
+        treasury.cover_fees(session, offering.id, now=now)
+    return ledger_queries.balance(session, cash) >= amount_minor
+
+
+def _stop_releases(session: Session, offering: Offering, operation: Operation, now: dt.datetime) -> None:
+    if offering.releases_stopped is not None:
+        return
+    offering.releases_stopped = (
+        f"A payment was taken back by its bank after part of it was released ({operation.public_id}). "
+        "An operator decides."
+    )
+    session.flush()
+    audit.record(
+        session, actor=SYSTEM, action="offering.releases_stopped", object_id=offering.public_id, now=now,
+        after={"operation": operation.public_id}, reason=offering.releases_stopped,
+    )

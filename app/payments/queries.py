@@ -1,0 +1,254 @@
+"""Read payments: operations, what is undecided, what waits for a person, and whether the rail agrees."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.commitments.models import Commitment, Refund
+from app.ledger import chart
+from app.ledger import queries as ledger
+from app.offerings.models import Offering
+from app.payments import charges, rules, subjects, treasury
+from app.payments.models import Operation, Payout, RailCursor, Receipt
+from app.payments.sandbox_models import SandboxLine
+
+#: Journals that move our own money in or out of an offering's cash; the rail's statement knows none of them.
+OWN_TRANSFERS = ("fees_covered", "fees_swept")
+
+
+# -- operations -------------------------------------------------------------------------------------
+
+
+def operations_of(session: Session, commitment_id: int) -> Sequence[Operation]:
+    """Return a commitment's payments and refunds, oldest first."""
+    return session.scalars(
+        sa.select(Operation).where(Operation.commitment_id == commitment_id).order_by(Operation.id)
+    ).all()
+
+
+def latest_collection(session: Session, commitment_id: int) -> Operation | None:
+    """Return a commitment's newest payment, None before the first."""
+    found = subjects.collections_of(session, commitment_id)
+    return found[-1] if found else None
+
+
+def operation_by_public_id(session: Session, public_id: str) -> Operation | None:
+    """Return the operation with this public id."""
+    return session.scalars(sa.select(Operation).where(Operation.public_id == public_id)).one_or_none()
+
+
+def undecided_count(session: Session, offering_id: int, *, kind: str | None = None) -> int:
+    """Return how many operations of an offering have no outcome yet; it cannot end before they have."""
+    query = sa.select(sa.func.count()).where(
+        Operation.offering_id == offering_id, Operation.state.in_(rules.UNDECIDED)
+    )
+    if kind is not None:
+        query = query.where(Operation.kind == kind)
+    return session.execute(query).scalar_one()
+
+
+def operations_for_operator(session: Session, *, limit: int = 100) -> Sequence[Operation]:
+    """Return the operations that nobody can explain or settle but a person, oldest first."""
+    return session.scalars(
+        sa.select(Operation)
+        .where(Operation.state.in_(["unknown", "needs_operator"]))
+        .order_by(Operation.state_since, Operation.id)
+        .limit(limit)
+    ).all()
+
+
+def unwanted_collections() -> sa.Select[tuple[int]]:
+    """Select payments whose commitment or offering takes no money any more."""
+    return (
+        sa.select(Operation.id)
+        .join(Commitment, Commitment.id == Operation.commitment_id)
+        .join(Offering, Offering.id == Operation.offering_id)
+        .where(
+            Operation.kind == "collect",
+            sa.or_(
+                Commitment.status.not_in(charges.TAKES_MONEY), Offering.state.not_in(charges.OFFERING_TAKES_MONEY)
+            ),
+        )
+    )
+
+
+def payouts_of(session: Session, offering_id: int) -> Sequence[Payout]:
+    """Return an offering's payouts, oldest first."""
+    return session.scalars(sa.select(Payout).where(Payout.offering_id == offering_id).order_by(Payout.id)).all()
+
+
+def receipts_of(session: Session, commitment_id: int) -> Sequence[Receipt]:
+    """Return what a commitment's payer paid too late, oldest first."""
+    return session.scalars(
+        sa.select(Receipt).where(Receipt.commitment_id == commitment_id).order_by(Receipt.id)
+    ).all()
+
+
+# -- what can be sent back --------------------------------------------------------------------------
+
+
+def refunds_to_send(session: Session, *, now: dt.datetime, limit: int) -> list[int]:
+    """Return open refunds that their offering's cash covers and whose pause is over, oldest first."""
+    due: list[int] = []
+    offerings = session.scalars(
+        sa.select(Offering)
+        .where(Offering.id.in_(sa.select(Refund.offering_id).where(Refund.status == "open")))
+        .order_by(Offering.id)
+    ).all()
+    for offering in offerings:
+        free_minor = subjects.free_cash_minor(session, offering)
+        for refund in session.scalars(_open_refunds(offering.id, now).limit(limit - len(due))):
+            if refund.amount_minor <= free_minor:
+                free_minor -= refund.amount_minor
+                due.append(refund.id)
+        if len(due) >= limit:
+            break
+    return due
+
+
+def _open_refunds(offering_id: int, now: dt.datetime) -> sa.Select[tuple[Refund]]:
+    """Select open refunds but those that failed less than a day ago (one failure is all that stays open)."""
+    tried_lately = sa.exists().where(
+        Operation.refund_id == Refund.id, Operation.changed_at > now - rules.REFUND_RETRY_AFTER
+    )
+    return (
+        sa.select(Refund)
+        .where(Refund.offering_id == offering_id, Refund.status == "open")
+        .where(sa.or_(Refund.failures == 0, ~tried_lately))
+        .order_by(Refund.id)
+    )
+
+
+# -- our own money ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Uncovered:
+    """Provider fees of an offering that the float has not covered yet, in minor units."""
+
+    offering_id: int
+    rail: str
+    asset: str
+    amount_minor: int
+
+
+def uncovered_fees(session: Session) -> list[Uncovered]:
+    """Return the offerings whose cash lacks provider fees; the float covers them in this order."""
+    balances: dict[int, dict[chart.Account, int]] = defaultdict(dict)
+    for each in ledger.accounts_not_empty(session, (*chart.OWED, "fees", "cash", "expense")):
+        balances[each.offering_id][each.account] = each.balance
+    found = []
+    for offering_id, accounts in balances.items():
+        for account in accounts:
+            kind, rail, *rest = account.address.split(":")
+            if kind != "expense":
+                continue
+            amount_minor = treasury.uncovered_minor(accounts, rail, rest[0], account.asset)
+            if amount_minor:
+                found.append(Uncovered(offering_id, rail, account.asset, amount_minor))
+    return sorted(found, key=lambda each: each.offering_id)
+
+
+def floats(session: Session) -> Mapping[tuple[str, str], int]:
+    """Return our own cash by (rail, asset), for every asset in which an offering was made."""
+    assets = session.scalars(sa.select(Offering.currency).distinct()).all()
+    return {
+        (rail, asset): ledger.balance(session, chart.platform_cash(rail, asset))
+        for rail in rules.RAIL_NUMBERS
+        for asset in assets
+    }
+
+
+def offerings_to_sweep(session: Session) -> list[int]:
+    """Return the offerings that hold fees we earned and whose cash covers the rest of what they owe."""
+    waiting = {each.offering_id for each in uncovered_fees(session)}
+    earned = {each.offering_id for each in ledger.accounts_not_empty(session, ("fees",))}
+    return sorted(earned - waiting)
+
+
+# -- health -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What an operator sees of payments at a glance."""
+
+    operations: Mapping[str, int]
+    refunds: Mapping[str, int]
+    payouts: Mapping[str, int]
+    oldest_undecided_at: dt.datetime | None
+    overdue_refunds: int
+    uncovered: Sequence[Uncovered]
+    floats: Mapping[tuple[str, str], int]
+    polls: Sequence[RailCursor]
+
+    @property
+    def needs_attention(self) -> bool:
+        stuck = self.operations.get("needs_operator", 0) + self.refunds.get("unclaimed", 0) + self.overdue_refunds
+        short = any(self.floats.get((each.rail, each.asset), 0) < each.amount_minor for each in self.uncovered)
+        return bool(stuck or short or any(poll.failures for poll in self.polls))
+
+
+def health(session: Session, *, now: dt.datetime) -> Health:
+    """Return counts by state, what is overdue, and how far each rail has been heard."""
+
+    def counts(column: sa.orm.InstrumentedAttribute[str], *where: sa.ColumnElement[bool]) -> dict[str, int]:
+        rows = session.execute(sa.select(column, sa.func.count()).where(*where).group_by(column))
+        return dict(rows.tuples().all())
+
+    return Health(
+        operations=counts(Operation.state, Operation.state.in_(rules.UNDECIDED)),
+        refunds=counts(Refund.status, Refund.status != "done"),
+        payouts=counts(Payout.status, Payout.status != "paid"),
+        oldest_undecided_at=session.scalar(
+            sa.select(sa.func.min(Operation.created_at)).where(Operation.state.in_(rules.UNDECIDED))
+        ),
+        overdue_refunds=session.execute(
+            sa.select(sa.func.count()).where(Refund.status.in_(["open", "sending"]), Refund.due_at < now)
+        ).scalar_one(),
+        uncovered=uncovered_fees(session),
+        floats=floats(session),
+        polls=session.scalars(sa.select(RailCursor).order_by(RailCursor.id)).all(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RailComparison:
+    """An offering's cash in our ledger beside what the rail's statement says, in minor units."""
+
+    ledger_minor: int
+    rail_minor: int
+    undecided: int
+
+    @property
+    def matches(self) -> bool:
+        return self.ledger_minor == self.rail_minor
+
+
+def compare_with_rail(session: Session, offering: Offering) -> RailComparison:
+    """Compare an offering's cash, without our own transfers, with the sum of the sandbox's statement lines.
+
+    While operations are undecided, or their events not heard, the two may differ for a moment.
+    """
+    cash = chart.cash(offering.rail, offering.public_id, offering.currency)
+    on_statement = session.scalar(
+        sa.select(sa.func.coalesce(sa.func.sum(SandboxLine.amount_minor), 0)).where(
+            SandboxLine.offering_ref == offering.public_id, SandboxLine.asset == offering.currency
+        )
+    )
+    return RailComparison(
+        ledger_minor=ledger.balance(session, cash) - ledger.moved(session, cash, OWN_TRANSFERS),
+        rail_minor=int(on_statement or 0),
+        undecided=undecided_count(session, offering.id),
+    )
+
+
+def rail_matches_ledger(session: Session, offering: Offering) -> bool:
+    """Say whether the rail's statement and our cash account tell the same of an offering."""
+    return compare_with_rail(session, offering).matches

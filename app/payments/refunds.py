@@ -1,0 +1,209 @@
+"""Send back what is owed: refunds, late payments, and what could not be paid back (OFF-9, WND-5).
+
+What is owed and why is decided elsewhere (commitments, closing, progress); the journals here move it from
+``refunds`` to the rail, and to ``unclaimed`` when it cannot get there.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.accounts.actor import SYSTEM
+from app.audit import service as audit
+from app.commitments import service as commitments
+from app.commitments.models import Refund
+from app.ledger import chart
+from app.ledger import service as ledger
+from app.offerings.models import Offering
+from app.outbox import service as outbox
+from app.payments import intents, ports, rules, subjects
+from app.payments.models import Operation, OperationEffect, Receipt
+
+LATE_PAYMENT = "late_payment"
+
+
+def send_back(session: Session, refund_id: int, *, now: dt.datetime) -> Operation | None:
+    """Make the operation of one open refund, out of the payment that it gives back.
+
+    Does nothing while another attempt is open, its pause runs, or the offering's cash does not cover it.
+    A refund without a payment to give back becomes unclaimed.
+    """
+    offering = subjects.lock_offering(session, session.get_one(Refund, refund_id).offering_id)
+    refund = subjects.lock_refund(session, refund_id)
+    if refund.status != "open" or _is_pausing(session, refund, now):
+        return None
+    if subjects.free_cash_minor(session, offering) < refund.amount_minor:
+        return None
+    source = _source_of(session, refund)
+    if source is None:
+        _give_up(session, offering, refund, "There is no payment left that it could go back to.", now)
+        return None
+    refund.status = "sending"
+    return intents.create(
+        session, kind="refund", offering=offering, amount_minor=refund.amount_minor, method=source.method, now=now,
+        commitment_id=refund.commitment_id, refund_id=refund.id, source_id=source.id,
+    )
+
+
+def _is_pausing(session: Session, refund: Refund, now: dt.datetime) -> bool:
+    if not refund.failures:
+        return False
+    latest = session.scalar(sa.select(sa.func.max(Operation.changed_at)).where(Operation.refund_id == refund.id))
+    return latest is not None and latest + refund.failures * rules.REFUND_RETRY_AFTER > now
+
+
+def _source_of(session: Session, refund: Refund) -> Operation | None:
+    """Return a cleared payment of the commitment that is not returned and of which enough is left."""
+    for source in subjects.collections_of(session, refund.commitment_id):
+        effects = subjects.effects_of(session, source.id)
+        # An operator has those that the bank took back although nothing could be posted for that.
+        is_there = ports.CLEARED in effects and ports.RETURNED not in effects and source.state != "needs_operator"
+        if is_there and _given_back(session, source) + refund.amount_minor <= effects[ports.CLEARED].amount_minor:
+            return source
+    return None
+
+
+def _given_back(session: Session, source: Operation) -> int:
+    """Return what refunds took out of a payment for good or may still take; what bounced is there again."""
+    bounced = sa.exists().where(OperationEffect.operation_id == Operation.id, OperationEffect.effect == ports.BOUNCED)
+    total = session.scalar(
+        sa.select(sa.func.coalesce(sa.func.sum(Operation.amount_minor), 0)).where(
+            Operation.source_id == source.id, Operation.state.in_([*rules.UNDECIDED, "succeeded"]), ~bounced
+        )
+    )
+    return int(total or 0)
+
+
+def return_receipt(session: Session, receipt_id: int, *, now: dt.datetime) -> None:
+    """Owe money that came too late back to its sender: D unapplied / C refunds (COM-4)."""
+    offering = subjects.lock_offering(session, session.get_one(Receipt, receipt_id).offering_id)
+    receipt = session.get_one(Receipt, receipt_id, with_for_update=True, populate_existing=True)
+    if receipt.status != "open":
+        return
+    commitment = subjects.lock_commitment(session, receipt.commitment_id)
+    operation = session.get_one(Operation, receipt.operation_id)
+    posted = ledger.post(
+        session, kind="receipt_returned", key=f"receipt:{receipt.public_id}:returned", cause=receipt.public_id,
+        offering_id=offering.id, occurred_at=now,
+        lines=[
+            ledger.debit(chart.unapplied(operation.rail, offering.public_id, offering.currency), receipt.amount_minor),
+            ledger.credit(chart.refunds(offering.public_id, offering.currency), receipt.amount_minor),
+        ],
+    )
+    receipt.status = "returned"
+    commitments.owe_refund(
+        session, commitment=commitment, amount_minor=receipt.amount_minor, reason=LATE_PAYMENT, journal=posted, now=now
+    )
+    audit.record(
+        session, actor=SYSTEM, action="receipt.returned", object_id=receipt.public_id, now=now,
+        before={"state": "open"}, after={"state": "returned", "amount_minor": receipt.amount_minor},
+    )
+
+
+# -- the rail's answers -----------------------------------------------------------------------------
+
+
+def accepted(_session: Session, _operation: Operation, *, now: dt.datetime) -> None:  # noqa: ARG001 - one shape for all
+    """Nothing more to note: the refund has been ``sending`` since its operation was made."""
+
+
+def rejected(session: Session, operation: Operation, *, now: dt.datetime) -> None:
+    """Open the refund again for another attempt, or keep it as unclaimed after the second failure."""
+    offering, refund = _locked(session, operation)
+    _failed(session, offering, refund, operation, now)
+
+
+def apply_effect(
+    session: Session, operation: Operation, effect: ports.Effect, *, now: dt.datetime
+) -> tuple[str, str] | None:
+    """Post that a refund arrived, or that it came back later; return what stands in its way."""
+    if effect.amount_minor != operation.amount_minor:
+        return "amount_differs", "The rail moved another amount than was asked. Compare its statement."
+    offering, refund = _locked(session, operation)
+    owed = chart.refunds(offering.public_id, offering.currency)
+    cash = chart.cash(operation.rail, offering.public_id, offering.currency)
+    is_done = effect.kind == ports.DONE
+    posted = ledger.post(
+        session,
+        kind="refund_done" if is_done else "refund_failed_later",
+        key=f"refund:{operation.public_id}:{effect.kind}",
+        cause=operation.public_id,
+        offering_id=offering.id,
+        occurred_at=now,
+        lines=[
+            ledger.debit(owed if is_done else cash, effect.amount_minor),
+            ledger.credit(cash if is_done else owed, effect.amount_minor),
+        ],
+    )
+    intents.note_effect(session, operation, effect, posted)
+    operation.changed_at = now
+    if is_done:
+        refund.status, refund.done_at = "done", now
+        session.flush()
+        _log(session, refund, "refund.done", "sending", now)
+        _tell(session, "refund_done", refund, now)
+    else:
+        refund.done_at = None
+        _failed(session, offering, refund, operation, now)
+    return None
+
+
+def settle_otherwise(session: Session, refund: Refund, reason: str, *, now: dt.datetime) -> None:
+    """Close an open refund because its payer has the money already; the caller posts the journal."""
+    refund.status, refund.done_at, refund.reason = "done", now, reason
+    session.flush()
+    _log(session, refund, "refund.done", "open", now, reason)
+
+
+def _locked(session: Session, operation: Operation) -> tuple[Offering, Refund]:
+    assert operation.refund_id is not None
+    offering = subjects.lock_offering(session, operation.offering_id)
+    return offering, subjects.lock_refund(session, operation.refund_id)
+
+
+def _failed(session: Session, offering: Offering, refund: Refund, operation: Operation, now: dt.datetime) -> None:
+    before = refund.status
+    refund.failures += 1
+    operation.changed_at = now
+    if refund.failures >= rules.REFUND_FAILURES_AT_MOST:
+        _give_up(session, offering, refund, "It failed twice.", now)
+        return
+    refund.status = "open"
+    session.flush()
+    _log(session, refund, "refund.reopened", before, now, "The rail could not pay it back; it is tried again.")
+    _tell(session, "refund_failed", refund, now)
+
+
+def _give_up(session: Session, offering: Offering, refund: Refund, why: str, now: dt.datetime) -> None:
+    """Keep money that cannot be paid back under its owner's name, with a date for the operator (WND-5)."""
+    before = refund.status
+    ledger.post(
+        session, kind="refund_unclaimed", key=f"refund:{refund.public_id}:unclaimed:{refund.failures}",
+        cause=refund.public_id, offering_id=offering.id, occurred_at=now,
+        lines=[
+            ledger.debit(chart.refunds(offering.public_id, offering.currency), refund.amount_minor),
+            ledger.credit(chart.unclaimed(offering.public_id, offering.currency), refund.amount_minor),
+        ],
+    )
+    refund.status, refund.due_at = "unclaimed", now + rules.UNCLAIMED_REVIEW_AFTER
+    session.flush()
+    _log(session, refund, "refund.unclaimed", before, now, why)
+    _tell(session, "refund_unclaimed", refund, now)
+
+
+def _log(
+    session: Session, refund: Refund, action: str, before: str, now: dt.datetime, reason: str | None = None
+) -> None:
+    audit.record(
+        session, actor=SYSTEM, action=action, object_id=refund.public_id, now=now, reason=reason,
+        before={"state": before}, after={"state": refund.status, "failures": refund.failures},
+    )
+
+
+def _tell(session: Session, kind: str, refund: Refund, now: dt.datetime) -> None:
+    outbox.enqueue(
+        session, "notice", {"kind": kind, "commitment_id": refund.commitment_id, "refund_id": refund.id}, now=now
+    )

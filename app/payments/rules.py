@@ -1,0 +1,137 @@
+"""The tables of payments: methods of the sandbox, states of an operation, and how long things take.
+
+Pure. What an operation does to the books is in ``charges``, ``refunds`` and ``payouts``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+#: Rails by name, with the number that their polling job knows them by. Numbers are never given again.
+RAIL_NUMBERS: Mapping[str, int] = MappingProxyType({"sandbox": 1})
+
+# -- operations -------------------------------------------------------------------------------------
+
+#: States in which the outcome is open; nothing that depends on the operation may be decided.
+UNDECIDED = ("created", "sending", "unknown", "pending", "action_required", "needs_operator")
+DECIDED = frozenset({"succeeded", "failed", "cancelled"})
+#: States from which the worker sends or asks.
+SENDABLE = ("created", "sending", "unknown")
+
+_ANSWERS = frozenset({"pending", "action_required", "succeeded", "failed", "cancelled", "needs_operator"})
+
+#: state → states that may follow (payments.md §2). Decided states never go back; only money that comes
+#: off a payment again, or a rail that contradicts itself, hands a decided operation to a person.
+FOLLOWS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "created": _ANSWERS | {"sending"},
+        "sending": _ANSWERS | {"unknown"},
+        "unknown": _ANSWERS | {"sending"},
+        "pending": frozenset({"succeeded", "failed", "cancelled", "needs_operator"}),
+        "action_required": frozenset({"pending", "succeeded", "failed", "cancelled", "needs_operator"}),
+        "needs_operator": _ANSWERS | {"unknown"},
+        "succeeded": frozenset({"needs_operator"}),
+        "failed": frozenset({"needs_operator"}),
+        "cancelled": frozenset({"needs_operator"}),
+    }
+)
+
+
+def may_become(state: str, following: str) -> bool:
+    """Say whether an operation may go from one state to the other."""
+    return following in FOLLOWS[state]
+
+
+#: How long a claimed operation belongs to one worker, longer than any time-out of a rail (system time).
+LEASE = dt.timedelta(seconds=60)
+#: After this the provider may have forgotten a key: ask before sending the same bytes again (system time).
+KEY_LIFETIME = dt.timedelta(hours=24)
+#: An operation unknown for so long goes to an operator; its money stays reserved.
+UNKNOWN_AT_MOST = dt.timedelta(hours=24)
+#: The pause before a refund is tried again, per failure (business time).
+REFUND_RETRY_AFTER = dt.timedelta(days=1)
+#: A refund that failed so often becomes unclaimed (states.md: refunding).
+REFUND_FAILURES_AT_MOST = 2
+#: When an operator must have looked for the owner of unclaimed money.
+UNCLAIMED_REVIEW_AFTER = dt.timedelta(days=365)
+#: The pause before a failed payout is tried again (business time).
+PAYOUT_RETRY_AFTER = dt.timedelta(days=1)
+#: A payout that waits for something without a date asks again after this.
+PAYOUT_ASK_AGAIN_AFTER = dt.timedelta(hours=1)
+#: A payee must be unchanged for this long before money goes there (MIL-12).
+PAYEE_UNCHANGED_FOR = dt.timedelta(days=7)
+#: Business time between two polls of a rail, and the events read again each time: ids of two events
+#: written at the same moment may become visible in the other order.
+POLL_EVERY = dt.timedelta(seconds=1)
+POLL_OVERLAP = 50
+
+
+# -- the sandbox's methods --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """How a pretend payment behaves; ``words`` and ``hint`` are what the payer reads.
+
+    ``first`` is the state at once, ``then`` the state after ``after`` (business time). The provider
+    keeps ``fee_permille`` of the amount and ``fee_fixed_minor``. ``refund_then`` is what becomes of
+    a refund to this method later.
+    """
+
+    code: str
+    words: str
+    hint: str
+    first: str
+    then: str | None = None
+    after: dt.timedelta | None = None
+    fee_permille: int = 0
+    fee_fixed_minor: int = 0
+    refund_then: str | None = None
+    refund_after: dt.timedelta | None = None
+    fault: str | None = None
+
+
+def _days(days: int) -> dt.timedelta:
+    return dt.timedelta(days=days)
+
+
+_METHODS = (
+    Method("instant", "Instant transfer", "Clears at once.", "cleared"),
+    Method("bank_2d", "Bank debit", "Pending, clears after 2 days.", "pending", "cleared", _days(2)),
+    Method("fee_card", "Card with a fee", "Clears at once; the provider keeps 2.9 % and 0.30, which Milestake pays.",
+           "cleared", fee_permille=29, fee_fixed_minor=30),
+    Method("declined", "Declined card", "The card is declined, nothing is charged.", "failed"),
+    Method("fails_late", "Bank debit that fails", "Pending, fails after 3 days.", "pending", "failed", _days(3)),
+    Method("returned_5d", "Bank debit that is returned", "Clears at once, the bank takes it back after 5 days.",
+           "cleared", "returned", _days(5)),
+    Method("action", "Card that asks for confirmation", "Waits until you confirm it on the next page.", "action"),
+    Method("times_out", "Lost answer", "The charge succeeds but the answer is lost; it is found again.",
+           "cleared", fault="answer_lost"),
+    Method("lost", "Lost request", "The request is lost on its way and is sent anew.", "cleared", fault="request_lost"),
+    Method("refund_fails", "Account that closes", "Clears at once; a refund to it comes back after a day.",
+           "cleared", refund_then="bounced", refund_after=_days(1)),
+)
+
+METHODS: Mapping[str, Method] = MappingProxyType({method.code: method for method in _METHODS})
+
+#: The methods that each rail's payer chooses from.
+METHODS_OF_RAIL: Mapping[str, Mapping[str, Method]] = MappingProxyType({"sandbox": METHODS})
+
+PAYEE_PREFIX = "sbx_acct_"
+PAYEE_OK = "sbx_acct_ok"
+PAYEE_FAILS = "sbx_acct_fails"
+#: payee reference → what founders read when they choose one in the sandbox
+PAYEES: Mapping[str, str] = MappingProxyType(
+    {
+        PAYEE_OK: "An account that takes payouts",
+        PAYEE_FAILS: "A closed account: payouts to it fail",
+    }
+)
+
+
+def provider_fee(method: Method, amount_minor: int) -> int:
+    """Return what the provider keeps of a payment in minor units, rounded down, never more than all of it."""
+    return min(amount_minor, amount_minor * method.fee_permille // 1000 + method.fee_fixed_minor)

@@ -1,0 +1,395 @@
+"""The life of an operation: intend, claim for sending, record what the rail said (payments.md §2).
+
+Nothing here calls a rail: ``gateway`` does, between two of these. What an answer does to the books is in
+``charges``, ``refunds`` and ``payouts``; our own money is in ``treasury``. Other features use this module.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from types import MappingProxyType, ModuleType
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app import clock, idempotency
+from app.accounts import service as accounts
+from app.accounts.actor import SYSTEM, Actor
+from app.audit import service as audit
+from app.commitments import service as commitments
+from app.commitments.models import Commitment
+from app.db import insert_for
+from app.errors import Conflict, NotFound, Refused
+from app.offerings.models import Offering
+from app.outbox.service import backoff_seconds
+from app.payments import charges, intents, payouts, ports, refunds, rules, subjects
+from app.payments.models import Operation, RailCursor, RailEvent
+from app.payments.payouts import create_payout
+from app.payments.treasury import fund_float
+
+__all__ = [
+    "apply_event",
+    "ask_again",
+    "begin_epoch",
+    "claim_for_cancelling",
+    "claim_for_sending",
+    "create_payout",
+    "escalate_unknown",
+    "fund_float",
+    "hear_events",
+    "note_fetch_failed",
+    "note_poll_failed",
+    "record_outcome",
+    "start_collection",
+]
+
+#: kind of operation → the module that knows what its answers do to the books
+_BOOKS: Mapping[str, ModuleType] = MappingProxyType({"collect": charges, "refund": refunds, "payout": payouts})
+
+
+# -- intend -----------------------------------------------------------------------------------------
+
+
+def start_collection(
+    session: Session, *, actor: Actor, commitment_public_id: str, method: str, key: str, now: dt.datetime
+) -> Operation:
+    """Make the operation that takes the payment of one's own commitment; it is sent after the commit.
+
+    One charge however often it is asked for (COM-8): the same ``key``, or the same method while the first
+    is under way, gives the first operation back. Raises ``NotFound`` for somebody else's commitment;
+    ``Refused`` ``payment_too_late``, ``not_payable`` or ``method_unknown``; ``Conflict`` ``already_paid`` or
+    ``payment_under_way``.
+    """
+    fields = {"commitment": commitment_public_id, "method": method}
+    earlier = idempotency.claim(session, actor=actor, operation="start_collection", key=key, fields=fields, now=now)
+    if earlier is not None:
+        return _by_public_id(session, earlier)
+    found = commitments.by_public_id(session, commitment_public_id)
+    if not actor.acts_for(found.party_id, "investor"):
+        raise NotFound("There is no such commitment.", code="commitment_not_found")
+    offering = subjects.lock_offering(session, found.offering_id)
+    commitment = subjects.lock_commitment(session, found.id)
+    if method not in rules.METHODS_OF_RAIL.get(offering.rail, {}):
+        raise Refused("Choose one of the ways to pay that the page lists.", code="method_unknown", field="method")
+    operation = _under_way(session, commitment, method)
+    if operation is None:
+        _demand_payable(commitment, offering, now)
+        operation = intents.create(
+            session, kind="collect", offering=offering, amount_minor=commitment.amount_minor, method=method,
+            now=now, actor=actor, commitment_id=commitment.id,
+        )
+    idempotency.settle(session, actor=actor, operation="start_collection", key=key, result_ref=operation.public_id)
+    return operation
+
+
+def _under_way(session: Session, commitment: Commitment, method: str) -> Operation | None:
+    """Return the collection that is open already, by the same method; refuse another beside it or after it."""
+    for operation in subjects.collections_of(session, commitment.id):
+        if operation.state in rules.UNDECIDED:
+            if operation.method == method:
+                return operation
+            raise Conflict(
+                "A payment for this commitment is under way. Wait until it is decided before you try another way.",
+                code="payment_under_way",
+                facts={"operation": operation.public_id},
+            )
+        if operation.state == "succeeded":
+            raise Conflict("This commitment is paid already. Nothing was charged again.", code="already_paid")
+    return None
+
+
+def _demand_payable(commitment: Commitment, offering: Offering, now: dt.datetime) -> None:
+    late = commitment.status in ("expired", "lapsed") or now >= commitment.pay_by or now >= offering.deadline_at
+    if commitment.status not in (*charges.TAKES_MONEY, "expired", "lapsed"):
+        raise Refused(
+            f"This commitment is {commitment.status}, so it takes no payment. Nothing was charged.", code="not_payable"
+        )
+    if late or offering.state != "live":
+        raise Refused(
+            "The time to pay for this commitment is over and its place is free again. Nothing was charged. "
+            "While the offering is open you can commit anew.",
+            code="payment_too_late",
+        )
+
+
+def _by_public_id(session: Session, operation_public_id: str) -> Operation:
+    operation = intents.find(session, operation_public_id)
+    if operation is None:
+        raise NotFound("There is no such payment.", code="operation_not_found")
+    return operation
+
+
+# -- claim ------------------------------------------------------------------------------------------
+
+
+def claim_for_sending(session: Session, operation_id: int, *, now: dt.datetime) -> ports.FrozenRequest | None:
+    """Lease an operation to the caller and return its request, the same bytes for as long as its epoch lasts.
+
+    None when there is nothing to send or somebody else has it. ``ask_first`` is set when the truth must be
+    looked up before anything is sent: after an unknown outcome, or once the rail may have forgotten the
+    key. A payment that nobody wants any more is cancelled instead of sent.
+    """
+    operation = intents.lock(session, operation_id)
+    if operation.state not in rules.SENDABLE or not _is_free(operation):
+        return None
+    if operation.state == "created" and operation.kind == "collect" and not _is_wanted(session, operation):
+        intents.change_state(session, operation, "cancelled", now=now, code=ports.CANCELLED,
+                             message="The commitment ended before the payment was sent.")
+        return None
+    sent_at = operation.epoch_sent_at
+    is_old = sent_at is not None and sent_at + rules.KEY_LIFETIME <= clock.system_now()
+    ask_first = operation.state == "unknown" or is_old
+    intents.freeze(session, operation)
+    if sent_at is None:
+        operation.epoch_sent_at = clock.system_now()
+    _lease(operation)
+    operation.attempts += 1
+    intents.change_state(session, operation, "sending", now=now)
+    return intents.request_of(operation, ask_first=ask_first)
+
+
+def claim_for_cancelling(session: Session, operation_id: int, *, now: dt.datetime) -> ports.FrozenRequest | None:  # noqa: ARG001 - the shape of every claim
+    """Lease a payment that waits for a payer whose commitment has ended; None when it need not be cancelled."""
+    operation = intents.lock(session, operation_id)
+    if operation.state != "action_required" or not _is_free(operation) or _is_wanted(session, operation):
+        return None
+    _lease(operation)
+    operation.attempts += 1
+    operation.next_at = clock.system_now() + dt.timedelta(seconds=backoff_seconds(min(operation.attempts, 8)))
+    session.flush()
+    return intents.request_of(operation)
+
+
+def _is_free(operation: Operation) -> bool:
+    return operation.lease_until is None or operation.lease_until <= clock.system_now()
+
+
+def _lease(operation: Operation) -> None:
+    operation.lease_until = clock.system_now() + rules.LEASE
+    operation.fence += 1
+
+
+def _is_wanted(session: Session, operation: Operation) -> bool:
+    commitment = session.get_one(Commitment, operation.commitment_id)
+    offering = session.get_one(Offering, operation.offering_id)
+    return commitment.status in charges.TAKES_MONEY and offering.state in charges.OFFERING_TAKES_MONEY
+
+
+def begin_epoch(session: Session, operation_id: int, fence: int, *, now: dt.datetime) -> ports.FrozenRequest | None:  # noqa: ARG001 - the shape of every claim
+    """Start a new epoch of an operation that the rail conclusively never received; None when the lease is lost."""
+    operation = intents.lock(session, operation_id)
+    if operation.fence != fence or operation.state != "sending":
+        return None
+    operation.epoch += 1
+    operation.request = None
+    intents.freeze(session, operation)
+    operation.epoch_sent_at = clock.system_now()
+    operation.lease_until = clock.system_now() + rules.LEASE
+    session.flush()
+    return intents.request_of(operation)
+
+
+# -- record -----------------------------------------------------------------------------------------
+
+
+def record_outcome(
+    session: Session, operation_id: int, fence: int, outcome: ports.Outcome, *, now: dt.datetime
+) -> Operation:
+    """Record what the rail answered to a claim: state, effects and journals in one commit (T3).
+
+    Nothing happens when the lease went to another worker meanwhile: it hears the same truth.
+    """
+    operation = intents.lock(session, operation_id)
+    if operation.fence == fence:
+        operation.lease_until = None
+        _apply(session, operation, outcome, now)
+    return operation
+
+
+def _apply(session: Session, operation: Operation, outcome: ports.Outcome, now: dt.datetime) -> None:
+    """Bring an operation to what its object at the rail is now; repeats and older answers change nothing."""
+    books = _BOOKS[operation.kind]
+    is_decided = operation.state in rules.DECIDED
+    if isinstance(outcome, ports.Unknown):
+        _unknown(session, operation, outcome, now)
+        return
+    if outcome.ref is not None:
+        operation.provider_ref = outcome.ref
+    if isinstance(outcome, ports.Done):
+        _done(session, operation, books, outcome, now)
+        return
+    if is_decided or subjects.effects_of(session, operation.id):
+        return
+    operation.unknown_since = None
+    if isinstance(outcome, ports.Pending):
+        intents.change_state(session, operation, "pending", now=now)
+        books.accepted(session, operation, now=now)
+    elif isinstance(outcome, ports.ActionRequired):
+        if operation.state != "pending":
+            operation.instructions = outcome.instructions
+            intents.change_state(session, operation, "action_required", now=now)
+    else:
+        state = "cancelled" if outcome.code == ports.CANCELLED else "failed"
+        intents.change_state(session, operation, state, now=now, code=outcome.code, message=outcome.message)
+        books.rejected(session, operation, now=now)
+
+
+def _unknown(session: Session, operation: Operation, outcome: ports.Unknown, now: dt.datetime) -> None:
+    """Keep an operation open without posting anything, and ask again with growing pauses."""
+    if operation.state not in rules.SENDABLE:
+        return
+    if outcome.ask_operator:
+        intents.ask_operator(session, operation, "rail_refuses_request", outcome.reason, now=now)
+        return
+    pause = backoff_seconds(operation.attempts - 1) if operation.attempts > 1 else 0
+    operation.next_at = clock.system_now() + dt.timedelta(seconds=pause)
+    operation.unknown_since = operation.unknown_since or now
+    intents.change_state(session, operation, "unknown", now=now, code="unknown", message=outcome.reason[:500])
+
+
+def _done(
+    session: Session, operation: Operation, books: ModuleType, outcome: ports.Done, now: dt.datetime
+) -> None:
+    """Post every effect that is not in the books yet; at the first that no rule settles, call a person."""
+    known = set(subjects.effects_of(session, operation.id))
+    trouble: charges.Trouble | None = None
+    for effect in sorted(outcome.effects, key=lambda each: ports.EFFECT_ORDER[each.kind]):
+        if effect.kind in known:
+            continue
+        if operation.kind != "collect" and operation.state in ("failed", "cancelled"):
+            # Its money was given free when it failed, so it may be on its way a second time.
+            trouble = "contradicted", "The rail said that this failed, and says now that it was done. Ask the provider."
+        else:
+            trouble = books.apply_effect(session, operation, effect, now=now)
+        if trouble is not None:
+            intents.ask_operator(session, operation, *trouble, now=now)
+            return
+    _succeed(session, operation, now)
+
+
+def _succeed(session: Session, operation: Operation, now: dt.datetime) -> None:
+    """Call an operation succeeded, unless it was decided otherwise: then its money is kept and goes back."""
+    operation.unknown_since = None
+    if operation.state not in rules.DECIDED:
+        intents.change_state(session, operation, "succeeded", now=now)
+
+
+# -- events -----------------------------------------------------------------------------------------
+
+
+def hear_events(
+    session: Session, rail: str, notifications: list[ports.Notification], cursor: int, *, now: dt.datetime
+) -> int:
+    """Store what a rail reported, raw and once each, mark what must be fetched again, and move the cursor.
+
+    Returns how many events were new. Order and repeats do not matter, because only the marks remain.
+    """
+    new = 0
+    for each in notifications:
+        stored = session.execute(
+            insert_for(session, RailEvent)
+            .values(rail=rail, event_id=each.event_id, body=each.stored_body(), received_at=clock.system_now())
+            .on_conflict_do_nothing(index_elements=["rail", "event_id"])
+            .returning(RailEvent.id)
+        ).scalar()
+        if stored is None:
+            continue
+        new += 1
+        marked = session.execute(
+            sa.update(Operation)
+            .where(Operation.public_id == (each.operation or ""), Operation.rail == rail)
+            .values(events_heard=Operation.events_heard + 1)
+            .execution_options(synchronize_session=False)
+        )
+        if marked.rowcount == 0:
+            # Made at the rail by somebody else: it posts nothing here, and reconciliation (PAY-1) settles it.
+            audit.record(
+                session, actor=SYSTEM, action="rail.object_unknown", object_id=each.ref, now=now,
+                after={"rail": rail, "type": each.type},
+            )
+    _move_cursor(session, rail, cursor=cursor, polled_at=now)
+    return new
+
+
+def apply_event(session: Session, operation_id: int, heard: int, outcome: ports.Outcome, *, now: dt.datetime) -> None:
+    """Apply what an operation's object at the rail is now, fetched after ``heard`` events were known.
+
+    An event that comes in meanwhile leaves the mark standing, so that it is fetched once more.
+    """
+    operation = intents.lock(session, operation_id)
+    if operation.events_applied >= heard:
+        return
+    _apply(session, operation, outcome, now)
+    operation.events_applied = heard
+    session.flush()
+
+
+def note_fetch_failed(session: Session, operation_id: int) -> None:
+    """Fetch an operation's object later, with growing pauses, because the rail could not be asked."""
+    operation = intents.lock(session, operation_id)
+    operation.attempts += 1
+    operation.next_at = clock.system_now() + dt.timedelta(seconds=backoff_seconds(min(operation.attempts, 8)))
+    session.flush()
+
+
+def note_poll_failed(session: Session, rail: str, error: str, *, now: dt.datetime) -> None:
+    """Poll a rail later, with growing pauses; the cursor stays where it is."""
+    _move_cursor(session, rail, cursor=None, polled_at=now, error=error[:500])
+
+
+def _move_cursor(
+    session: Session, rail: str, *, cursor: int | None, polled_at: dt.datetime, error: str | None = None
+) -> None:
+    number = rules.RAIL_NUMBERS[rail]
+    session.execute(
+        insert_for(session, RailCursor)
+        .values(id=number, cursor=0, failures=0, polled_at=polled_at)
+        .on_conflict_do_nothing(index_elements=["id"])
+    )
+    row = session.get_one(RailCursor, number, with_for_update=True, populate_existing=True)
+    row.polled_at = max(row.polled_at, polled_at)
+    row.last_error = error
+    if cursor is not None:
+        row.cursor, row.failures, row.retry_at = max(row.cursor, cursor), 0, None
+    elif error is not None:
+        row.failures += 1
+        row.retry_at = clock.system_now() + dt.timedelta(seconds=backoff_seconds(min(row.failures, 8)))
+    session.flush()
+
+
+# -- what a person must look at ---------------------------------------------------------------------
+
+
+def escalate_unknown(session: Session, operation_id: int, *, now: dt.datetime) -> None:
+    """Hand an operation that nobody can explain for a day to an operator; its money stays reserved."""
+    operation = intents.lock(session, operation_id)
+    since = operation.unknown_since
+    if operation.state not in ("unknown", "sending") or since is None or since + rules.UNKNOWN_AT_MOST > now:
+        return
+    intents.ask_operator(
+        session, operation, "unknown_too_long",
+        f"The rail has not said for {rules.UNKNOWN_AT_MOST.days} day what became of this. Ask the provider.", now=now,
+    )
+
+
+def ask_again(session: Session, *, actor: Actor, operation_public_id: str, reason: str, now: dt.datetime) -> Operation:
+    """Let the rail be asked once more about an operation that waits for an operator.
+
+    Moves no money by itself; whatever the rail says then is applied by the same rules.
+    """
+    accounts.demand(actor, "operator", second_factor=True)
+    operation = intents.lock(session, _by_public_id(session, operation_public_id).id)
+    if operation.state != "needs_operator":
+        raise Conflict("This operation does not wait for an operator.", code="not_waiting")
+    audit.record(
+        session, actor=actor, action="operation.asked_again", object_id=operation.public_id, now=now, reason=reason
+    )
+    operation.next_at, operation.lease_until = clock.system_now(), None
+    if subjects.effects_of(session, operation.id):
+        operation.events_heard += 1
+    else:
+        operation.unknown_since = now
+        intents.change_state(session, operation, "unknown", now=now, actor=actor)
+    session.flush()
+    return operation

@@ -1,0 +1,79 @@
+"""Lock and read what an operation is about: the offering, the commitment, the refund, the issuer.
+
+Locks are taken in one order everywhere in payments: operation, offering, commitment, refund or payout,
+accounts. What these rows mean belongs to their own features.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.commitments.models import Commitment, Refund
+from app.ledger import chart
+from app.ledger import queries as ledger
+from app.offerings.models import Issuer, Offering
+from app.payments.models import Operation, OperationEffect, Payout, Receipt
+from app.payments.rules import UNDECIDED
+
+
+def lock_offering(session: Session, offering_id: int) -> Offering:
+    """Return an offering, locked and read anew."""
+    return session.get_one(Offering, offering_id, with_for_update=True, populate_existing=True)
+
+
+def lock_commitment(session: Session, commitment_id: int) -> Commitment:
+    """Return a commitment, locked and read anew; its offering is locked already."""
+    return session.get_one(Commitment, commitment_id, with_for_update=True, populate_existing=True)
+
+
+def lock_refund(session: Session, refund_id: int) -> Refund:
+    """Return a refund, locked and read anew; its offering is locked already."""
+    return session.get_one(Refund, refund_id, with_for_update=True, populate_existing=True)
+
+
+def lock_payout(session: Session, payout_id: int) -> Payout:
+    """Return a payout, locked and read anew; its offering is locked already."""
+    return session.get_one(Payout, payout_id, with_for_update=True, populate_existing=True)
+
+
+def issuer_of(session: Session, offering: Offering) -> Issuer:
+    """Return the offering's issuer."""
+    return session.get_one(Issuer, offering.issuer_id)
+
+
+def collections_of(session: Session, commitment_id: int) -> list[Operation]:
+    """Return a commitment's collections, oldest first."""
+    return list(
+        session.scalars(
+            sa.select(Operation)
+            .where(Operation.commitment_id == commitment_id, Operation.kind == "collect")
+            .order_by(Operation.id)
+        )
+    )
+
+
+def receipt_of(session: Session, operation: Operation) -> Receipt | None:
+    """Return the receipt of a payment that is no held commitment's, None when there is none."""
+    return session.scalars(
+        sa.select(Receipt).where(Receipt.operation_id == operation.id).with_for_update()
+    ).one_or_none()
+
+
+def effects_of(session: Session, operation_id: int) -> dict[str, OperationEffect]:
+    """Return what an operation did so far, by effect."""
+    rows = session.scalars(sa.select(OperationEffect).where(OperationEffect.operation_id == operation_id))
+    return {row.effect: row for row in rows}
+
+
+def free_cash_minor(session: Session, offering: Offering) -> int:
+    """Return the money of an offering at its rail that no refund or payout in flight is about to use."""
+    cash = ledger.balance(session, chart.cash(offering.rail, offering.public_id, offering.currency))
+    in_flight = session.scalar(
+        sa.select(sa.func.coalesce(sa.func.sum(Operation.amount_minor), 0)).where(
+            Operation.offering_id == offering.id,
+            Operation.kind.in_(["refund", "payout"]),
+            Operation.state.in_(UNDECIDED),
+        )
+    )
+    return cash - int(in_flight or 0)

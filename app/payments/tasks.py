@@ -1,0 +1,173 @@
+"""Jobs of payments: send, listen, send back, pay out, keep the float. Each comes to rest by itself."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app import clock
+from app.jobs import Context, Job
+from app.payments import gateway, payouts, queries, refunds, rules, service, treasury
+from app.payments.models import Operation, Payout, RailCursor, Receipt
+
+
+def _ids(session: Session, query: sa.Select[tuple[int]], limit: int) -> Sequence[int]:
+    return session.scalars(query.limit(limit)).all()
+
+
+# -- talking to the rails ---------------------------------------------------------------------------
+
+
+def _is_free(system_now: dt.datetime) -> sa.ColumnElement[bool]:
+    return sa.or_(Operation.lease_until.is_(None), Operation.lease_until <= system_now)
+
+
+def _sendable(session: Session, _now: dt.datetime, limit: int) -> Sequence[int]:
+    system_now = clock.system_now()
+    query = (
+        sa.select(Operation.id)
+        .where(Operation.state.in_(rules.SENDABLE), Operation.next_at <= system_now, _is_free(system_now))
+        .order_by(Operation.next_at, Operation.id)
+    )
+    return _ids(session, query, limit)
+
+
+def _send(context: Context, operation_id: int, _now: dt.datetime) -> None:
+    gateway.run_operation(context.db, context.rails, operation_id)
+
+
+def _pollable(session: Session, now: dt.datetime, _limit: int) -> Sequence[int]:
+    system_now = clock.system_now()
+    cursors = {row.id: row for row in session.scalars(sa.select(RailCursor))}
+    return [
+        number
+        for name, number in rules.RAIL_NUMBERS.items()
+        if _may_poll(cursors.get(number), now, system_now)
+        and session.scalar(sa.select(sa.exists().where(Operation.rail == name)))
+    ]
+
+
+def _may_poll(cursor: RailCursor | None, now: dt.datetime, system_now: dt.datetime) -> bool:
+    if cursor is None:
+        return True
+    if cursor.retry_at is not None:
+        return cursor.retry_at <= system_now
+    return cursor.polled_at + rules.POLL_EVERY <= now
+
+
+def _poll(context: Context, number: int, _now: dt.datetime) -> None:
+    name = next(name for name, each in rules.RAIL_NUMBERS.items() if each == number)
+    gateway.poll(context.db, context.rails, name)
+
+
+def _unheard(session: Session, _now: dt.datetime, limit: int) -> Sequence[int]:
+    query = (
+        sa.select(Operation.id)
+        .where(Operation.events_applied < Operation.events_heard, Operation.next_at <= clock.system_now())
+        .order_by(Operation.id)
+    )
+    return _ids(session, query, limit)
+
+
+def _refresh(context: Context, operation_id: int, _now: dt.datetime) -> None:
+    gateway.refresh_operation(context.db, context.rails, operation_id)
+
+
+def _abandoned(session: Session, _now: dt.datetime, limit: int) -> Sequence[int]:
+    system_now = clock.system_now()
+    query = (
+        queries.unwanted_collections()
+        .where(Operation.state == "action_required", Operation.next_at <= system_now, _is_free(system_now))
+        .order_by(Operation.id)
+    )
+    return _ids(session, query, limit)
+
+
+def _cancel(context: Context, operation_id: int, _now: dt.datetime) -> None:
+    gateway.cancel_operation(context.db, context.rails, operation_id)
+
+
+def _unknown_too_long(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
+    query = (
+        sa.select(Operation.id)
+        .where(Operation.state.in_(["unknown", "sending"]), Operation.unknown_since <= now - rules.UNKNOWN_AT_MOST)
+        .order_by(Operation.id)
+    )
+    return _ids(session, query, limit)
+
+
+def _escalate(session: Session, operation_id: int, now: dt.datetime) -> None:
+    service.escalate_unknown(session, operation_id, now=now)
+
+
+# -- the books --------------------------------------------------------------------------------------
+
+
+def _uncovered(session: Session, _now: dt.datetime, limit: int) -> Sequence[int]:
+    """Return the offerings whose uncovered fees the float can pay, in order, until it is short."""
+    floats = dict(queries.floats(session))
+    due: list[int] = []
+    for each in queries.uncovered_fees(session):
+        account = (each.rail, each.asset)
+        if floats.get(account, 0) >= each.amount_minor:
+            floats[account] -= each.amount_minor
+            due.append(each.offering_id)
+    return due[:limit]
+
+
+def _cover(session: Session, offering_id: int, now: dt.datetime) -> None:
+    treasury.cover_fees(session, offering_id, now=now)
+
+
+def _open_receipts(session: Session, _now: dt.datetime, limit: int) -> Sequence[int]:
+    return _ids(session, sa.select(Receipt.id).where(Receipt.status == "open").order_by(Receipt.id), limit)
+
+
+def _return_receipt(session: Session, receipt_id: int, now: dt.datetime) -> None:
+    refunds.return_receipt(session, receipt_id, now=now)
+
+
+def _refundable(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
+    return queries.refunds_to_send(session, now=now, limit=limit)
+
+
+def _send_back(session: Session, refund_id: int, now: dt.datetime) -> None:
+    refunds.send_back(session, refund_id, now=now)
+
+
+def _waiting_payouts(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
+    query = (
+        sa.select(Payout.id)
+        .where(Payout.status == "waiting", Payout.next_at <= now)
+        .order_by(Payout.next_at, Payout.id)
+    )
+    return _ids(session, query, limit)
+
+
+def _reserve(session: Session, payout_id: int, now: dt.datetime) -> None:
+    payouts.reserve(session, payout_id, now=now)
+
+
+def _earned(session: Session, _now: dt.datetime, limit: int) -> Sequence[int]:
+    return queries.offerings_to_sweep(session)[:limit]
+
+
+def _sweep(session: Session, offering_id: int, now: dt.datetime) -> None:
+    treasury.sweep_fees(session, offering_id, now=now)
+
+
+JOBS = (
+    Job("send_operations", _sendable, _send, outside=True),
+    Job("poll_rails", _pollable, _poll, outside=True),
+    Job("refresh_operations", _unheard, _refresh, outside=True),
+    Job("cancel_abandoned", _abandoned, _cancel, outside=True),
+    Job("escalate_unknown", _unknown_too_long, _escalate),
+    Job("cover_fees", _uncovered, _cover),
+    Job("return_receipts", _open_receipts, _return_receipt),
+    Job("start_refunds", _refundable, _send_back),
+    Job("reserve_payouts", _waiting_payouts, _reserve),
+    Job("sweep_fees", _earned, _sweep),
+)

@@ -1,0 +1,113 @@
+"""Our own money at the rails: the float that covers providers' fees, and the fees we earned.
+
+An offering's cash is short of what it owes by exactly the providers' fees that nobody covered yet, because
+every other journal moves cash and debt together.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from sqlalchemy.orm import Session
+
+from app import idempotency
+from app.accounts import service as accounts
+from app.accounts.actor import SYSTEM, Actor
+from app.audit import service as audit
+from app.db import public_id
+from app.errors import Refused
+from app.ledger import chart
+from app.ledger import queries as ledger_queries
+from app.ledger import service as ledger
+from app.payments import subjects
+
+
+def fund_float(
+    session: Session, *, actor: Actor, amount_minor: int, asset: str, now: dt.datetime, rail: str = "sandbox",
+    key: str | None = None,
+) -> str:
+    """Put our own money behind the float: D cash:R:platform / C capital. Return the journal's public id.
+
+    Minor units of ``asset``. For operators with a fresh second factor; the same ``key`` posts once (COM-1).
+    """
+    accounts.demand(actor, "operator", second_factor=True)
+    if amount_minor <= 0:
+        raise Refused("Enter an amount above zero.", code="amount_not_above_zero", field="amount")
+    fields = {"amount_minor": amount_minor, "asset": asset, "rail": rail}
+    key = key or public_id("flt")
+    earlier = idempotency.claim(session, actor=actor, operation="fund_float", key=key, fields=fields, now=now)
+    if earlier is not None:
+        return earlier
+    reference = public_id("flt")
+    posted = ledger.post(
+        session, kind="float_funded", key=f"float:{reference}:funded", cause=reference, occurred_at=now,
+        lines=[
+            ledger.debit(chart.platform_cash(rail, asset), amount_minor),
+            ledger.credit(chart.capital(asset), amount_minor),
+        ],
+    )
+    idempotency.settle(session, actor=actor, operation="fund_float", key=key, result_ref=posted.public_id)
+    audit.record(
+        session, actor=actor, action="float.funded", object_id=reference, now=now,
+        after={"amount_minor": amount_minor, "asset": asset, "rail": rail, "journal": posted.public_id},
+    )
+    return posted.public_id
+
+
+def uncovered_minor(balances: dict[chart.Account, int], rail: str, offering: str, asset: str) -> int:
+    """Return how much cash an offering lacks for what it owes: provider fees not covered yet, 0 at least."""
+    owed = sum(
+        amount
+        for account, amount in balances.items()
+        if account.asset == asset and account.address.split(":", 1)[0] in (*chart.OWED, "fees")
+    )
+    return max(0, owed - balances.get(chart.cash(rail, offering, asset), 0))
+
+
+def cover_fees(session: Session, offering_id: int, *, now: dt.datetime) -> None:
+    """Cover an offering's provider fees out of the float: D cash:R:O / C cash:R:platform.
+
+    Does nothing while the float is short; the journal is unique per cumulative expense.
+    """
+    offering = subjects.lock_offering(session, offering_id)
+    rail, public, asset = offering.rail, offering.public_id, offering.currency
+    balances = ledger_queries.balances(session, offering_id=offering.id)
+    amount_minor = uncovered_minor(balances, rail, public, asset)
+    expense = balances.get(chart.rail_expense(rail, public, asset), 0)
+    platform = chart.platform_cash(rail, asset)
+    if not amount_minor or ledger_queries.balance(session, platform) < amount_minor:
+        return
+    ledger.post(
+        session, kind="fees_covered", key=f"fees_covered:{rail}:{public}:{expense}", cause=public,
+        offering_id=offering.id, occurred_at=now,
+        lines=[
+            ledger.debit(chart.cash(rail, public, asset), amount_minor),
+            ledger.credit(platform, amount_minor),
+        ],
+    )
+
+
+def sweep_fees(session: Session, offering_id: int, *, now: dt.datetime) -> None:
+    """Take what we earned out of an offering's cash: D cash:R:platform / C cash:R:O and D fees / C capital.
+
+    Only when the cash left covers everything that the offering still owes to others.
+    """
+    offering = subjects.lock_offering(session, offering_id)
+    rail, public, asset = offering.rail, offering.public_id, offering.currency
+    balances = ledger_queries.balances(session, offering_id=offering.id)
+    earned = balances.get(chart.fees(public, asset), 0)
+    if not earned or uncovered_minor(balances, rail, public, asset):
+        return
+    posted = ledger.post(
+        session, kind="fees_swept", key=public_id("swp"), cause=public, offering_id=offering.id, occurred_at=now,
+        lines=[
+            ledger.debit(chart.platform_cash(rail, asset), earned),
+            ledger.credit(chart.cash(rail, public, asset), earned),
+            ledger.debit(chart.fees(public, asset), earned),
+            ledger.credit(chart.capital(asset), earned),
+        ],
+    )
+    audit.record(
+        session, actor=SYSTEM, action="fees.swept", object_id=public, now=now,
+        after={"amount_minor": earned, "asset": asset, "journal": posted.public_id},
+    )
