@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 ROOT = Path(__file__).resolve().parent.parent
 DEVELOPMENT_SECRET = "development-only-secret-key-change-me"  # noqa: S105 - refused in production
+DEVELOPMENT_DATABASE = f"sqlite:///{ROOT / 'var' / 'milestake.db'}"
 MIN_SECRET_LENGTH = 32
 
 
@@ -50,7 +51,7 @@ class Settings:
 #: name → (default, what it is for)
 SETTINGS: Mapping[str, tuple[str, str]] = {
     "MILESTAKE_ENV": ("development", "development, test or production"),
-    "DATABASE_URL": ("sqlite:///" + str(ROOT / "var" / "milestake.db"), "SQLite for one machine, postgresql+psycopg:// for more"),
+    "DATABASE_URL": (DEVELOPMENT_DATABASE, "SQLite for one machine, postgresql+psycopg:// for more"),
     "SECRET_KEY": (DEVELOPMENT_SECRET, "signs sessions and forms; at least 32 characters in production"),
     "SANDBOX": ("1", "1: pretend money and a demo clock; 0: real money"),
     "DATA_DIR": ("var/blobs", "where evidence files are kept"),

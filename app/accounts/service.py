@@ -34,6 +34,13 @@ def demand(actor: Actor, *roles: str, second_factor: bool = False) -> None:
         demand_second_factor(actor)
 
 
+def user_of(actor: Actor) -> int:
+    """Return the id of the person who acts; the system is refused (``person_needed``)."""
+    if actor.user_id is None:
+        raise Forbidden("This needs a person.", code="person_needed")
+    return actor.user_id
+
+
 # -- users ------------------------------------------------------------------------------------------
 
 

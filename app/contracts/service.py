@@ -94,7 +94,9 @@ def appoint(
             field=milestone_key,
         )
     wanted_ids = {known[each].party_id for each in auditor_party_ids}
-    existing = {each.party_id: each for each in appointments(session, contract.id) if each.milestone_key == milestone_key}
+    existing = {
+        each.party_id: each for each in appointments(session, contract.id) if each.milestone_key == milestone_key
+    }
     for party_id, appointment in existing.items():
         if party_id not in wanted_ids:
             session.delete(appointment)

@@ -28,6 +28,7 @@ from app.contracts import queries as contract_queries
 from app.contracts import service as contracts
 from app.contracts.models import Milestone
 from app.db import Database
+from app.offerings import issuers
 from app.offerings import service as offerings
 from app.offerings.models import Offering
 from app.offerings.rules import OfferingFields
@@ -68,7 +69,7 @@ class Stage:
     def advance_to(self, instant: dt.datetime) -> int:
         """Let time pass until just after ``instant`` and the worker act; does nothing for the past."""
         while (left := instant - self.now) >= dt.timedelta(0):
-            seconds = min(int(left.total_seconds()) + 1, clock.MAX_STEP_SECONDS)
+            seconds = min(left // dt.timedelta(seconds=1) + 1, clock.MAX_STEP_SECONDS)
             self.db.unit_of_work(lambda session, step=seconds: clock.advance(session, seconds=step, allowed=True))
         return self.work()
 
@@ -114,7 +115,7 @@ class Stage:
     def company(self, founder: Actor, name: str, *, payee_ref: str = "sbx_acct_ok") -> tuple[Actor, str]:
         """Create a company; return its founder, now a member of it, and its public id."""
         issuer = self.db.unit_of_work(
-            lambda session: offerings.create_issuer(
+            lambda session: issuers.create_issuer(
                 session, actor=founder, name=name, place="Bristol, United Kingdom", description="", payee_ref=payee_ref,
                 now=self._now(session),
             )
@@ -130,7 +131,7 @@ class Stage:
     ) -> str:
         """Create a token class and return its public id."""
         return self.db.unit_of_work(
-            lambda session: offerings.create_token_class(
+            lambda session: issuers.create_token_class(
                 session, actor=founder, issuer_id=issuer_id, code=code, name=name, rights=rights,
                 authorised_tokens=authorised, existing_tokens=existing, now=self._now(session),
             )

@@ -22,13 +22,11 @@ from app.db import public_id
 from app.errors import Conflict, Forbidden, NotFound, Refused
 from app.ledger import chart
 from app.ledger import service as ledger
-from app.offerings import independence, rules
+from app.offerings import independence, issuers, rules
 from app.offerings.models import Issuer, Offering, TokenClass
 from app.offerings.rules import OfferingFields
 from app.outbox import service as outbox
 from milestones import money, states
-
-MAX_TOKENS = 1_000_000_000_000
 
 
 class OfferingNotReady(Refused):
@@ -39,95 +37,6 @@ class OfferingNotReady(Refused):
     def __init__(self, problems: list[rules.Problem]) -> None:
         super().__init__("The offering is not ready: " + " ".join(each.message for each in problems))
         self.problems = problems
-
-
-def create_issuer(
-    session: Session, *, actor: Actor, name: str, place: str, description: str, payee_ref: str, now: dt.datetime
-) -> Issuer:
-    """Create a company with its legal party; the founder becomes its first member.
-
-    ``payee_ref`` is the account at the rail that payouts go to; changing it later starts a hold (MIL-12).
-    """
-    accounts.demand(actor, "founder")
-    if not name.strip():
-        raise Refused("Enter the company's registered name.", code="name_empty", field="name")
-    party = accounts.create_legal_party(session, name=name.strip(), now=now)
-    accounts.add_member(session, user_id=_user(actor), party_id=party.id, role="founder", now=now)
-    issuer = Issuer(
-        public_id=public_id("iss"), party_id=party.id, name=name.strip(), place=place.strip(),
-        description=description.strip(), payee_ref=payee_ref, payee_changed_at=now, created_by=_user(actor),
-        created_at=now,
-    )
-    session.add(issuer)
-    session.flush()
-    audit.record(session, actor=actor, action="issuer.created", object_id=issuer.public_id, now=now)
-    return issuer
-
-
-def change_payee(
-    session: Session, *, actor: Actor, issuer_id: str, payee_ref: str, now: dt.datetime
-) -> Issuer:
-    """Change where payouts go. Needs a fresh second factor; nothing is paid out for seven days (MIL-12, PPL-1)."""
-    accounts.demand(actor, "founder", second_factor=True)
-    issuer = issuer_of_founder(session, actor, issuer_id)
-    before = issuer.payee_ref
-    issuer.payee_ref, issuer.payee_changed_at = payee_ref, now
-    audit.record(
-        session, actor=actor, action="issuer.payee_changed", object_id=issuer.public_id, now=now,
-        before={"payee": before}, after={"payee": payee_ref},
-    )
-    outbox.enqueue(session, "notice", {"kind": "payee_changed", "issuer_id": issuer.id}, now=now)
-    return issuer
-
-
-def create_token_class(
-    session: Session,
-    *,
-    actor: Actor,
-    issuer_id: str,
-    code: str,
-    name: str,
-    rights: str,
-    authorised_tokens: int,
-    existing_tokens: int,
-    now: dt.datetime,
-) -> TokenClass:
-    """Create a class and post its authorisation: D unissued / C authorised.
-
-    ``code`` (3–16 capitals, digits, hyphens) names the asset in the ledger and is unique on the
-    platform. Quantities are whole tokens.
-    """
-    accounts.demand(actor, "founder")
-    issuer = issuer_of_founder(session, actor, issuer_id)
-    if not rules.CODE.fullmatch(code):
-        raise Refused("Use 3 to 16 capital letters, digits or hyphens, like HALDEN-A.", code="code_form", field="code")
-    if session.execute(sa.select(TokenClass.id).where(TokenClass.code == code)).scalar() is not None:
-        raise Refused("This code is taken. Choose another one.", code="code_taken", field="code")
-    if not 0 < authorised_tokens <= MAX_TOKENS:
-        raise Refused(
-            f"Authorise between 1 and {MAX_TOKENS:,} tokens.", code="authorised_range", field="authorised_tokens"
-        )
-    if not 0 <= existing_tokens <= MAX_TOKENS:
-        raise Refused(f"Enter between 0 and {MAX_TOKENS:,}.", code="existing_range", field="existing_tokens")
-    token_class = TokenClass(
-        public_id=public_id("tcl"), issuer_id=issuer.id, code=code, name=name.strip(), rights=rights.strip(),
-        authorised_tokens=authorised_tokens, existing_tokens=existing_tokens, created_at=now,
-    )
-    session.add(token_class)
-    session.flush()
-    ledger.post(
-        session, kind="class_authorised", key=f"class:{token_class.public_id}:authorised", cause=token_class.public_id,
-        occurred_at=now,
-        lines=[
-            ledger.debit(chart.unissued(token_class.public_id, token_class.asset), authorised_tokens),
-            ledger.credit(chart.authorised(token_class.public_id, token_class.asset), authorised_tokens),
-        ],
-    )
-    audit.record(
-        session, actor=actor, action="token_class.created", object_id=token_class.public_id, now=now,
-        after={"code": code, "authorised": authorised_tokens},
-    )
-    return token_class
 
 
 def draft_offering(
@@ -142,7 +51,7 @@ def draft_offering(
 ) -> Offering:
     """Create a draft with its milestone contract. The same ``key`` gives the first one back (COM-1)."""
     accounts.demand(actor, "founder")
-    token_class, issuer = _class_of_founder(session, actor, token_class_id)
+    token_class, issuer = issuers.class_of_founder(session, actor, token_class_id)
     claimed = {"token_class": token_class_id, "name": fields.name, "maximum": fields.maximum_minor}
     earlier = idempotency.claim(session, actor=actor, operation="draft_offering", key=key, fields=claimed, now=now)
     if earlier is not None:
@@ -158,7 +67,7 @@ def draft_offering(
         state="draft",
         state_since=now,
         step_due_at=now + dt.timedelta(days=rules.DRAFT_IDLE_DAYS),
-        created_by=_user(actor),
+        created_by=accounts.user_of(actor),
         created_at=now,
         cancel_until=fields.deadline_at,
         long_stop_at=contracts.draft_terms(contract).long_stop_at(),
@@ -196,7 +105,9 @@ def update_draft(
     return offering
 
 
-def problems_of(session: Session, offering: Offering, *, now: dt.datetime) -> tuple[list[rules.Problem], list[rules.Problem]]:
+def problems_of(
+    session: Session, offering: Offering, *, now: dt.datetime
+) -> tuple[list[rules.Problem], list[rules.Problem]]:
     """Return (what stands in the way of submitting, what the founder relaxed), from figures, contract and dates."""
     fields = fields_of(offering)
     terms = contracts.draft_terms(contract_queries.contract(session, offering.contract_id))
@@ -205,7 +116,7 @@ def problems_of(session: Session, offering: Offering, *, now: dt.datetime) -> tu
     if offering.deadline_at < now + dt.timedelta(days=rules.MIN_OPEN_DAYS):
         refused.append(
             rules.Problem("deadline", "deadline_too_soon",
-                          f"The offering must be open for at least {rules.MIN_OPEN_DAYS} days: choose a later deadline.")
+                          f"The offering must be open for {rules.MIN_OPEN_DAYS} days or more: choose a later deadline.")
         )
     asset = money.Asset.parse(offering.currency)
     token_class = session.get_one(TokenClass, offering.token_class_id)
@@ -229,7 +140,7 @@ def submit(session: Session, *, actor: Actor, offering_id: str, now: dt.datetime
         raise OfferingNotReady(refused)
     due = calendars.add_business_days(now, rules.REVIEW_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone)
     move(session, offering, "submit", "founder", actor=actor, now=now, due=due)
-    offering.submitted_by, offering.approved_by, offering.changes_asked = _user(actor), None, None
+    offering.submitted_by, offering.approved_by, offering.changes_asked = accounts.user_of(actor), None, None
     return offering
 
 
@@ -405,14 +316,6 @@ def offering_by_id(session: Session, offering_id: str) -> Offering:
     return offering
 
 
-def issuer_of_founder(session: Session, actor: Actor, issuer_id: str) -> Issuer:
-    """Return an issuer that the actor is a founder of; raises ``NotFound`` otherwise."""
-    issuer = session.execute(sa.select(Issuer).where(Issuer.public_id == issuer_id)).scalar_one_or_none()
-    if issuer is None or not actor.acts_for(issuer.party_id, "founder"):
-        raise NotFound("There is no such company.", code="issuer_not_found")
-    return issuer
-
-
 def fields_of(offering: Offering) -> OfferingFields:
     """Return the founder's figures of an offering."""
     names = OfferingFields.__dataclass_fields__
@@ -425,17 +328,6 @@ def _owned(session: Session, actor: Actor, offering_id: str) -> Offering:
     if not actor.acts_for(issuer.party_id, "founder"):
         raise NotFound("There is no such offering.", code="offering_not_found")
     return offering
-
-
-def _class_of_founder(session: Session, actor: Actor, token_class_id: str) -> tuple[TokenClass, Issuer]:
-    found = session.execute(
-        sa.select(TokenClass, Issuer)
-        .join(Issuer, Issuer.id == TokenClass.issuer_id)
-        .where(TokenClass.public_id == token_class_id)
-    ).one_or_none()
-    if found is None or not actor.acts_for(found.Issuer.party_id, "founder"):
-        raise NotFound("There is no such token class.", code="token_class_not_found")
-    return found.TokenClass, found.Issuer
 
 
 def _demand_amounts(fields: OfferingFields) -> None:
@@ -452,9 +344,3 @@ def _free_slug(session: Session, name: str) -> str:
     slug = rules.slug_from(name)
     taken = session.execute(sa.select(Offering.id).where(Offering.slug == slug)).scalar()
     return slug if taken is None else f"{slug}-{secrets.token_hex(2)}"
-
-
-def _user(actor: Actor) -> int:
-    if actor.user_id is None:
-        raise Forbidden("This needs a person.", code="person_needed")
-    return actor.user_id

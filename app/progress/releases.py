@@ -12,8 +12,8 @@ import rfc8785
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.audit import service as audit
 from app.accounts.actor import SYSTEM
+from app.audit import service as audit
 from app.commitments import escrow
 from app.commitments import service as commitments
 from app.contracts.models import Milestone

@@ -41,7 +41,9 @@ FOUNDER_STATEMENT = (
 )
 
 
-def manifest_hash(contract_hash: str, milestone_key: str, number: int, files: Sequence[tuple[str, str, str, int]]) -> str:
+def manifest_hash(
+    contract_hash: str, milestone_key: str, number: int, files: Sequence[tuple[str, str, str, int]]
+) -> str:
     """Return the SHA-256 over RFC 8785 of a submission: contract, milestone, number, and its files in order.
 
     Each file is (kind, filename, sha256, size in bytes).

@@ -1,4 +1,4 @@
-"""Submissions, attestations, verdicts, suspensions, and how a running offering ends (MIL-6, 7, 12; WND-1–3).
+"""Submissions, attestations and verdicts (MIL-6, MIL-7).
 
 The engine in ``milestones`` decides what each event means; ``steps`` carries it out.
 """
@@ -23,7 +23,6 @@ from app.contracts.models import Appointment, Milestone
 from app.db import public_id
 from app.errors import Conflict, Forbidden, NotFound, Refused
 from app.offerings import independence
-from app.offerings import service as offerings
 from app.offerings.models import Issuer, Offering
 from app.outbox import service as outbox
 from app.progress import rules, steps
@@ -50,7 +49,7 @@ def draft_submission(session: Session, *, actor: Actor, milestone_id: str, now: 
     ).scalar_one()
     submission = Submission(
         public_id=public_id("sub"), milestone_id=milestone.id, number=number + 1, status="draft", statement="",
-        created_by=_user(actor), created_at=now,
+        created_by=accounts.user_of(actor), created_at=now,
     )
     session.add(submission)
     session.flush()
@@ -90,7 +89,7 @@ def add_evidence(
     evidence = Evidence(
         public_id=public_id("evd"), submission_id=submission.id, ordinal=len(files) + 1, kind=kind,
         filename=filename[:200], media_type=media_type, size_bytes=size_bytes, sha256=sha256,
-        uploaded_by=_user(actor), uploaded_at=now,
+        uploaded_by=accounts.user_of(actor), uploaded_at=now,
     )
     session.add(evidence)
     session.flush()
@@ -193,7 +192,7 @@ def attest(
     if any(each.party_id == party_id for each in attestations_of(session, submission.id)):
         raise Conflict("You have signed your findings on this submission already.", code="attested_already")
     attestation = Attestation(
-        public_id=public_id("att"), submission_id=submission.id, party_id=party_id, user_id=_user(actor),
+        public_id=public_id("att"), submission_id=submission.id, party_id=party_id, user_id=accounts.user_of(actor),
         findings=json.dumps(content, ensure_ascii=False), contract_hash=submission.contract_hash or "",
         manifest_hash=submission.manifest_hash or "", content_hash="", signed_at=now,
     )
@@ -247,58 +246,6 @@ def decide(
         reason=f"verdict on {submission.public_id}: {submission.verdict}",
     )
     return True
-
-
-def suspend(session: Session, *, actor: Actor, milestone_id: str, reason: str, now: dt.datetime) -> Milestone:
-    """Suspend a release within its challenge window; silence opens the milestone again, nothing used up."""
-    accounts.demand(actor, "operator", second_factor=True)
-    if not reason.strip():
-        raise Refused("Say why; the reason is shown on the offering's page.", code="reason_empty", field="reason")
-    milestone, offering = _located(session, milestone_id)
-    if milestone.state == "challengeable" and milestone.deadline_at is not None and now >= milestone.deadline_at:
-        raise Refused("The challenge window is over.", code="window_over")
-    steps.run(
-        session, offering, lambda plan: engine.suspend(plan, milestone.ordinal), actor=actor, now=now, reason=reason
-    )
-    milestone.suspended_reason, milestone.suspended_by = reason.strip(), actor.user_id
-    return milestone
-
-
-def resume(session: Session, *, actor: Actor, milestone_id: str, reason: str, now: dt.datetime) -> Milestone:
-    """Lift a suspension; the whole window runs again, so nothing comes sooner by it (PPL-2)."""
-    accounts.demand(actor, "operator", second_factor=True)
-    if not reason.strip():
-        raise Refused("Say why the suspension ends.", code="reason_empty", field="reason")
-    milestone, offering = _located(session, milestone_id)
-    if milestone.suspended_by == actor.user_id:
-        raise Forbidden("You suspended this release, so another operator must lift it.", code="four_eyes")
-    steps.run(
-        session, offering, lambda plan: engine.resume(plan, milestone.ordinal), actor=actor, now=now, reason=reason
-    )
-    milestone.suspended_reason = milestone.suspended_by = None
-    return milestone
-
-
-def wind_down(
-    session: Session, *, actor: Actor, offering_id: str, trigger: str, reason: str, now: dt.datetime
-) -> Offering:
-    """End a running offering early: the founder resigns, or an operator orders it (WND-1).
-
-    Returns at once what waits for no verdict; submissions received before run to theirs (WND-2).
-    """
-    who = "operator" if trigger == "operator_order" else "founder"
-    if not actor.is_system:
-        accounts.demand(actor, who, second_factor=True)
-    if not reason.strip():
-        raise Refused("Say why; every investor is told.", code="reason_empty", field="reason")
-    offering = offerings.locked(session, offering_id)
-    if not actor.is_system and who == "founder":
-        _demand_founder(session, actor, offering)
-    if offering.state != "active":
-        raise Conflict("Only a running offering can be wound down.", code="not_active")
-    offering.end_trigger, offering.end_reason = trigger, reason.strip()
-    steps.run(session, offering, lambda plan: engine.wind_down(plan, trigger), actor=actor, now=now, reason=reason)
-    return offering
 
 
 def evidence_of(session: Session, submission_id: int) -> list[Evidence]:
@@ -369,7 +316,7 @@ def _submission(session: Session, submission_id: str) -> Submission:
     return submission
 
 
-def _located(session: Session, milestone_id: str) -> tuple[Milestone, Offering]:
+def located(session: Session, milestone_id: str) -> tuple[Milestone, Offering]:
     """Return a milestone and its offering, the offering locked first and the milestone read after."""
     milestone = session.execute(
         sa.select(Milestone).where(Milestone.public_id == milestone_id)
@@ -386,8 +333,8 @@ def _lock_offering(session: Session, offering_id: int) -> Offering:
 
 
 def _of_founder(session: Session, actor: Actor, milestone_id: str) -> tuple[Milestone, Offering]:
-    milestone, offering = _located(session, milestone_id)
-    _demand_founder(session, actor, offering)
+    milestone, offering = located(session, milestone_id)
+    demand_founder(session, actor, offering)
     return milestone, offering
 
 
@@ -397,19 +344,14 @@ def _draft_of_founder(session: Session, actor: Actor, submission_id: str) -> tup
     offering = _lock_offering(session, milestone.offering_id)
     session.refresh(submission)
     session.refresh(milestone)
-    _demand_founder(session, actor, offering)
+    demand_founder(session, actor, offering)
     if submission.status != "draft":
         raise Conflict("This submission was handed in and cannot be changed.", code="submission_frozen")
     return submission, milestone, offering
 
 
-def _demand_founder(session: Session, actor: Actor, offering: Offering) -> None:
+def demand_founder(session: Session, actor: Actor, offering: Offering) -> None:
+    """Raise ``NotFound`` unless the actor is a founder of the offering's issuer."""
     issuer = session.get_one(Issuer, offering.issuer_id)
     if not actor.acts_for(issuer.party_id, "founder"):
         raise NotFound("There is no such offering.", code="offering_not_found")
-
-
-def _user(actor: Actor) -> int:
-    if actor.user_id is None:
-        raise Forbidden("This needs a person.", code="person_needed")
-    return actor.user_id

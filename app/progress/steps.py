@@ -56,9 +56,9 @@ def load(session: Session, offering: Offering, *, lock: bool = True) -> Running:
     plan = contract_queries.plan_from(
         published.terms, rows, unreleased_minor=unreleased, winding_down=offering.state == "winding_down"
     )
-    if offering.state in ("active", "winding_down") and plan.unsettled and _is_started(rows):
-        if sum(each.tranche_minor for each in plan.unsettled) != unreleased:
-            plan = engine.shrink(plan, unreleased).plan
+    is_running = offering.state in ("active", "winding_down") and plan.unsettled and _is_started(rows)
+    if is_running and sum(each.tranche_minor for each in plan.unsettled) != unreleased:
+        plan = engine.shrink(plan, unreleased).plan
     return Running(offering, published, {row.ordinal: row for row in rows}, plan)
 
 
@@ -160,7 +160,7 @@ def _toll(session: Session, row: Milestone, now: dt.datetime) -> None:
     ).scalar()
     if received_at is None or row.long_stop_at is None:
         return
-    seconds = min(int((now - received_at).total_seconds()), MAX_TOLLING_SECONDS - row.tolled_seconds)
+    seconds = min((now - received_at) // dt.timedelta(seconds=1), MAX_TOLLING_SECONDS - row.tolled_seconds)
     row.tolled_seconds += seconds
     row.long_stop_at += dt.timedelta(seconds=seconds)
 

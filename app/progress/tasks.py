@@ -14,7 +14,7 @@ from app.contracts.models import Milestone
 from app.jobs import Job
 from app.offerings.models import Offering
 from app.outbox import service as outbox
-from app.progress import releases, service, steps
+from app.progress import interventions, releases, service, steps
 from app.progress.models import Submission
 from milestones import plan as engine
 
@@ -173,7 +173,7 @@ def _offering_stop_due(session: Session, now: dt.datetime, limit: int) -> Sequen
 def _offering_stop(session: Session, offering_id: int, now: dt.datetime) -> None:
     offering = _locked(session, offering_id)
     if offering.state == "active" and offering.long_stop_at <= now:
-        service.wind_down(
+        interventions.wind_down(
             session, actor=SYSTEM, offering_id=offering.public_id, trigger="long_stop",
             reason="The offering's long-stop date has passed.", now=now,
         )

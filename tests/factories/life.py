@@ -41,40 +41,13 @@ def contract_document(
                               "parallel_tail"),
 ) -> dict[str, Any]:
     """Return a contract whose k-th milestone is due 60·k days after ``start`` with 60 days to its long-stop."""
-    milestones = []
-    for number, bp in enumerate(tranches, start=1):
-        target = start + dt.timedelta(days=60 * number)
-        milestones.append(
-            {
-                "key": f"m{number}",
-                "title": f"Milestone {number}",
-                "deliverable": f"Deliverable {number} is done and shown to work.",
-                "tranche_bp": bp,
-                "target_date": target.isoformat(),
-                "long_stop": (target + dt.timedelta(days=60)).isoformat(),
-                "quorum": {"approvals": approvals, "auditors": auditors},
-                "on_failure": on_failure,
-                "resubmissions": resubmissions,
-                "criteria": [
-                    {
-                        "key": "revenue",
-                        "text": "Revenue of the month is at least 50,000",
-                        "procedure": "Inspect the bank statement and recompute the month's revenue.",
-                        "evidence": ["bank_statement"],
-                        "measure": {"quantity": "revenue", "at_least": "50000", "unit": "USD"},
-                        "weight_bp": 5000,
-                    },
-                    {
-                        "key": "works",
-                        "text": "The test report shows 20 of 20 runs passed",
-                        "procedure": "Read the report and repeat one run.",
-                        "evidence": ["test_report"],
-                        "measure": {"quantity": "passed runs", "at_least": "20", "unit": "runs"},
-                        "weight_bp": 5000,
-                    },
-                ],
-            }
+    milestones = [
+        _milestone_document(
+            number, bp, start + dt.timedelta(days=60 * number), {"approvals": approvals, "auditors": auditors},
+            on_failure, resubmissions,
         )
+        for number, bp in enumerate(tranches, start=1)
+    ]
     return {
         "schema": "milestake/contract/1",
         "title": "A test plan",
@@ -86,6 +59,40 @@ def contract_document(
         "closing_bp": closing_bp,
         "relaxed": list(relaxed),
         "milestones": milestones,
+    }
+
+
+def _milestone_document(
+    number: int, bp: int, target: dt.date, quorum: Mapping[str, int], on_failure: str, resubmissions: int
+) -> dict[str, Any]:
+    return {
+        "key": f"m{number}",
+        "title": f"Milestone {number}",
+        "deliverable": f"Deliverable {number} is done and shown to work.",
+        "tranche_bp": bp,
+        "target_date": target.isoformat(),
+        "long_stop": (target + dt.timedelta(days=60)).isoformat(),
+        "quorum": dict(quorum),
+        "on_failure": on_failure,
+        "resubmissions": resubmissions,
+        "criteria": [
+            {
+                "key": "revenue",
+                "text": "Revenue of the month is at least 50,000",
+                "procedure": "Inspect the bank statement and recompute the month's revenue.",
+                "evidence": ["bank_statement"],
+                "measure": {"quantity": "revenue", "at_least": "50000", "unit": "USD"},
+                "weight_bp": 5000,
+            },
+            {
+                "key": "works",
+                "text": "The test report shows 20 of 20 runs passed",
+                "procedure": "Read the report and repeat one run.",
+                "evidence": ["test_report"],
+                "measure": {"quantity": "passed runs", "at_least": "20", "unit": "runs"},
+                "weight_bp": 5000,
+            },
+        ],
     }
 
 

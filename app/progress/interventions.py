@@ -1,0 +1,72 @@
+"""What people may do to a running offering from outside its plan: suspend a release, or end it (WND-1).
+
+Nothing here makes a verdict or brings a release forward (PPL-2).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from sqlalchemy.orm import Session
+
+from app.accounts import service as accounts
+from app.accounts.actor import Actor
+from app.contracts.models import Milestone
+from app.errors import Conflict, Forbidden, Refused
+from app.offerings import service as offerings
+from app.offerings.models import Offering
+from app.progress import steps
+from app.progress.service import demand_founder, located
+from milestones import plan as engine
+
+
+def suspend(session: Session, *, actor: Actor, milestone_id: str, reason: str, now: dt.datetime) -> Milestone:
+    """Suspend a release within its challenge window; silence opens the milestone again, nothing used up."""
+    accounts.demand(actor, "operator", second_factor=True)
+    if not reason.strip():
+        raise Refused("Say why; the reason is shown on the offering's page.", code="reason_empty", field="reason")
+    milestone, offering = located(session, milestone_id)
+    if milestone.state == "challengeable" and milestone.deadline_at is not None and now >= milestone.deadline_at:
+        raise Refused("The challenge window is over.", code="window_over")
+    steps.run(
+        session, offering, lambda plan: engine.suspend(plan, milestone.ordinal), actor=actor, now=now, reason=reason
+    )
+    milestone.suspended_reason, milestone.suspended_by = reason.strip(), actor.user_id
+    return milestone
+
+
+def resume(session: Session, *, actor: Actor, milestone_id: str, reason: str, now: dt.datetime) -> Milestone:
+    """Lift a suspension; the whole window runs again, so nothing comes sooner by it (PPL-2)."""
+    accounts.demand(actor, "operator", second_factor=True)
+    if not reason.strip():
+        raise Refused("Say why the suspension ends.", code="reason_empty", field="reason")
+    milestone, offering = located(session, milestone_id)
+    if milestone.suspended_by == actor.user_id:
+        raise Forbidden("You suspended this release, so another operator must lift it.", code="four_eyes")
+    steps.run(
+        session, offering, lambda plan: engine.resume(plan, milestone.ordinal), actor=actor, now=now, reason=reason
+    )
+    milestone.suspended_reason = milestone.suspended_by = None
+    return milestone
+
+
+def wind_down(
+    session: Session, *, actor: Actor, offering_id: str, trigger: str, reason: str, now: dt.datetime
+) -> Offering:
+    """End a running offering early: the founder resigns, or an operator orders it (WND-1).
+
+    Returns at once what waits for no verdict; submissions received before run to theirs (WND-2).
+    """
+    who = "operator" if trigger == "operator_order" else "founder"
+    if not actor.is_system:
+        accounts.demand(actor, who, second_factor=True)
+    if not reason.strip():
+        raise Refused("Say why; every investor is told.", code="reason_empty", field="reason")
+    offering = offerings.locked(session, offering_id)
+    if not actor.is_system and who == "founder":
+        demand_founder(session, actor, offering)
+    if offering.state != "active":
+        raise Conflict("Only a running offering can be wound down.", code="not_active")
+    offering.end_trigger, offering.end_reason = trigger, reason.strip()
+    steps.run(session, offering, lambda plan: engine.wind_down(plan, trigger), actor=actor, now=now, reason=reason)
+    return offering
