@@ -85,6 +85,10 @@ def test_mil_1_five_cents_at_half_and_half():
     assert tranche_amounts(5, (5000, 5000)) == (2, 3)
 
 
+def test_mil_1_the_smallest_tranche_is_one_basis_point():
+    assert tranche_amounts(1_000_000, (1, 9999)) == (100, 999_900)
+
+
 @pytest.mark.parametrize("bps", [(5000, 4999), (9999,), (10_000, 1), ()])
 def test_mil_1_tranches_must_sum_to_ten_thousand(bps):
     with pytest.raises(ApportionError) as refused:

@@ -182,7 +182,7 @@ MUTATIONS = [
     (("zone",), "Mars/Olympus"), (("zone",), ""), (("zone",), "../etc"), (("zone",), None), (("zone",), GONE),
     (("zone",), "America"), (("calendar",), "us"), (("order",), "random"), (("long_stop",), "31.12.2027"),
     (("long_stop",), "2027-13-01"), (("long_stop",), "2027-02-29"), (("long_stop",), 20271231),
-    (("closing_bp",), -1), (("closing_bp",), 10_000), (("closing_bp",), "2000"), (("closing_bp",), True),
+    (("closing_bp",), -1), (("closing_bp",), 9999), (("closing_bp",), 10_000), (("closing_bp",), "2000"), (("closing_bp",), True),
     (("closing_bp",), 2000), (("relaxed",), ["tranche_over_40"]), (("relaxed",), ["dates_out_of_order"]),
     (("relaxed",), ["no_measure", "no_measure"]), (("relaxed",), "no_measure"), (("relaxed",), [5]),
     (("extra",), 1), (("milestones",), []), (("milestones",), {}), (("milestones",), GONE), (("milestones",), None),
@@ -211,7 +211,8 @@ MUTATIONS = [
     (("milestones", 0, "criteria", 0, "measure", "at_least"), "050"),
     (("milestones", 0, "criteria", 0, "measure", "at_most"), "1"),
     (("milestones", 0, "criteria", 0, "measure", "unit"), "x" * 41),
-    (("milestones", 0, "criteria", 0, "weight_bp"), 0), (("milestones", 0, "criteria", 0, "weight_bp"), 9999),
+    (("milestones", 0, "criteria", 0, "weight_bp"), 0), (("milestones", 0, "criteria", 0, "weight_bp"), 1),
+    (("milestones", 0, "criteria", 0, "weight_bp"), 9999),
     (("milestones", 0, "criteria", 0, "must"), "yes"), (("milestones", 0, "criteria", 0, "must"), 1),
     (("milestones", 0, "criteria", 0, "must"), False),
 ]  # fmt: skip

@@ -58,6 +58,9 @@ def test_mil_4_more_than_half_in_the_first_sixty_days():
 
 def test_mil_4_parallel_milestones_do_not_keep_the_last_quarter():
     assert found(contract(4000, 3000, 3000, order="parallel")) == [("/order", "parallel_tail", "relaxable")]
+    alone = contract(10_000, order="parallel", relaxed=["tranche_over_40", "parallel_tail"])
+    assert [finding.code for finding in lint(alone)] == ["tranche_over_40"]
+    assert len(risk_line(alone)) == 1
 
 
 def test_mil_4_criteria_need_evidence_and_a_measure():

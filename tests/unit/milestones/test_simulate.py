@@ -178,6 +178,7 @@ def test_rel_2_totals_are_exact_and_everyone_ends_whole(
         left -= step.released_minor + step.returned_minor
         assert sum(step.stopped) == left
     assert left == 0
+    assert sum(h.tokens for step in played.steps for h in step.per_holder) == totals.tokens
     for amount, holder in zip(holders, totals.per_holder, strict=True):
         assert holder.released_minor + holder.returned_minor == amount
         assert holder.tokens <= tokens_for(holder.released_minor, price_micro, USD)
