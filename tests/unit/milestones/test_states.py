@@ -68,7 +68,7 @@ def test_tim_5_every_waiting_state_has_owner_deadline_and_default():
     for subject in TABLES:
         for state in set(states_of(subject)) - TERMINAL[subject]:
             row = waiting_for(subject, state)
-            assert row.owner and row.deadline_rule and row.default, (subject, state)
+            assert row.owner and row.action and row.deadline_rule and row.default, (subject, state)
     assert len({(row.subject, row.state) for row in WAITING}) == len(WAITING)
     for subject, state in [
         ("operation", "unknown"),
