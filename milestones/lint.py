@@ -176,7 +176,8 @@ def _auditors(terms: Terms, context: LintContext) -> Iterator[_Judgement]:
         known = context.known_auditors
         if known is None:
             continue
-        if len(milestone.auditors) != milestone.quorum.auditors:
+        # A draft that names nobody leaves the panel to the platform, which appoints it before launch.
+        if milestone.auditors and len(milestone.auditors) != milestone.quorum.auditors:
             message = (
                 f"“{milestone.title}” names {len(milestone.auditors)} auditors and its quorum counts "
                 f"{milestone.quorum.auditors}. Name exactly that many."
