@@ -166,6 +166,9 @@ def _person_page(user_id: str, form: ReasonForm) -> Answer:
         role_words=ROLE_WORDS,
         entries=entries,
         form=form,
+        # A reason typed before the code is asked for would be lost on the way, so the code comes first.
+        has_code=security.has_fresh_second_factor(),
+        code_url=security.second_factor_url(url_for(".person", user_id=user_id)),
         is_oneself=user.id == security.current_actor().user_id,
     )
     return page, form.status

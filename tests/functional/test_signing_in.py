@@ -348,3 +348,14 @@ def test_a_fault_of_ours_is_answered_with_a_reference(site: Flask) -> None:
     assert visitor.status == 500
     assert "nobody sees this" not in page.source
     assert visitor.answer.headers["X-Request-ID"] in page.text
+
+
+def test_the_command_prints_a_setup_token_until_there_is_an_operator(site: Flask, db: Database) -> None:
+    runner = site.test_cli_runner()
+    printed = runner.invoke(args=["setup-token"])
+    assert printed.exit_code == 0
+    visitor = Visitor(site)
+    visitor.open("/setup")
+    visitor.send(token=printed.output.split()[-1], name="Olga", email="olga@example.com", password=PASSWORD)
+    assert "Operator for Olga" in visitor.page.text
+    assert runner.invoke(args=["setup-token"]).exit_code == 1
