@@ -200,7 +200,7 @@ def health(session: Session, *, now: dt.datetime) -> Health:
 
     def counts(column: sa.orm.InstrumentedAttribute[str], *where: sa.ColumnElement[bool]) -> dict[str, int]:
         rows = session.execute(sa.select(column, sa.func.count()).where(*where).group_by(column))
-        return dict(rows.tuples().all())
+        return dict(rows.all())
 
     return Health(
         operations=counts(Operation.state, Operation.state.in_(rules.UNDECIDED)),

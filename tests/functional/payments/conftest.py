@@ -1,0 +1,195 @@
+"""A live offering, and ways to pay, let time pass and read the journals that came of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app import clock, jobs
+from app.commitments.models import Commitment, Refund
+from app.db import Database
+from app.ledger import queries as ledger
+from app.offerings.models import Offering
+from app.payments import queries, service, tasks
+from app.payments.models import Operation, OperationEffect, Payout, Receipt
+from app.payments.sandbox import Fault, SandboxRail
+from tests.factories import life as factories
+
+MAX_PASSES = 30
+T = TypeVar("T")
+
+
+@dataclasses.dataclass
+class Till:
+    """One live offering of at most 10,000.00 at 0.50 a token, its rail, and the payments' own jobs."""
+
+    life: factories.Life
+
+    @property
+    def db(self) -> Database:
+        return self.life.stage.db
+
+    @property
+    def rail(self) -> SandboxRail:
+        rail = self.life.stage.rails["sandbox"]
+        assert isinstance(rail, SandboxRail)
+        return rail
+
+    def scripted(self, *script: Fault) -> SandboxRail:
+        """Put a rail with scripted faults in the place of the plain one."""
+        rail = SandboxRail(self.db, now=lambda: self.life.stage.now, script=script)
+        self.life.stage.rails = {"sandbox": rail}
+        self.life.stage.context = jobs.Context(self.db, self.life.stage.settings, self.life.stage.rails)
+        return rail
+
+    # -- acts ---------------------------------------------------------------------------------------
+
+    def commit(self, amount_minor: int = 500_000, *, investor: int = 0) -> str:
+        return self.life.stage.commit(self.life.investors[investor], self.life.offering_id, amount_minor)
+
+    def invest(self, method: str = "instant", amount_minor: int = 500_000, *, investor: int = 0) -> str:
+        commitment_id = self.commit(amount_minor, investor=investor)
+        self.pay(commitment_id, method, investor=investor)
+        return commitment_id
+
+    def pay(self, commitment_id: str, method: str = "instant", *, investor: int = 0) -> Operation:
+        self.life.stage.pay(self.life.investors[investor], commitment_id, method)
+        return self.payment(commitment_id)
+
+    def start(self, commitment_id: str, method: str = "instant", *, investor: int = 0, key: str = "k1") -> Operation:
+        """Make the operation of a payment without sending it."""
+        return self.act(
+            lambda session, now: service.start_collection(
+                session, actor=self.life.investors[investor], commitment_public_id=commitment_id, method=method,
+                key=key, now=now,
+            )
+        )
+
+    def cancel(self, commitment_id: str, *, investor: int = 0) -> None:
+        self.life.stage.cancel(self.life.investors[investor], commitment_id)
+
+    def fund(self, amount_minor: int) -> None:
+        self.act(
+            lambda session, now: service.fund_float(
+                session, actor=self.life.operator, amount_minor=amount_minor, asset="USD/2", now=now
+            )
+        )
+
+    def act(self, block: Callable[[Session, dt.datetime], T]) -> T:
+        """Run ``block`` in a unit of work with business time."""
+        return self.db.unit_of_work(lambda session: block(session, clock.business_now(session)))
+
+    def pass_time(self, **step: int) -> int:
+        """Let time pass, then the payments' jobs (and no others) do what is due."""
+        seconds = int(dt.timedelta(**step).total_seconds())
+        self.db.unit_of_work(lambda session: clock.advance(session, seconds=seconds, allowed=True))
+        return self.work()
+
+    def work(self, *names: str) -> int:
+        """Run the payments' jobs until nothing is due; that they come to rest is part of every test."""
+        done = 0
+        for _pass in range(MAX_PASSES):
+            did = sum(self._run(job) for job in tasks.JOBS if not names or job.name in names)
+            done += did
+            # Polling alone is due again with every second of business time.
+            if not did:
+                return done
+        raise AssertionError("the jobs of payments do not come to rest")
+
+    def _run(self, job: jobs.Job) -> int:
+        with self.db.read() as session:
+            now = clock.business_now(session)
+            due = list(job.due(session, now, jobs.BATCH))
+        for object_id in due:
+            if job.outside:
+                job.act(self.life.stage.context, object_id, now)
+            else:
+                self.db.unit_of_work(lambda session, object_id=object_id: job.act(session, object_id, now))
+        return len(due)
+
+    # -- what came of it ----------------------------------------------------------------------------
+
+    def read(self, block: Callable[[Session], T]) -> T:
+        with self.db.read() as session:
+            return block(session)
+
+    def offering(self) -> Offering:
+        return self.life.stage.offering(self.life.offering_id)
+
+    def commitment(self, commitment_id: str) -> Commitment:
+        return self.read(
+            lambda session: session.scalars(sa.select(Commitment).where(Commitment.public_id == commitment_id)).one()
+        )
+
+    def payment(self, commitment_id: str) -> Operation:
+        commitment = self.commitment(commitment_id)
+        found = self.read(lambda session: queries.latest_collection(session, commitment.id))
+        assert found is not None
+        return found
+
+    def operation(self, operation_id: int) -> Operation:
+        return self.read(lambda session: session.get_one(Operation, operation_id))
+
+    def operations(self, kind: str) -> Sequence[Operation]:
+        return self.read(
+            lambda session: session.scalars(
+                sa.select(Operation).where(Operation.kind == kind).order_by(Operation.id)
+            ).all()
+        )
+
+    def effects(self, operation: Operation) -> list[tuple[str, int, int]]:
+        rows = self.read(
+            lambda session: session.scalars(
+                sa.select(OperationEffect)
+                .where(OperationEffect.operation_id == operation.id)
+                .order_by(OperationEffect.id)
+            ).all()
+        )
+        return [(row.effect, row.amount_minor, row.fee_minor) for row in rows]
+
+    def refunds(self) -> Sequence[Refund]:
+        return self.read(lambda session: session.scalars(sa.select(Refund).order_by(Refund.id)).all())
+
+    def receipts(self) -> Sequence[Receipt]:
+        return self.read(lambda session: session.scalars(sa.select(Receipt).order_by(Receipt.id)).all())
+
+    def payouts(self) -> Sequence[Payout]:
+        return self.read(lambda session: session.scalars(sa.select(Payout).order_by(Payout.id)).all())
+
+    def journals(self, *kinds: str) -> list[dict[str, int]]:
+        """Return the journals of these kinds, oldest first, as {address: amount}, O, I for the public ids."""
+        found = self.read(lambda session: ledger.journals(session, limit=500))
+        return [
+            {self._short(entry.address): entry.amount for entry in journal.entries}
+            for journal in reversed(found)
+            if journal.kind in kinds
+        ]
+
+    def balances(self) -> dict[str, int]:
+        """Return the offering's money accounts that are not empty."""
+        offering = self.offering()
+        found = self.read(lambda session: ledger.balances(session, offering_id=offering.id))
+        return {self._short(a.address): amount for a, amount in found.items() if amount and a.asset == "USD/2"}
+
+    def _short(self, address: str) -> str:
+        return address.replace(self.life.offering_id, "O").replace(self.life.issuer_id, "I")
+
+    def rail_agrees(self) -> bool:
+        offering = self.offering()
+        return self.read(lambda session: queries.rail_matches_ledger(session, offering))
+
+
+@pytest.fixture
+def till(db: Database) -> Till:
+    return Till(factories.live(db))
+
+
+@pytest.fixture
+def make_till(db: Database) -> Callable[..., Till]:
+    return lambda **options: Till(factories.live(db, **options))
