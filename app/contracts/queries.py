@@ -9,10 +9,39 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.accounts import queries as people
+from app.contracts.importing import ContractFile, ContractFileError, FileProblem, read_contract, write_yaml
 from app.contracts.models import Appointment, Contract, Milestone, TermsVersion
 from milestones import document as documents
 from milestones.plan import MilestoneState, Plan
 from milestones.terms import WIND_DOWN, Terms
+
+__all__ = [
+    "ContractFile",
+    "ContractFileError",
+    "FileProblem",
+    "Panellist",
+    "Published",
+    "appointments_of_party",
+    "auditor_parties",
+    "contract",
+    "milestones_of",
+    "milestones_of_contracts",
+    "panels",
+    "plan_from",
+    "published_terms",
+    "read_contract",
+    "write_yaml",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Panellist:
+    """An auditor appointed to a milestone: name, and whether they consented (MIL-9)."""
+
+    party_id: int
+    name: str
+    state: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +74,31 @@ def milestones_of(session: Session, contract_id: int, *, lock: bool = False) -> 
     if lock:
         query = query.with_for_update().execution_options(populate_existing=True)
     return list(session.execute(query).scalars())
+
+
+def milestones_of_contracts(session: Session, contract_ids: Sequence[int]) -> dict[int, list[Milestone]]:
+    """Return the milestones of several contracts, each in order; contracts without any are left out."""
+    found: dict[int, list[Milestone]] = {}
+    rows = session.execute(
+        sa.select(Milestone).where(Milestone.contract_id.in_(list(contract_ids))).order_by(Milestone.ordinal)
+    ).scalars()
+    for row in rows:
+        found.setdefault(row.contract_id, []).append(row)
+    return found
+
+
+def panels(session: Session, contract_id: int) -> dict[str, list[Panellist]]:
+    """Return the auditors of each milestone (by its key) who have not declined, in order of appointment."""
+    rows = session.execute(
+        sa.select(Appointment)
+        .where(Appointment.contract_id == contract_id, Appointment.state != "declined")
+        .order_by(Appointment.id)
+    ).scalars().all()
+    names = people.party_names(session, {row.party_id for row in rows})
+    found: dict[str, list[Panellist]] = {}
+    for row in rows:
+        found.setdefault(row.milestone_key, []).append(Panellist(row.party_id, names[row.party_id], row.state))
+    return found
 
 
 def plan_from(
