@@ -24,7 +24,7 @@ def create_app(settings: Settings | None = None, db: Database | None = None) -> 
     from flask_babel import Babel
 
     from app import problems, security, shell
-    from app.accounts.commands import setup_token
+    from app.cli import register_cli
     from app.config import load_settings
     from app.db import Database
     from app.logging import configure_logging, log_requests
@@ -47,9 +47,5 @@ def create_app(settings: Settings | None = None, db: Database | None = None) -> 
     problems.answer_errors(app)
     shell.furnish(app)
     register_blueprints(app, settings)
-    app.cli.add_command(setup_token)
-    import importlib.util
-    if importlib.util.find_spec("app.cli"):
-        from app.cli import register_cli
-        register_cli(app)
+    register_cli(app)
     return app
