@@ -8,7 +8,7 @@ from __future__ import annotations
 from flask import Flask, flash, g, redirect, render_template, request
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import HTTPException, InternalServerError, SecurityError
 from werkzeug.wrappers import Response
 
 from app import security
@@ -26,6 +26,7 @@ def answer_errors(app: Flask) -> None:
     app.register_error_handler(SecondFactorNeeded, _ask_for_code)
     app.register_error_handler(MilestakeError, _refuse)
     app.register_error_handler(CSRFError, _stale_page)
+    app.register_error_handler(SecurityError, _unknown_host)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _server_error)
 
@@ -53,6 +54,11 @@ def _stale_page(error: CSRFError) -> tuple[str, int]:
         "Nothing was done. Go back, load the page again and send it once more."
     )
     return _page(400, words), 400
+
+
+def _unknown_host(_error: SecurityError) -> tuple[str, int, dict[str, str]]:
+    # No address can be built for a host that is not ours, so this answer has no page around it.
+    return "This site is not served under this name.\n", 400, {"Content-Type": "text/plain; charset=utf-8"}
 
 
 def _http_error(error: HTTPException) -> tuple[str, int] | tuple[str, int, dict[str, str]] | HTTPException:
