@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from app import clock
 from app.accounts.actor import Actor
 from app.config import Settings, load_settings
 from app.db import Database
@@ -187,3 +188,9 @@ def released(life: Life, ordinal: int) -> None:
     milestone = life.stage.milestone(life.offering_id, ordinal)
     assert milestone.deadline_at is not None
     life.stage.advance_to(milestone.deadline_at)
+
+
+def let_time_pass(stage: Stage, instant: dt.datetime) -> None:
+    """Move the clock to a day after ``instant`` without any worker acting."""
+    seconds = ((instant - stage.now).days + 1) * 86_400
+    stage.db.unit_of_work(lambda session: clock.advance(session, seconds=seconds, allowed=True))
