@@ -1,18 +1,39 @@
-"""Read commitments: what was raised, an investor's positions, one commitment's statement.
+"""Read commitments: what was raised, an investor's positions and totals, and what a failure would cost them.
 
-Nothing here writes. What is held of tokens is ``register``'s, what the rail does is ``payments``'.
+Nothing here writes. The lines of a statement are ``statements``'; what is held of tokens is
+``register``'s, what the rail does is ``payments``'.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.commitments.models import HOLDS_PLACE, Commitment
-from app.offerings.models import Offering
+from app import calendars
+from app.accounts.actor import Actor
+from app.commitments import rules
+from app.commitments.models import HOLDS_PLACE, Commitment, EscrowStatement, Refund
+from app.commitments.rules import Position
+from app.contracts.models import Milestone
+from app.errors import NotFound
+from app.ledger import chart
+from app.ledger import queries as ledger
+from app.offerings import rules as offering_rules
+from app.offerings.models import Issuer, Offering, TokenClass
+from milestones import money, simulate, states
+from milestones.terms import Terms
+
+#: Before these an offering is nobody's to commit to.
+HIDDEN = ("draft", "in_review", "approved")
+UNPAID = ("awaiting_payment", "clearing", "payment_failed")
+SHARE_UNIT = 1_000_000
+
+
+# -- what was raised --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +69,315 @@ def raised(session: Session, offerings: Sequence[Offering]) -> dict[int, Raised]
         cleared, committed = int(row.cleared), int(row.committed)
         found[row.offering_id] = Raised(cleared, committed - cleared, committed, row.investors)
     return found
+
+
+# -- an offering to commit to -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Investable:
+    """An offering as the pages of committing need it."""
+
+    offering: Offering
+    issuer: Issuer
+    token_class: TokenClass
+
+    @property
+    def asset(self) -> money.Asset:
+        return money.Asset.parse(self.offering.currency)
+
+    @property
+    def room_minor(self) -> int:
+        return self.offering.maximum_minor - self.offering.committed_minor
+
+    def is_open(self, now: dt.datetime) -> bool:
+        return self.offering.state == "live" and now < self.offering.deadline_at
+
+
+def investable(session: Session, slug: str) -> Investable:
+    """Return the offering at this address; raises ``NotFound`` before it is launched."""
+    row = session.execute(
+        sa.select(Offering, Issuer, TokenClass)
+        .join(Issuer, Issuer.id == Offering.issuer_id)
+        .join(TokenClass, TokenClass.id == Offering.token_class_id)
+        .where(Offering.slug == slug)
+    ).one_or_none()
+    if row is None or row[0].state in HIDDEN:
+        raise NotFound("There is no such offering.", code="offering_not_found")
+    return Investable(*row)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A part of the company, in millionths rounded down, if the offering ends at its minimum or maximum."""
+
+    at_minimum: int
+    at_maximum: int
+
+
+def share_of_company(session: Session, target: Investable, tokens: int) -> Share:
+    """Return which part of everything ``tokens`` would be, fully diluted (OFF-3).
+
+    Everything is the equity outside the class, what is issued of it, and what this offering would issue.
+    """
+    account = chart.outstanding(target.token_class.public_id, target.token_class.asset)
+    before = target.token_class.existing_tokens + ledger.balance(session, account)
+
+    def part(raised_minor: int) -> int:
+        total = before + max(tokens, money.tokens_for(raised_minor, target.offering.price_micro, target.asset))
+        return tokens * SHARE_UNIT // total if total else 0
+
+    return Share(part(target.offering.minimum_minor), part(target.offering.maximum_minor))
+
+
+@dataclass(frozen=True, slots=True)
+class IfFailed:
+    """Where an amount would end if one milestone failed and all others were met. Minor units."""
+
+    ordinal: int
+    title: str
+    released_minor: int
+    tokens: int
+    back_minor: int
+
+
+def if_milestone_failed(target: Investable, terms: Terms, amount_minor: int) -> list[IfFailed]:
+    """Play the contract once for each milestone that could fail, at the target raise (MIL-5)."""
+    proceeds = max(target.offering.target_minor, amount_minor)
+    holders = [amount_minor, proceeds - amount_minor] if proceeds > amount_minor else [amount_minor]
+    found = []
+    for ordinal, milestone in enumerate(terms.milestones, start=1):
+        played = simulate.simulate(
+            terms, proceeds_minor=proceeds, holders=holders, price_micro=target.offering.price_micro,
+            asset=target.asset, fee_bp=target.offering.fee_bp,
+            scenario={ordinal: simulate.Outcome(simulate.FAILED)},
+        )
+        mine = played.totals.per_holder[0]
+        found.append(IfFailed(ordinal, milestone.title, mine.released_minor, mine.tokens, mine.returned_minor))
+    return found
+
+
+def unpaid_commitment(session: Session, offering_id: int, party_ids: Sequence[int]) -> Commitment | None:
+    """Return the commitment that these parties have not finished paying (COM-13), None when there is none."""
+    return session.scalars(
+        sa.select(Commitment)
+        .where(
+            Commitment.offering_id == offering_id, Commitment.party_id.in_(list(party_ids)),
+            Commitment.status.in_(UNPAID),
+        )
+        .order_by(Commitment.id)
+        .limit(1)
+    ).one_or_none()
+
+
+# -- positions --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PositionView:
+    """One commitment with everything its line in the portfolio says. Money in ``offering.currency``."""
+
+    commitment: Commitment
+    offering: Offering
+    issuer: Issuer
+    token_class: TokenClass
+    position: Position
+    refunds: tuple[Refund, ...]
+    milestones: tuple[Milestone, ...]
+
+    @property
+    def asset(self) -> money.Asset:
+        return money.Asset.parse(self.offering.currency)
+
+    @property
+    def status(self) -> str:
+        """The status people see, from facts, offering and statement."""
+        return rules.display_status(
+            self.commitment.status, self.offering.state, self.position,
+            refund_statuses=frozenset(refund.status for refund in self.refunds),
+        )
+
+    @property
+    def back_minor(self) -> int:
+        """What went back, or is on its way."""
+        return sum(refund.amount_minor for refund in self.refunds)
+
+    @property
+    def next_milestone(self) -> Milestone | None:
+        """The milestone that comes next: one that moves, else the first that is locked."""
+        waiting = [row for row in self.milestones if not states.is_terminal("milestone", row.state)]
+        moving = [row for row in waiting if row.state != "locked"]
+        return (moving or waiting or [None])[0]
+
+    def may_cancel(self, now: dt.datetime) -> bool:
+        """Whether cancelling is still free (COM-6)."""
+        return (
+            self.commitment.status in HOLDS_PLACE
+            and self.offering.state == "live"
+            and now < self.offering.cancel_until
+        )
+
+    @property
+    def deadline_at(self) -> dt.datetime | None:
+        """When silence has its effect in the present status (TIM-5)."""
+        return deadline_of(self)
+
+
+def deadline_of(view: PositionView) -> dt.datetime | None:
+    """Return the instant that the status of a position waits for; None where no clock runs."""
+    status, offering = view.status, view.offering
+    if status in ("awaiting_payment", "payment_failed"):
+        return view.commitment.pay_by
+    if status == "held":
+        return offering.deadline_at if offering.state == "live" else offering.step_due_at
+    if status == "clearing":
+        if offering.state == "clearing":
+            return offering.step_due_at
+        return calendars.add_business_days(
+            offering.deadline_at, offering_rules.CLEARING_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone
+        )
+    if status == "allotted":
+        return offering.long_stop_at
+    if status == "refunding":
+        return min((each.due_at for each in view.refunds if each.status != "done"), default=offering.step_due_at)
+    return None
+
+
+def find_position(session: Session, actor: Actor, commitment_id: str) -> PositionView:
+    """Return one of the actor's own commitments by its public id; raises ``NotFound`` for anybody else's."""
+    parties = actor.parties("investor")
+    found = _positions(session, sa.and_(Commitment.public_id == commitment_id, Commitment.party_id.in_(parties)), 1)
+    if not found:
+        raise NotFound("There is no such commitment.", code="commitment_not_found")
+    return found[0]
+
+
+def positions_of(
+    session: Session, party_ids: Sequence[int] | frozenset[int], *, before_id: int | None = None, limit: int = 50
+) -> list[PositionView]:
+    """Return the commitments of parties, newest first, one page by key; four queries whatever their number."""
+    where = Commitment.party_id.in_(list(party_ids))
+    if before_id is not None:
+        where = sa.and_(where, Commitment.id < before_id)
+    return _positions(session, where, limit)
+
+
+def needing_payment(session: Session, party_ids: Sequence[int] | frozenset[int]) -> list[PositionView]:
+    """Return the commitments that their investor must pay, the most urgent first."""
+    where = sa.and_(
+        Commitment.party_id.in_(list(party_ids)), Commitment.status.in_(["awaiting_payment", "payment_failed"])
+    )
+    return sorted(_positions(session, where, 50), key=lambda view: view.commitment.pay_by)
+
+
+def _positions(session: Session, where: sa.ColumnElement[bool], limit: int) -> list[PositionView]:
+    rows = session.execute(
+        sa.select(Commitment, Offering, Issuer, TokenClass)
+        .join(Offering, Offering.id == Commitment.offering_id)
+        .join(Issuer, Issuer.id == Offering.issuer_id)
+        .join(TokenClass, TokenClass.id == Offering.token_class_id)
+        .where(where)
+        .order_by(Commitment.id.desc())
+        .limit(limit)
+    ).all()
+    commitment_ids = [row[0].id for row in rows]
+    at = _last_positions(session, commitment_ids)
+    refunds: dict[int, list[Refund]] = {each: [] for each in commitment_ids}
+    for refund in session.scalars(
+        sa.select(Refund).where(Refund.commitment_id.in_(commitment_ids)).order_by(Refund.id)
+    ):
+        refunds[refund.commitment_id].append(refund)
+    milestones: dict[int, list[Milestone]] = {}
+    for milestone in session.scalars(
+        sa.select(Milestone)
+        .where(Milestone.contract_id.in_({row[1].contract_id for row in rows}))
+        .order_by(Milestone.contract_id, Milestone.ordinal)
+    ):
+        milestones.setdefault(milestone.contract_id, []).append(milestone)
+    return [
+        PositionView(
+            commitment, offering, issuer, token_class, at.get(commitment.id, Position()),
+            tuple(refunds[commitment.id]), tuple(milestones.get(offering.contract_id, ())),
+        )
+        for commitment, offering, issuer, token_class in rows
+    ]
+
+
+def _last_positions(session: Session, commitment_ids: Sequence[int]) -> dict[int, Position]:
+    rows = session.execute(_last_rows(EscrowStatement.commitment_id.in_(commitment_ids)))
+    return {
+        row.commitment_id: Position(
+            row.unreleased_after_minor, row.released_after_minor, row.issued_after_tokens, row.entitled_after_tokens
+        )
+        for row in rows.scalars()
+    }
+
+
+def _last_rows(where: sa.ColumnElement[bool]) -> sa.Select[tuple[EscrowStatement]]:
+    newest = (
+        sa.select(EscrowStatement.commitment_id, sa.func.max(EscrowStatement.seq).label("seq"))
+        .where(where)
+        .group_by(EscrowStatement.commitment_id)
+        .subquery("newest")
+    )
+    return sa.select(EscrowStatement).join(
+        newest, sa.and_(newest.c.commitment_id == EscrowStatement.commitment_id, newest.c.seq == EscrowStatement.seq)
+    )
+
+
+# -- totals -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Everything in one currency, minor units: committed = unpaid + escrow + released + refunded.
+
+    ``returning_minor`` is the part of refunded that has not arrived yet.
+    """
+
+    currency: str
+    committed_minor: int
+    unpaid_minor: int
+    escrow_minor: int
+    released_minor: int
+    refunded_minor: int
+    returning_minor: int
+
+
+def totals_of(session: Session, party_ids: Sequence[int] | frozenset[int]) -> list[Totals]:
+    """Return the sums over all commitments of parties, from their statements, by currency."""
+    parties = list(party_ids)
+    moved = dict(_by_currency(session, EscrowStatement, {
+        "escrow": sa.func.sum(EscrowStatement.amount_minor),
+        "released": _sum_of(("released",)),
+        "refunded": _sum_of(("returned", "cancelled")),
+    }, EscrowStatement.party_id.in_(parties)))
+    unpaid = dict(_by_currency(session, Commitment, {"unpaid": sa.func.sum(Commitment.amount_minor)},
+                               Commitment.party_id.in_(parties), Commitment.status.in_(UNPAID)))
+    returning = dict(_by_currency(session, Refund, {"returning": sa.func.sum(Refund.amount_minor)},
+                                  Refund.party_id.in_(parties), Refund.status != "done"))
+    found = []
+    for currency in sorted({*moved, *unpaid, *returning}):
+        row = {"escrow": 0, "released": 0, "refunded": 0, "unpaid": 0, "returning": 0}
+        row |= moved.get(currency, {}) | unpaid.get(currency, {}) | returning.get(currency, {})
+        committed = row["unpaid"] + row["escrow"] + row["released"] + row["refunded"]
+        found.append(Totals(currency, committed, row["unpaid"], row["escrow"], row["released"], row["refunded"],
+                            row["returning"]))
+    return found
+
+
+def _sum_of(kinds: Sequence[str]) -> sa.ColumnElement[int]:
+    return sa.func.sum(sa.case((EscrowStatement.kind.in_(kinds), -EscrowStatement.amount_minor), else_=0))
+
+
+def _by_currency(
+    session: Session, table: type, sums: dict[str, sa.ColumnElement[int]], *where: sa.ColumnElement[bool]
+) -> list[tuple[str, dict[str, int]]]:
+    rows = session.execute(
+        sa.select(Offering.currency, *(total.label(name) for name, total in sums.items()))
+        .select_from(table)
+        .join(Offering, Offering.id == table.offering_id)
+        .where(*where)
+        .group_by(Offering.currency)
+    )
+    return [(row.currency, {name: int(getattr(row, name)) for name in sums}) for row in rows]

@@ -103,7 +103,7 @@ def accept_commitment(
     ``Conflict`` ``terms_changed`` (COM-2). The same ``key`` gives the same commitment back (COM-8). Two
     people at the last place: one gets it (COM-7), by the CHECK on ``committed_minor``. Raises ``Refused``
     as :func:`quote` does, ``not_open`` outside the window, ``conflict_of_interest`` for the issuer's team
-    and auditors, ``unpaid_commitment`` while one is unpaid.
+    and auditors, ``Conflict`` ``unpaid_commitment`` while one is unpaid (COM-13).
     """
     accounts.demand(actor, "investor")
     if not actor.acts_for(party_id, "investor"):
@@ -121,9 +121,11 @@ def accept_commitment(
             code="terms_changed",
             facts={"terms_hash": published.content_hash},
         )
-    _demand_no_interest(session, offering, party_id)
+    demand_no_interest(session, offering, party_id)
     quoted = quote(offering, amount_minor)
     ordinal = _take_place(session, offering, quoted.charge_minor)
+    # After the place was taken: its row is locked now, so that two tabs cannot both find nothing here.
+    _demand_none_unpaid(session, offering, party_id)
     commitment = Commitment(
         public_id=public_id("com"), offering_id=offering.id, party_id=party_id, user_id=actor.user_id or 0,
         ordinal=ordinal, tokens=quoted.tokens, amount_minor=quoted.charge_minor, price_micro=offering.price_micro,
@@ -148,7 +150,25 @@ def _demand_open(offering: Offering, now: dt.datetime) -> None:
         )
 
 
-def _demand_no_interest(session: Session, offering: Offering, party_id: int) -> None:
+def _demand_none_unpaid(session: Session, offering: Offering, party_id: int) -> None:
+    """Refuse a second commitment while the first is unpaid, or its payment is under way and may fail (COM-13)."""
+    unpaid = session.scalars(
+        sa.select(Commitment.public_id)
+        .where(
+            Commitment.offering_id == offering.id, Commitment.party_id == party_id,
+            Commitment.status.in_(["awaiting_payment", "clearing", "payment_failed"]),
+        )
+        .limit(1)
+    ).one_or_none()
+    if unpaid is not None:
+        raise Conflict(
+            "You have a commitment to this offering that is not paid yet. Pay it or cancel it, then commit again.",
+            code="unpaid_commitment",
+            facts={"commitment": unpaid},
+        )
+
+
+def demand_no_interest(session: Session, offering: Offering, party_id: int) -> None:
     """Refuse the issuer's own people and the offering's auditors until linked commitments exist (COM-11, MIL-8)."""
     from app.accounts import queries as people
 
