@@ -30,6 +30,9 @@ SIDES = {
     "authorised": CREDIT,
 }
 
+#: Accounts of a token class, which several offerings may share.
+OF_CLASS = ("unissued", "outstanding", "authorised")
+
 #: Accounts that owe an offering's money to somebody: what its cash must cover.
 OWED = ("escrow", "unapplied", "refunds", "unclaimed", "payable", "paying")
 
@@ -42,8 +45,23 @@ class Account:
     asset: str
 
     @property
+    def kind(self) -> str:
+        """The first part of the address: what the account is for."""
+        return self.address.split(":", 1)[0]
+
+    @property
     def side(self) -> str:
-        return SIDES[self.address.split(":", 1)[0]]
+        return SIDES[self.kind]
+
+    @property
+    def owner(self) -> str:
+        """The last part of the address: an offering, a token class, or ``platform``."""
+        return self.address.rsplit(":", 1)[-1]
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it belongs to no single offering: ours, and those of a token class."""
+        return self.owner == "platform" or self.kind in OF_CLASS
 
 
 def cash(rail: str, offering: str, asset: str) -> Account:

@@ -10,7 +10,7 @@ import datetime as dt
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -78,7 +78,7 @@ def post(
         .where(Journal.key == key)
     ).one_or_none()
     if earlier is not None:
-        if not callable(lines) and earlier.content_hash != _content_hash(kind, _net(lines)):
+        if not callable(lines) and earlier.content_hash != content_hash(kind, _net(lines)):
             raise Conflict(f"Journal {key} was posted with other figures.", code="journal_key_reused")
         return Posted(earlier.id, earlier.public_id, is_new=False)
     outside_id = public_id("jrn")
@@ -103,7 +103,7 @@ def post(
         for account in sorted(totals, key=lambda each: ids[each])
     ]
     session.execute(sa.insert(Entry), entries)
-    session.execute(sa.insert(JournalSeal).values(journal_id=journal_id, content_hash=_content_hash(kind, totals)))
+    session.execute(sa.insert(JournalSeal).values(journal_id=journal_id, content_hash=content_hash(kind, totals)))
     return Posted(journal_id, outside_id, is_new=True)
 
 
@@ -121,7 +121,8 @@ def _net(lines: Sequence[Line]) -> dict[Account, int]:
     return totals
 
 
-def _content_hash(kind: str, totals: dict[Account, int]) -> str:
+def content_hash(kind: str, totals: Mapping[Account, int]) -> str:
+    """Return the SHA-256 (hexadecimal) that a journal's seal holds: its kind and what it moves on each account."""
     content = [kind, *sorted([account.address, account.asset, amount] for account, amount in totals.items())]
     return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
 
@@ -142,8 +143,7 @@ def _account_ids(session: Session, accounts: Sequence[Account], offering_id: int
                     "asset": account.asset,
                     "side": account.side,
                     "may_be_negative": account.address.startswith("suspense:"),
-                    # Platform accounts are shared by all offerings and belong to none of them.
-                    "offering_id": None if account.address.endswith(":platform") else offering_id,
+                    "offering_id": None if account.is_shared else offering_id,
                     "balance": 0,
                     "version": 0,
                 }
