@@ -94,6 +94,27 @@ def moved(session: Session, account: Account, kinds: Sequence[str]) -> int:
     return int(total)
 
 
+def moves_by_kind(session: Session, account_kind: str, offering_ids: Sequence[int]) -> dict[int, dict[str, int]]:
+    """Return, for each offering, what each kind of journal moved on its accounts of one kind: debits less credits.
+
+    ``account_kind`` is the first part of the address, such as ``escrow``. One query for all offerings.
+    """
+    found: dict[int, dict[str, int]] = {offering_id: {} for offering_id in offering_ids}
+    rows = session.execute(
+        sa.select(LedgerAccount.offering_id, Journal.kind, sa.func.sum(Entry.amount).label("moved"))
+        .join(Entry, Entry.account_id == LedgerAccount.id)
+        .join(Journal, Journal.id == Entry.journal_id)
+        .where(
+            LedgerAccount.offering_id.in_(list(offering_ids)),
+            LedgerAccount.address.startswith(f"{account_kind}:", autoescape=True),
+        )
+        .group_by(LedgerAccount.offering_id, Journal.kind)
+    )
+    for row in rows:
+        found[row.offering_id][row.kind] = int(row.moved)
+    return found
+
+
 def journals(
     session: Session,
     *,

@@ -79,8 +79,7 @@ def contract_problems(
 ) -> tuple[list[Problem], list[Problem]]:
     """Return (what refuses the contract, what the founder relaxed) by MIL-4 and OFF-10.
 
-    ``known_auditors`` maps public party ids to why they are not independent, or None when they are; those the
-    document names are judged, and that it names too few yet is not.
+    ``known_auditors`` maps public party ids to why they are not independent, or None when they are.
     """
     context = linting.LintContext(
         deadline_at=fields.deadline_at,
@@ -91,8 +90,6 @@ def contract_problems(
     )
     refused, relaxed = [], []
     for finding in linting.lint(terms, context):
-        if finding.code == "auditors_missing":
-            continue  # panels are appointed between submission and launch; launching demands every consent (MIL-9)
         problem = Problem("contract" + finding.path, finding.code, finding.message)
         (relaxed if finding.severity == "relaxed" else refused).append(problem)
     if terms.currency != fields.currency:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.ledger import chart
+from app.ledger import queries as ledger
+from app.ledger.models import Journal
+from app.offerings.models import Offering, TokenClass
 from app.register.models import RegisterEntry
+from milestones import money
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +27,11 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class CapRow:
-    """One step of the cap table: tokens existing outside the class, issued, and the investors' share of all."""
+    """One step of the cap table: tokens existing outside the offering, issued by it, and the investors' share of all.
+
+    ``label`` is ``now``, ``minimum``, ``maximum`` or ``tranche:`` with an ordinal. ``existing`` counts what is
+    promised to other offerings too: the share is fully diluted (OFF-3).
+    """
 
     label: str
     existing: int
@@ -35,6 +45,32 @@ class CapRow:
     def share_bp(self) -> int:
         """The investors' share of everything, in basis points, rounded down."""
         return self.issued * 10_000 // self.total if self.total else 0
+
+
+def cap_table(
+    session: Session, offering: Offering, token_class: TokenClass, tranches: Sequence[tuple[int, int]]
+) -> list[CapRow]:
+    """Return the cap table now, at minimum and maximum while it raises, and after each tranche (OFF-3).
+
+    ``tranches`` are (ordinal, minor units) in contract order, as they are or as they would be. Tokens after
+    a tranche are at most what all released money buys; whole tokens per investor may make it a few less.
+    """
+    asset = money.Asset.parse(offering.currency)
+    reserved = ledger.moves_by_kind(session, "reserved", [offering.id])[offering.id]
+    issued = -reserved.get("released", 0)
+    unissued = ledger.balance(session, chart.unissued(token_class.public_id, token_class.asset))
+    promised_here = sum(reserved.values()) + issued
+    elsewhere = token_class.existing_tokens + token_class.authorised_tokens - unissued - promised_here
+    rows = [CapRow("now", elsewhere, issued)]
+    if offering.proceeds_minor is None:
+        for label, amount in (("minimum", offering.minimum_minor), ("maximum", offering.maximum_minor)):
+            rows.append(CapRow(label, elsewhere, money.tokens_for(amount, offering.price_micro, asset)))
+    total = 0
+    for ordinal, amount in tranches:
+        total += amount
+        tokens = money.tokens_for(total, offering.price_micro, asset)
+        rows.append(CapRow(f"tranche:{ordinal}", elsewhere, tokens))
+    return rows
 
 
 def holdings(session: Session, token_class_id: int, *, as_of: dt.datetime | None = None) -> list[Holding]:
@@ -70,3 +106,24 @@ def lots(session: Session, party_id: int, token_class_id: int) -> list[RegisterE
             .order_by(RegisterEntry.id)
         ).scalars()
     )
+
+
+@dataclass(frozen=True, slots=True)
+class LotView:
+    """A lot with its class and the journal that issued it."""
+
+    entry: RegisterEntry
+    token_class: TokenClass
+    journal: str
+
+
+def lots_of_parties(session: Session, party_ids: Collection[int]) -> list[LotView]:
+    """Return all lots of parties, by class, oldest first; one query."""
+    rows = session.execute(
+        sa.select(RegisterEntry, TokenClass, Journal.public_id)
+        .join(TokenClass, TokenClass.id == RegisterEntry.token_class_id)
+        .join(Journal, Journal.id == RegisterEntry.journal_id)
+        .where(RegisterEntry.party_id.in_(list(party_ids)))
+        .order_by(TokenClass.code, RegisterEntry.id)
+    )
+    return [LotView(entry, token_class, journal) for entry, token_class, journal in rows]

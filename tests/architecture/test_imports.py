@@ -24,7 +24,7 @@ FOUNDATION = (
 )
 
 #: Modules of app/ that views, forms and tasks may use beside them.
-ENTRY = ("security", "web", "forms", "shell", "jobs")
+ENTRY = ("security", "web", "forms", "formats", "shell", "jobs")
 
 RULES, MODELS, SERVICE, EDGE = 1, 2, 3, 4
 WORDS = {RULES: "rules", MODELS: "models", SERVICE: "service or queries", EDGE: "views, forms or tasks"}
