@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.accounts import queries as people
 from app.commitments import escrow
 from app.commitments.rules import Position
 from app.contracts import queries as contract_queries
 from app.contracts.models import Milestone
+from app.ledger.models import Journal
 from app.next_step import NextStep, next_step
 from app.offerings.models import Offering
 from app.progress import releases, steps
-from app.progress.models import Submission
+from app.progress import service as progress
+from app.progress.models import Attestation, Release, Submission
 from milestones import plan as engine
+from milestones import verdict as verdicts
 from milestones.terms import MilestoneTerms
 
 
@@ -79,6 +84,9 @@ def if_stopped(session: Session, offering: Offering) -> IfStopped | None:
         return None
     plan = plan_of(session, offering)
     stopped = engine.if_stopped_today(plan)
+    if stopped.still_to_release_minor:
+        each = _each_if_stopped(session, offering, plan).values()
+        return IfStopped(*(sum(column) for column in zip(*map(astuple, each), strict=True)))
     last = escrow.last_rows(offering.id)
     totals = session.execute(
         sa.select(
@@ -89,7 +97,7 @@ def if_stopped(session: Session, offering: Offering) -> IfStopped | None:
     return IfStopped(
         back_minor=stopped.returned_minor,
         tokens=int(totals.issued),
-        spent_minor=int(totals.released) + stopped.still_to_release_minor,
+        spent_minor=int(totals.released),
         under_review_minor=stopped.under_review_minor,
     )
 
@@ -100,13 +108,22 @@ def if_stopped_for(session: Session, offering: Offering, commitment_id: int, pos
         return IfStopped(position.unreleased_minor, 0, 0, 0) if position.unreleased_minor else None
     if offering.state not in ("active", "winding_down"):
         return None
-    stopped = engine.if_stopped_today(plan_of(session, offering))
-    back = escrow.share_of(session, offering, commitment_id, stopped.returned_minor)
-    # What is approved leaves after the return, over what is then left; here it is what the return leaves.
-    rest = position.unreleased_minor - back
-    left = stopped.still_to_release_minor + stopped.under_review_minor
-    approved = rest * stopped.still_to_release_minor // left if left else 0
-    return IfStopped(back, position.issued_tokens, position.released_minor + approved, rest - approved)
+    return _each_if_stopped(session, offering, plan_of(session, offering)).get(commitment_id)
+
+
+def _each_if_stopped(session: Session, offering: Offering, plan: engine.Plan) -> dict[int, IfStopped]:
+    """Return what a wind-down started now would do, by commitment: the return first, then what is approved (WND-2)."""
+    before = escrow.positions(session, offering.id)
+    now = list(before.values())
+    then = escrow.after(offering, now, engine.returnable_minor(plan), escrow.RETURNED)
+    back = [old.unreleased_minor - new.unreleased_minor for old, new in zip(now, then, strict=True)]
+    for milestone in plan.milestones:
+        if milestone.state == engine.APPROVED:
+            then = escrow.after(offering, then, milestone.tranche_minor, escrow.RELEASED)
+    return {
+        commitment_id: IfStopped(returned, each.issued_tokens, each.released_minor, each.unreleased_minor)
+        for commitment_id, returned, each in zip(before, back, then, strict=True)
+    }
 
 
 def latest_submission(session: Session, milestone_id: int) -> Submission | None:
@@ -122,3 +139,60 @@ def latest_submission(session: Session, milestone_id: int) -> Submission | None:
 def earliest_release(milestone: Milestone, now: dt.datetime) -> dt.datetime | None:
     """Return when the next cent can leave for this milestone: the end of the window it is in."""
     return max(milestone.deadline_at, now) if milestone.state == "challengeable" and milestone.deadline_at else None
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseView:
+    """A release or return with its journal's public id and the title of its milestone (None for the rest)."""
+
+    record: Release
+    journal_id: str
+    title: str | None
+
+
+def releases_of(session: Session, offering_id: int) -> list[ReleaseView]:
+    """Return what left an offering's escrow under its contract, oldest first."""
+    rows = session.execute(
+        sa.select(Release, Journal.public_id, Milestone.title)
+        .join(Journal, Journal.id == Release.journal_id)
+        .outerjoin(Milestone, Milestone.id == Release.milestone_id)
+        .where(Release.offering_id == offering_id)
+        .order_by(Release.id)
+    )
+    return [ReleaseView(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """One auditor's attestation as people read it: who, when, what was found, and the hash of what was signed."""
+
+    public_id: str
+    name: str
+    signed_at: dt.datetime
+    findings: tuple[verdicts.Finding, ...]
+    content_hash: str
+
+
+def signed_findings(session: Session, submissions: Sequence[Submission]) -> dict[int, list[Signed]]:
+    """Return the attestations of each decided submission, by its id; before the verdict nobody sees any (MIL-7)."""
+    ids = [submission.id for submission in submissions if submission.status == "decided"]
+    found: dict[int, list[Signed]] = {submission_id: [] for submission_id in ids}
+    rows = session.execute(
+        sa.select(Attestation).where(Attestation.submission_id.in_(ids)).order_by(Attestation.id)
+    ).scalars().all()
+    names = people.party_names(session, {row.party_id for row in rows})
+    for row in rows:
+        found[row.submission_id].append(
+            Signed(row.public_id, names[row.party_id], row.signed_at, progress.findings_from(row), row.content_hash)
+        )
+    return found
+
+
+def signed_counts(session: Session, submissions: Sequence[Submission]) -> dict[int, int]:
+    """Return how many auditors have signed each submission."""
+    rows = session.execute(
+        sa.select(Attestation.submission_id, sa.func.count())
+        .where(Attestation.submission_id.in_([submission.id for submission in submissions]))
+        .group_by(Attestation.submission_id)
+    )
+    return {submission_id: count for submission_id, count in rows}
