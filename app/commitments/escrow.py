@@ -7,6 +7,7 @@ in Python, used where products could pass 64 bits, and by the tests as the judge
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -55,7 +56,7 @@ def position(session: Session, commitment_id: int) -> Position:
     return Position() if row is None else _position(row)
 
 
-def _position(row: EscrowStatement) -> Position:
+def _position(row: EscrowStatement | sa.Row) -> Position:  # type: ignore[type-arg]
     return Position(
         row.unreleased_after_minor, row.released_after_minor, row.issued_after_tokens, row.entitled_after_tokens
     )
@@ -210,33 +211,48 @@ def _divide_exactly(session: Session, offering: Offering, last: sa.Subquery, val
     rows = session.execute(
         sa.select(last).where(last.c.unreleased_after_minor > 0).order_by(last.c.ordinal)
     ).all()
+    before = [_position(row) for row in rows]
     amount = int(values["amount"])  # type: ignore[call-overload]
-    shares = apportion.apportion(amount, [row.unreleased_after_minor for row in rows])
-    asset = money.Asset.parse(offering.currency)
     written = []
-    for row, share in zip(rows, shares, strict=True):
+    for row, old, new in zip(rows, before, after(offering, before, amount, str(values["kind"])), strict=True):
+        share = old.unreleased_minor - new.unreleased_minor
         if share == 0:
             continue
-        unreleased, released = row.unreleased_after_minor - share, row.released_after_minor
-        issued, entitled = row.issued_after_tokens, row.entitled_after_tokens
-        if values["kind"] == RELEASED:
-            released += share
-            issued = entitled if unreleased == 0 else min(
-                entitled, money.tokens_for(released, offering.price_micro, asset)
-            )
-        else:
-            affordable = money.tokens_for(released + unreleased, offering.price_micro, asset)
-            entitled = max(issued, min(entitled, affordable))
         written.append(
             {
                 "offering_id": offering.id, "commitment_id": row.commitment_id, "party_id": row.party_id,
                 "ordinal": row.ordinal, "seq": row.seq + 1, "kind": values["kind"], "amount_minor": -share,
-                "tokens_issued": issued - row.issued_after_tokens, "unreleased_after_minor": unreleased,
-                "released_after_minor": released, "issued_after_tokens": issued, "entitled_after_tokens": entitled,
+                "tokens_issued": new.issued_tokens - old.issued_tokens,
+                "unreleased_after_minor": new.unreleased_minor, "released_after_minor": new.released_minor,
+                "issued_after_tokens": new.issued_tokens, "entitled_after_tokens": new.entitled_tokens,
                 "milestone_id": values["milestone"], "journal_id": values["journal"], "occurred_at": values["now"],
             }
         )
     session.execute(sa.insert(EscrowStatement), written)
+
+
+def after(offering: Offering, before: Sequence[Position], amount_minor: int, kind: str) -> list[Position]:
+    """Return where everybody stands once ``amount_minor`` has left escrow; writes nothing (REL-2, REL-3, WND-3).
+
+    ``before`` is in the order of the commitments' ordinals; ``kind`` is ``released`` or ``returned``. It is the
+    same rule as the database's division, for products past 64 bits and for what would happen.
+    """
+    asset = money.Asset.parse(offering.currency)
+    shares = apportion.apportion(amount_minor, [each.unreleased_minor for each in before])
+    found = []
+    for each, share in zip(before, shares, strict=True):
+        unreleased, released = each.unreleased_minor - share, each.released_minor
+        issued, entitled = each.issued_tokens, each.entitled_tokens
+        if share and kind == RELEASED:
+            released += share
+            issued = entitled if unreleased == 0 else min(
+                entitled, money.tokens_for(released, offering.price_micro, asset)
+            )
+        elif share:
+            affordable = money.tokens_for(released + unreleased, offering.price_micro, asset)
+            entitled = max(issued, min(entitled, affordable))
+        found.append(Position(unreleased, released, issued, entitled))
+    return found
 
 
 def _written(session: Session, journal_id: int) -> Divided:
@@ -267,21 +283,14 @@ def owe_refunds(session: Session, *, journal_id: int, reason: str, due_at: dt.da
     ).where(statement.c.journal_id == journal_id, statement.c.amount_minor < 0)
     columns = ["public_id", "offering_id", "commitment_id", "party_id", "amount_minor", "reason", "status", "failures",
                "journal_id", "created_at", "due_at"]
-    result = session.execute(sa.insert(Refund.__table__).from_select(columns, rows))
+    result = session.execute(
+        sa.insert(Refund.__table__).from_select(columns, rows), execution_options={"preserve_rowcount": True}
+    )
     return result.rowcount
 
 
-def share_of(session: Session, offering: Offering, commitment_id: int, amount_minor: int) -> int:
-    """Return what one commitment would get of ``amount_minor`` taken out of escrow now (REL-2); writes nothing."""
-    last = last_rows(offering.id)
-    rows = session.execute(
-        sa.select(last.c.commitment_id, last.c.unreleased_after_minor)
-        .where(last.c.unreleased_after_minor > 0)
-        .order_by(last.c.ordinal)
-    ).all()
-    if not amount_minor:
-        return 0
-    shares = apportion.apportion(amount_minor, [row.unreleased_after_minor for row in rows])
-    return next(
-        (share for row, share in zip(rows, shares, strict=True) if row.commitment_id == commitment_id), 0
-    )
+def positions(session: Session, offering_id: int) -> dict[int, Position]:
+    """Return the position of every commitment that was ever paid, by its id, in the order of their ordinals."""
+    last = last_rows(offering_id)
+    rows = session.execute(sa.select(last).order_by(last.c.ordinal)).all()
+    return {row.commitment_id: _position(row) for row in rows}

@@ -22,4 +22,6 @@ def issue_from_statement(session: Session, *, token_class_id: int, journal_id: i
     ).where(statement.c.journal_id == journal_id, statement.c.tokens_issued > 0)
     columns = ["token_class_id", "party_id", "commitment_id", "kind", "quantity", "journal_id", "acquired_at",
                "occurred_at"]
-    return session.execute(sa.insert(RegisterEntry.__table__).from_select(columns, rows)).rowcount
+    return session.execute(
+        sa.insert(RegisterEntry.__table__).from_select(columns, rows), execution_options={"preserve_rowcount": True}
+    ).rowcount
