@@ -25,7 +25,8 @@ from app.ledger import service as ledger
 from app.offerings.models import Issuer, Offering, TokenClass
 from app.outbox import service as outbox
 from app.payments import service as payments
-from app.progress.models import Release, Submission
+from app.progress import rules
+from app.progress.models import Attestation, Evidence, Release, Submission
 from app.register import service as register
 
 
@@ -36,16 +37,31 @@ def gate(session: Session, offering: Offering, milestone: Milestone, published: 
     """
     if offering.releases_stopped:
         return offering.releases_stopped
-    if milestone.ordinal:
-        submission = session.execute(
-            sa.select(Submission)
-            .where(Submission.milestone_id == milestone.id, Submission.verdict == "met")
-            .order_by(Submission.number.desc())
-            .limit(1)
-        ).scalar_one_or_none()
-        if submission is None or submission.contract_hash != published.content_hash:
-            return "the attestations do not match the published terms"
+    if milestone.ordinal and not _is_bound(session, milestone, published):
+        return "the attestations do not match the published terms and the files; an operator has to look"
     return None
+
+
+def _is_bound(session: Session, milestone: Milestone, published: Published) -> bool:
+    """Whether the verdict stands on these terms and exactly these files, hashed again now (MIL-6)."""
+    submission = session.execute(
+        sa.select(Submission)
+        .where(Submission.milestone_id == milestone.id, Submission.verdict == "met")
+        .order_by(Submission.number.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+    if submission is None or submission.contract_hash != published.content_hash:
+        return False
+    files = session.execute(
+        sa.select(Evidence.kind, Evidence.filename, Evidence.sha256, Evidence.size_bytes)
+        .where(Evidence.submission_id == submission.id)
+        .order_by(Evidence.ordinal)
+    ).all()
+    hashed = rules.manifest_hash(published.content_hash, milestone.key, submission.number, files)
+    signed = session.execute(
+        sa.select(Attestation.manifest_hash).where(Attestation.submission_id == submission.id)
+    ).scalars()
+    return hashed == submission.manifest_hash and all(each == hashed for each in signed)
 
 
 def fee_minor(amount_minor: int, fee_bp: int) -> int:
