@@ -11,6 +11,8 @@ from app.db import Base, BigIntPK
 
 #: Statuses in which a commitment holds a place under the maximum.
 HOLDS_PLACE = ("awaiting_payment", "clearing", "payment_failed", "held")
+#: Those in which its money is not there yet.
+UNPAID = ("awaiting_payment", "clearing", "payment_failed")
 
 
 class Commitment(Base):

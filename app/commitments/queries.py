@@ -1,7 +1,7 @@
-"""Read commitments: what was raised, an investor's positions and totals, and what a failure would cost them.
+"""Read commitments: what was raised, and an investor's positions and totals.
 
-Nothing here writes. The lines of a statement are ``statements``'; what is held of tokens is
-``register``'s, what the rail does is ``payments``'.
+Nothing here writes. Before committing, ``prospects``; the lines of a statement, ``statements``. What is
+held of tokens is ``register``'s, what the rail does is ``payments``'.
 """
 
 from __future__ import annotations
@@ -16,22 +16,15 @@ from sqlalchemy.orm import Session
 from app import calendars
 from app.accounts.actor import Actor
 from app.commitments import rules
-from app.commitments.models import HOLDS_PLACE, Commitment, EscrowStatement, Refund
+from app.commitments.models import HOLDS_PLACE, UNPAID, Commitment, EscrowStatement, Refund
 from app.commitments.rules import Position
+from app.contracts import queries as contract_queries
 from app.contracts.models import Milestone
+from app.contracts.queries import Published
 from app.errors import NotFound
-from app.ledger import chart
-from app.ledger import queries as ledger
 from app.offerings import rules as offering_rules
 from app.offerings.models import Issuer, Offering, TokenClass
-from milestones import money, simulate, states
-from milestones.terms import Terms
-
-#: Before these an offering is nobody's to commit to.
-HIDDEN = ("draft", "in_review", "approved")
-UNPAID = ("awaiting_payment", "clearing", "payment_failed")
-SHARE_UNIT = 1_000_000
-
+from milestones import money, states
 
 # -- what was raised --------------------------------------------------------------------------------
 
@@ -69,105 +62,6 @@ def raised(session: Session, offerings: Sequence[Offering]) -> dict[int, Raised]
         cleared, committed = int(row.cleared), int(row.committed)
         found[row.offering_id] = Raised(cleared, committed - cleared, committed, row.investors)
     return found
-
-
-# -- an offering to commit to -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Investable:
-    """An offering as the pages of committing need it."""
-
-    offering: Offering
-    issuer: Issuer
-    token_class: TokenClass
-
-    @property
-    def asset(self) -> money.Asset:
-        return money.Asset.parse(self.offering.currency)
-
-    @property
-    def room_minor(self) -> int:
-        return self.offering.maximum_minor - self.offering.committed_minor
-
-    def is_open(self, now: dt.datetime) -> bool:
-        return self.offering.state == "live" and now < self.offering.deadline_at
-
-
-def investable(session: Session, slug: str) -> Investable:
-    """Return the offering at this address; raises ``NotFound`` before it is launched."""
-    row = session.execute(
-        sa.select(Offering, Issuer, TokenClass)
-        .join(Issuer, Issuer.id == Offering.issuer_id)
-        .join(TokenClass, TokenClass.id == Offering.token_class_id)
-        .where(Offering.slug == slug)
-    ).one_or_none()
-    if row is None or row[0].state in HIDDEN:
-        raise NotFound("There is no such offering.", code="offering_not_found")
-    return Investable(*row)
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """A part of the company, in millionths rounded down, if the offering ends at its minimum or maximum."""
-
-    at_minimum: int
-    at_maximum: int
-
-
-def share_of_company(session: Session, target: Investable, tokens: int) -> Share:
-    """Return which part of everything ``tokens`` would be, fully diluted (OFF-3).
-
-    Everything is the equity outside the class, what is issued of it, and what this offering would issue.
-    """
-    account = chart.outstanding(target.token_class.public_id, target.token_class.asset)
-    before = target.token_class.existing_tokens + ledger.balance(session, account)
-
-    def part(raised_minor: int) -> int:
-        total = before + max(tokens, money.tokens_for(raised_minor, target.offering.price_micro, target.asset))
-        return tokens * SHARE_UNIT // total if total else 0
-
-    return Share(part(target.offering.minimum_minor), part(target.offering.maximum_minor))
-
-
-@dataclass(frozen=True, slots=True)
-class IfFailed:
-    """Where an amount would end if one milestone failed and all others were met. Minor units."""
-
-    ordinal: int
-    title: str
-    released_minor: int
-    tokens: int
-    back_minor: int
-
-
-def if_milestone_failed(target: Investable, terms: Terms, amount_minor: int) -> list[IfFailed]:
-    """Play the contract once for each milestone that could fail, at the target raise (MIL-5)."""
-    proceeds = max(target.offering.target_minor, amount_minor)
-    holders = [amount_minor, proceeds - amount_minor] if proceeds > amount_minor else [amount_minor]
-    found = []
-    for ordinal, milestone in enumerate(terms.milestones, start=1):
-        played = simulate.simulate(
-            terms, proceeds_minor=proceeds, holders=holders, price_micro=target.offering.price_micro,
-            asset=target.asset, fee_bp=target.offering.fee_bp,
-            scenario={ordinal: simulate.Outcome(simulate.FAILED)},
-        )
-        mine = played.totals.per_holder[0]
-        found.append(IfFailed(ordinal, milestone.title, mine.released_minor, mine.tokens, mine.returned_minor))
-    return found
-
-
-def unpaid_commitment(session: Session, offering_id: int, party_ids: Sequence[int]) -> Commitment | None:
-    """Return the commitment that these parties have not finished paying (COM-13), None when there is none."""
-    return session.scalars(
-        sa.select(Commitment)
-        .where(
-            Commitment.offering_id == offering_id, Commitment.party_id.in_(list(party_ids)),
-            Commitment.status.in_(UNPAID),
-        )
-        .order_by(Commitment.id)
-        .limit(1)
-    ).one_or_none()
 
 
 # -- positions --------------------------------------------------------------------------------------
@@ -268,6 +162,11 @@ def needing_payment(session: Session, party_ids: Sequence[int] | frozenset[int])
         Commitment.party_id.in_(list(party_ids)), Commitment.status.in_(["awaiting_payment", "payment_failed"])
     )
     return sorted(_positions(session, where, 50), key=lambda view: view.commitment.pay_by)
+
+
+def terms_of(session: Session, view: PositionView) -> Published:
+    """Return the terms that a commitment was made under."""
+    return contract_queries.published_terms(session, view.commitment.terms_version_id)
 
 
 def _positions(session: Session, where: sa.ColumnElement[bool], limit: int) -> list[PositionView]:

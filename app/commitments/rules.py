@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from dataclasses import dataclass
 
 PAY_WITHIN_HOURS = 24
 RETRY_FAILED_DAYS = 7
 
-#: The wording an investor confirms; its hash is stored with the commitment.
-RISK_WORDING = (
-    "I could lose all of this money. I may not be able to sell these tokens when I want to. My share may be "
-    "diluted by later offerings. Money leaves escrow as independent auditors attest milestones, and what is "
-    "unreleased goes back to me if the plan fails."
+#: What an investor confirms, one statement each.
+RISK_STATEMENTS = (
+    "I could lose all of this money.",
+    "I may not be able to sell these tokens when I want to.",
+    "My share may be diluted by later offerings.",
+    "Money leaves escrow as independent auditors attest milestones, and what is unreleased goes back to me if the "
+    "plan fails.",
 )
+RISK_WORDING = " ".join(RISK_STATEMENTS)
+#: The hash of the wording is stored with the commitment.
+WORDING_HASH = hashlib.sha256(RISK_WORDING.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

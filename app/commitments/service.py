@@ -17,7 +17,7 @@ from app.accounts import service as accounts
 from app.accounts.actor import SYSTEM, Actor
 from app.audit import service as audit
 from app.commitments import escrow, rules
-from app.commitments.models import HOLDS_PLACE, Commitment, Refund
+from app.commitments.models import HOLDS_PLACE, UNPAID, Commitment, Refund
 from app.contracts import queries as contract_queries
 from app.db import public_id
 from app.errors import Conflict, Forbidden, NotFound, Refused
@@ -156,7 +156,7 @@ def _demand_none_unpaid(session: Session, offering: Offering, party_id: int) -> 
         sa.select(Commitment.public_id)
         .where(
             Commitment.offering_id == offering.id, Commitment.party_id == party_id,
-            Commitment.status.in_(["awaiting_payment", "clearing", "payment_failed"]),
+            Commitment.status.in_(UNPAID),
         )
         .limit(1)
     ).one_or_none()

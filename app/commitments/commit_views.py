@@ -1,0 +1,251 @@
+"""The four steps of committing: risk, amount, understanding, check. Then the confirmation.
+
+Every figure is the service's; nothing is stored before the order is given (COM-1).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from app import clock, security
+from app.accounts import queries as accounts
+from app.accounts.actor import Actor
+from app.commitments import prospects, queries, rules, service
+from app.commitments.forms import AmountForm, Answers, CommitForm, UnderstoodForm, read_answers
+from app.commitments.models import Commitment
+from app.commitments.prospects import Investable
+from app.contracts import queries as contracts
+from app.contracts.queries import Published
+from app.db import get_db
+from app.errors import Conflict, MilestakeError, Refused
+from app.security import requires
+from milestones import lint, money
+
+blueprint = Blueprint("commit", __name__)
+
+Answer = str | tuple[str, int] | Response
+
+
+class _Place:
+    """What every step reads first: the offering, its published terms, who asks, and when."""
+
+    def __init__(self, session: Session, slug: str) -> None:
+        self.actor = security.current_actor()
+        self.now = clock.business_now(session)
+        self.target: Investable = prospects.investable(session, slug)
+        self.published: Published = contracts.published_terms(session, self.target.offering.terms_version_id or 0)
+        parties = self.actor.parties("investor")
+        self.parties = accounts.party_names(session, parties)
+        self.unpaid = prospects.unpaid_commitment(session, self.target.offering.id, sorted(parties))
+        for party_id in parties:
+            service.demand_no_interest(session, self.target.offering, party_id)
+
+    @property
+    def slug(self) -> str:
+        return self.target.offering.slug
+
+    def barred(self) -> str | None:
+        """Return the page that says why nobody can commit here now, None when one can."""
+        if not self.target.is_open(self.now):
+            return render_template("commitments/closed.html", place=self)
+        if self.unpaid is not None:
+            return render_template("commitments/unpaid.html", place=self, commitment=self.unpaid)
+        if service.is_full(self.target.offering):
+            return render_template("commitments/full.html", place=self)
+        return None
+
+
+def _place(slug: str) -> _Place:
+    with get_db().read() as session:
+        return _Place(session, slug)
+
+
+# -- step 1: risk -----------------------------------------------------------------------------------
+
+
+@blueprint.get("/offerings/<slug>/commit")
+@requires("investor")
+def risk(slug: str) -> Answer:
+    place = _place(slug)
+    return place.barred() or render_template(
+        "commitments/risk.html", place=place, relaxed=lint.risk_line(place.published.terms)
+    )
+
+
+# -- step 2: amount ---------------------------------------------------------------------------------
+
+
+@blueprint.route("/offerings/<slug>/commit/amount", methods=["GET", "POST"])
+@requires("investor")
+def amount(slug: str) -> Answer:
+    place = _place(slug)
+    barred = place.barred()
+    if barred:
+        return barred
+    form = AmountForm(asset=place.target.asset, parties=place.parties)
+    earlier = read_answers(request.args.get("answers"), place.actor, place.target.offering.public_id)
+    if earlier is not None and not form.is_submitted():
+        form.amount.data = earlier.amount_minor
+    if form.validate_on_submit():
+        try:
+            service.quote(place.target.offering, form.amount.data)
+            answers = Answers(
+                place.actor.user_id or 0, place.target.offering.public_id, form.party_id, form.amount.data,
+                place.published.content_hash,
+            )
+            return redirect(url_for(".understand", slug=slug, answers=answers.sign()))
+        except MilestakeError as error:
+            form.show_error(error)
+    return _amount_page(place, form)
+
+
+def _amount_page(place: _Place, form: AmountForm) -> Answer:
+    asked = form.amount.data or place.target.offering.minimum_ticket_minor
+    return render_template("commitments/amount.html", place=place, form=form, **_bought(place, asked)), form.status
+
+
+@blueprint.get("/offerings/<slug>/commit/quote")
+@requires("investor")
+def quote(slug: str) -> Answer:
+    """Answer with what an amount would buy, as a part of the amount page."""
+    place = _place(slug)
+    form = AmountForm(request.args, asset=place.target.asset, parties=place.parties, meta={"csrf": False})
+    if not form.amount.validate(form):
+        return render_template("commitments/_quote.html", place=place, trouble=form.amount.errors[0])
+    return render_template("commitments/_quote.html", place=place, **_bought(place, form.amount.data))
+
+
+def _bought(place: _Place, amount_minor: int) -> dict[str, object]:
+    """Return what a template needs to say what an amount buys, or why it cannot."""
+    try:
+        quoted = service.quote(place.target.offering, amount_minor)
+    except Refused as error:
+        return {"trouble": error.message}
+    with get_db().read() as session:
+        share = prospects.share_of_company(session, place.target, quoted.tokens)
+    fee_minor = quoted.charge_minor * place.target.offering.fee_bp // 10_000
+    return {"quote": quoted, "share": share, "fee_minor": fee_minor}
+
+
+# -- step 3: understanding --------------------------------------------------------------------------
+
+
+@blueprint.route("/offerings/<slug>/commit/understand", methods=["GET", "POST"])
+@requires("investor")
+def understand(slug: str) -> Answer:
+    place = _place(slug)
+    answers = read_answers(request.args.get("answers"), place.actor, place.target.offering.public_id)
+    barred = place.barred()
+    if barred or answers is None:
+        return barred or _start_again(slug)
+    form = UnderstoodForm()
+    if form.validate_on_submit():
+        confirmed = Answers(
+            answers.user_id, answers.offering, answers.party_id, answers.amount_minor, answers.terms_hash,
+            rules.WORDING_HASH,
+        )
+        return redirect(url_for(".check", slug=slug, answers=confirmed.sign()))
+    page = render_template("commitments/understand.html", place=place, form=form, answers=request.args["answers"])
+    return page, form.status
+
+
+def _start_again(slug: str) -> Response:
+    flash(_("Your answers are no longer at hand. Nothing was charged; start again with the amount."), "warning")
+    return redirect(url_for(".amount", slug=slug))
+
+
+# -- step 4: check ----------------------------------------------------------------------------------
+
+
+@blueprint.route("/offerings/<slug>/commit/check", methods=["GET", "POST"])
+@requires("investor")
+def check(slug: str) -> Answer:
+    actor = security.current_actor()
+    form = CommitForm(actor=actor)
+    token = form.answers.data if form.is_submitted() else request.args.get("answers")
+    with get_db().read() as session:
+        target = prospects.investable(session, slug)
+    answers = read_answers(token, actor, target.offering.public_id)
+    if answers is None or answers.wording_hash != rules.WORDING_HASH:
+        return _start_again(slug)
+    if form.validate_on_submit():
+        try:
+            security.limit_commits(actor)
+            commitment = get_db().unit_of_work(_order(actor, answers, form.key))
+            return redirect(url_for(".confirmed", commitment_id=commitment.public_id))
+        except (Refused, Conflict) as error:
+            return _refused(_place(slug), form, answers, error)
+        except MilestakeError as error:
+            form.show_error(error)
+    return _check_page(_place(slug), form, answers)
+
+
+def _order(actor: Actor, answers: Answers, key: str) -> Callable[[Session], Commitment]:
+    return lambda session: service.accept_commitment(
+        session, actor=actor, offering_id=answers.offering, party_id=answers.party_id,
+        amount_minor=answers.amount_minor, terms_hash=answers.terms_hash, wording_hash=answers.wording_hash,
+        key=key, now=clock.business_now(session),
+    )
+
+
+def _check_page(place: _Place, form: CommitForm, answers: Answers) -> Answer:
+    offering = place.target.offering
+    barred = place.barred() if not form.is_submitted() else None
+    if barred:
+        return barred
+    if answers.terms_hash != place.published.content_hash:
+        return _changed_page(place, answers)
+    form.answers.data = answers.sign()
+    bought = _bought(place, answers.amount_minor)
+    if "trouble" in bought:
+        return redirect(url_for(".amount", slug=offering.slug, answers=answers.sign()))
+    page = render_template(
+        "commitments/check.html", place=place, form=form, answers=answers, token=form.answers.data,
+        party=place.parties[answers.party_id],
+        failures=prospects.if_milestone_failed(place.target, place.published.terms, bought["quote"].charge_minor),
+        **bought,
+    )
+    return page, form.status
+
+
+def _refused(place: _Place, form: CommitForm, answers: Answers, error: MilestakeError) -> Answer:
+    """Show what a refused order means: a page of its own where the offering changed under the investor."""
+    if error.code == "terms_changed":
+        return _changed_page(place, answers)
+    if error.code in ("offering_full", "not_open", "unpaid_commitment"):
+        pages = {"offering_full": "full", "not_open": "closed", "unpaid_commitment": "unpaid"}
+        page = render_template(f"commitments/{pages[error.code]}.html", place=place, commitment=place.unpaid)
+        return page, Conflict.status
+    if error.field == "amount":
+        again = AmountForm(asset=place.target.asset, parties=place.parties)
+        again.amount.typed = money.format_amount(answers.amount_minor, place.target.asset)
+        again.amount.errors = []
+        again.show_error(error)
+        return _amount_page(place, again)
+    form.show_error(error)
+    return _check_page(place, form, answers)
+
+
+def _changed_page(place: _Place, answers: Answers) -> Answer:
+    with get_db().read() as session:
+        changes = prospects.what_changed(session, place.target.offering, answers.terms_hash)
+    page = render_template("commitments/changed.html", place=place, changes=changes, token=answers.sign())
+    return page, Conflict.status
+
+
+# -- afterwards -------------------------------------------------------------------------------------
+
+
+@blueprint.get("/commitments/<commitment_id>/confirmed")
+@requires("investor")
+def confirmed(commitment_id: str) -> Answer:
+    with get_db().read() as session:
+        view = queries.find_position(session, security.current_actor(), commitment_id)
+        now: dt.datetime = clock.business_now(session)
+    return render_template("commitments/confirmed.html", view=view, now=now)

@@ -1,0 +1,101 @@
+"""The forms of committing and cancelling, and the signed answers that lead from one step to the next.
+
+The answers travel in the address, so that two tabs never mix and nothing is stored before the order is
+given. Every figure in them is computed again by the service.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from flask import current_app
+from flask_babel import lazy_gettext as _l
+from itsdangerous import BadData, URLSafeTimedSerializer
+from wtforms import HiddenField, RadioField, SelectMultipleField, ValidationError
+from wtforms.validators import InputRequired
+
+from app.accounts.actor import Actor
+from app.commitments import rules
+from app.forms import AmountField, KeyedForm, PlainForm
+from app.idempotency import FORM_KEY_SECONDS
+from milestones.money import Asset
+
+_SALT = "milestake.commit-answers"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answers:
+    """What an investor has answered so far. ``wording_hash`` is empty until the risks are confirmed."""
+
+    user_id: int
+    offering: str
+    party_id: int
+    amount_minor: int
+    terms_hash: str
+    wording_hash: str = ""
+
+    def sign(self) -> str:
+        """Return the answers for an address or a hidden field."""
+        return _serializer().dumps(dataclasses.astuple(self))
+
+
+def read_answers(token: str | None, actor: Actor, offering: str) -> Answers | None:
+    """Return signed answers; None when they are old, altered, or another person's or offering's."""
+    try:
+        found = Answers(*_serializer().loads(token or "", max_age=FORM_KEY_SECONDS))
+    except (BadData, TypeError):
+        return None
+    is_mine = found.user_id == actor.user_id and actor.acts_for(found.party_id, "investor")
+    return found if is_mine and found.offering == offering else None
+
+
+def _serializer() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(current_app.config["SECRET_KEY"], salt=_SALT)
+
+
+class AmountForm(PlainForm):
+    """How much, and for whom when there is a choice."""
+
+    party = RadioField(_l("Who invests?"), coerce=int, validators=[InputRequired(_l("Choose who invests."))])
+    amount = AmountField(_l("Amount"))
+
+    def __init__(self, *args: Any, asset: Asset, parties: dict[int, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.amount.asset = asset
+        if len(parties) == 1:
+            self.only_party = next(iter(parties))
+            del self.party
+        else:
+            self.only_party = None
+            self.party.choices = sorted(parties.items(), key=lambda item: item[1])
+
+    @property
+    def party_id(self) -> int:
+        return self.party.data if self.only_party is None else self.only_party
+
+
+class UnderstoodForm(PlainForm):
+    """Every statement of ``rules.RISK_STATEMENTS`` ticked."""
+
+    understood = SelectMultipleField(
+        _l("Confirm that you understand"), coerce=int, choices=list(enumerate(rules.RISK_STATEMENTS))
+    )
+
+    def validate_understood(self, field: SelectMultipleField) -> None:
+        if set(field.data or ()) != set(range(len(rules.RISK_STATEMENTS))):
+            raise ValidationError(_l("Tick every statement to go on. If one is not true for you, leave."))
+
+
+class CommitForm(KeyedForm):
+    """The binding order: what was answered, and one key for one order."""
+
+    operation = "commit"
+
+    answers = HiddenField()
+
+
+class CancelForm(KeyedForm):
+    """The wish to cancel one's commitment."""
+
+    operation = "cancel_commitment"
