@@ -65,7 +65,7 @@ PAYOUT_ASK_AGAIN_AFTER = dt.timedelta(hours=1)
 PAYEE_UNCHANGED_FOR = dt.timedelta(days=7)
 #: Business time between two polls of a rail, and the events read again each time: ids of two events
 #: written at the same moment may become visible in the other order.
-POLL_EVERY = dt.timedelta(seconds=1)
+POLL_EVERY = dt.timedelta(seconds=5)
 POLL_OVERLAP = 50
 
 

@@ -16,8 +16,8 @@ from app.commitments.models import Commitment, Refund
 from app.db import Database
 from app.ledger import queries as ledger
 from app.offerings.models import Offering
-from app.payments import queries, service, tasks
-from app.payments.models import Operation, OperationEffect, Payout, Receipt
+from app.payments import intents, ports, queries, service, tasks
+from app.payments.models import Operation, OperationEffect, Payout, RailCursor, Receipt
 from app.payments.sandbox import Fault, SandboxRail
 from tests.factories import life as factories
 
@@ -87,8 +87,7 @@ class Till:
 
     def pass_time(self, **step: int) -> int:
         """Let time pass, then the payments' jobs (and no others) do what is due."""
-        seconds = int(dt.timedelta(**step).total_seconds())
-        self.db.unit_of_work(lambda session: clock.advance(session, seconds=seconds, allowed=True))
+        self.skip(**step)
         return self.work()
 
     def work(self, *names: str) -> int:
@@ -97,7 +96,6 @@ class Till:
         for _pass in range(MAX_PASSES):
             did = sum(self._run(job) for job in tasks.JOBS if not names or job.name in names)
             done += did
-            # Polling alone is due again with every second of business time.
             if not did:
                 return done
         raise AssertionError("the jobs of payments do not come to rest")
@@ -112,6 +110,54 @@ class Till:
             else:
                 self.db.unit_of_work(lambda session, object_id=object_id: job.act(session, object_id, now))
         return len(due)
+
+    # -- faults -------------------------------------------------------------------------------------
+
+    def skip(self, **step: int) -> None:
+        """Let business time pass while no worker runs."""
+        seconds = int(dt.timedelta(**step).total_seconds())
+        self.db.unit_of_work(lambda session: clock.advance(session, seconds=seconds, allowed=True))
+
+    def claim(self, operation_id: int) -> ports.FrozenRequest:
+        """Claim an operation as a worker does that then dies or dawdles."""
+        request = self.act(lambda session, now: service.claim_for_sending(session, operation_id, now=now))
+        assert request is not None
+        return request
+
+    def lease_runs_out(self) -> None:
+        past = clock.system_now() - dt.timedelta(seconds=1)
+        self.db.unit_of_work(lambda session: session.execute(sa.update(Operation).values(lease_until=past)))
+
+    def pauses_pass(self) -> None:
+        """Let the pauses between attempts pass, which run on the system clock."""
+        past = clock.system_now() - dt.timedelta(seconds=1)
+
+        def pass_them(session: Session) -> None:
+            session.execute(sa.update(Operation).values(next_at=past))
+            session.execute(sa.update(RailCursor).values(retry_at=None))
+
+        self.db.unit_of_work(pass_them)
+
+    def tell(self, operation_id: int, outcome: ports.Outcome) -> None:
+        """Apply an answer as if the rail had just reported and been asked."""
+
+        def tell(session: Session, now: dt.datetime) -> None:
+            operation = intents.lock(session, operation_id)
+            operation.events_heard += 1
+            session.flush()
+            service.apply_event(session, operation_id, operation.events_heard, outcome, now=now)
+
+        self.act(tell)
+
+    def tell_returned(self, commitment_id: str) -> None:
+        """Tell that a bank took a payment back, at any time we like."""
+        operation = self.payment(commitment_id)
+        _effect, amount_minor, fee_minor = self.effects(operation)[0]
+        effects = (
+            ports.Effect(ports.CLEARED, amount_minor, operation.created_at, fee_minor),
+            ports.Effect(ports.RETURNED, amount_minor, self.life.stage.now),
+        )
+        self.tell(operation.id, ports.Done(operation.provider_ref or "", effects))
 
     # -- what came of it ----------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from collections.abc import Callable
 
@@ -129,7 +130,7 @@ def test_com_8_eight_tabs_at_once_make_one_charge(till: Till) -> None:
         try:
             pay(tab)
         except Conflict as error:
-            assert error.code == "already_paid"  # noqa: PT017 - threads have no pytest.raises of their own
+            assert error.code == "already_paid"
 
     tabs = [threading.Thread(target=try_to_pay, args=(tab,)) for tab in range(8)]
     for tab in tabs:
@@ -167,8 +168,6 @@ def test_com_4_a_payment_at_the_instant_the_place_is_lost_is_too_late(till: Till
     pay_by = till.commitment(commitment_id).pay_by
 
     def start_at(seconds: int, key: str) -> Operation:
-        import datetime as dt
-
         return till.db.unit_of_work(
             lambda session: service.start_collection(
                 session, actor=till.life.investors[0], commitment_public_id=commitment_id, method="instant", key=key,

@@ -63,9 +63,9 @@ def test_com_4_money_that_arrives_after_the_place_is_free_goes_back_by_itself(ti
 def test_com_4_a_late_payment_with_a_fee_goes_back_whole_once_the_float_covers_it(till: Till) -> None:
     commitment_id = till.commit()
     operation = till.start(commitment_id, "fee_card")
-    till.life.stage.rails["sandbox"].collect(_request_of(till, operation.id))
+    till.rail.collect(till.claim(operation.id))
     till.cancel(commitment_id)
-    till.pass_time(seconds=2)
+    till.pass_time(seconds=10)
     assert till.journals("payment_unapplied") == [
         {"cash:sandbox:O": 485_470, "expense:sandbox:O": FEE, "unapplied:sandbox:O": -500_000}
     ]
@@ -74,15 +74,6 @@ def test_com_4_a_late_payment_with_a_fee_goes_back_whole_once_the_float_covers_i
     till.work()
     assert till.journals("refund_done") == [{"refunds:O": 500_000, "cash:sandbox:O": -500_000}]
     assert till.balances() == {"expense:sandbox:O": FEE}
-
-
-def _request_of(till: Till, operation_id: int):  # type: ignore[no-untyped-def]
-    """Claim an operation as a worker does that then dies."""
-    from app.payments import service
-
-    request = till.act(lambda session, now: service.claim_for_sending(session, operation_id, now=now))
-    assert request is not None
-    return request
 
 
 def test_refund_done_of_a_cancelled_commitment(till: Till) -> None:

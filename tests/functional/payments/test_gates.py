@@ -1,0 +1,118 @@
+"""What a payout waits for, and that the jobs of payments rest while nothing can be done (MIL-12, TIM-2)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+import pytest
+import sqlalchemy as sa
+
+from app.commitments.models import Refund
+from app.offerings.models import Issuer, Offering
+from app.payments import queries, service
+from app.payments.models import Payout
+from app.payments.rails import build_rails
+from tests.functional.payments.conftest import Till
+
+
+def _released(till: Till, **issuer: object) -> Payout:
+    """Close with 5,000.00, so that the closing tranche is released, while the issuer is as given."""
+    till.invest()
+    _change(till, Issuer, **issuer)
+    till.life.stage.close(till.life.offering_id)
+    [payout] = till.payouts()
+    return payout
+
+
+def _change(till: Till, table: type, **values: object) -> None:
+    if values:
+        till.db.unit_of_work(lambda session: session.execute(sa.update(table).values(**values)))
+
+
+def test_mil_12_a_payout_waits_until_the_payee_was_unchanged_for_7_days(till: Till) -> None:
+    deadline = till.offering().deadline_at
+    payout = _released(till, payee_changed_at=deadline - dt.timedelta(days=5))
+    assert (payout.status, payout.next_at) == ("waiting", deadline + dt.timedelta(days=2))
+    assert "unchanged for 7 days" in (payout.waits_for or "")
+    assert till.journals("payout_reserved") == []
+    till.pass_time(days=1, hours=23)
+    assert till.operations("payout") == []
+    till.pass_time(hours=2)
+    [payout] = till.payouts()
+    assert (payout.status, payout.waits_for) == ("paid", None)
+
+
+def test_mil_12_a_payout_waits_for_a_payee(till: Till) -> None:
+    payout = _released(till, payee_ref="")
+    assert "the founder, who must name the account" in (payout.waits_for or "")
+    _change(till, Issuer, payee_ref="sbx_acct_ok")
+    till.pass_time(hours=1)
+    assert [each.status for each in till.payouts()] == ["paid"]
+
+
+def test_a_payout_waits_while_releases_are_stopped(till: Till) -> None:
+    payout = _released(till, payee_changed_at=till.offering().deadline_at)
+    _change(till, Offering, releases_stopped="A bank took a payment back.")
+    till.pass_time(days=8)
+    [waiting] = till.payouts()
+    assert (waiting.id, waiting.status) == (payout.id, "waiting")
+    assert waiting.waits_for == "an operator: A bank took a payment back."
+    _change(till, Offering, releases_stopped=None)
+    till.pass_time(hours=2)
+    assert [each.status for each in till.payouts()] == ["paid"]
+
+
+def test_a_payout_of_nothing_is_not_made(till: Till) -> None:
+    class Release:
+        id, amount_minor, fee_minor = 1, 100, 100
+
+    offering = till.offering()
+    made = till.act(lambda session, now: service.create_payout(session, release=Release(), offering=offering, now=now))
+    assert made is None
+    assert till.payouts() == []
+
+
+@pytest.mark.parametrize("amounts", [(500_000, 300_000), (100_001, 133_333)])
+def test_refunds_wait_for_the_float_and_take_what_the_cash_covers(till: Till, amounts: tuple[int, int]) -> None:
+    for number, amount in enumerate(amounts):
+        commitment_id = till.invest("fee_card", amount, investor=number)
+        till.cancel(commitment_id, investor=number)
+    till.work()
+    # The first fits into the cash of both, the second lacks what the provider kept.
+    assert [each.status for each in till.refunds()] == ["done", "open"]
+    assert till.read(lambda session: queries.refunds_to_send(session, now=till.life.stage.now, limit=9)) == []
+    [uncovered] = till.read(queries.uncovered_fees)
+    till.fund(uncovered.amount_minor)
+    till.work()
+    assert [each.status for each in till.refunds()] == ["done", "done"]
+    assert set(till.balances()) == {"expense:sandbox:O"}
+    assert till.rail_agrees()
+
+
+def test_off_9_overdue_refunds_are_counted(till: Till) -> None:
+    till.cancel(till.invest("fee_card"))
+    till.work()
+    due_at = till.refunds()[0].due_at
+    for seconds, overdue in ((-1, 0), (1, 1)):
+        now = due_at + dt.timedelta(seconds=seconds)
+        assert till.read(lambda session, now=now: queries.health(session, now=now)).overdue_refunds == overdue
+
+
+def test_a_refund_without_a_payment_to_give_back_becomes_unclaimed(make_till: Callable[..., Till]) -> None:
+    till = make_till()
+    commitment_id = till.invest()
+    till.cancel(commitment_id)
+    [refund] = till.refunds()
+    _change(till, Refund, amount_minor=refund.amount_minor)
+    till.tell_returned(commitment_id)
+    assert [each.status for each in till.refunds()] == ["done"]
+    assert till.work("start_refunds") == 0
+
+
+def test_the_sandbox_exists_only_where_money_is_pretend(till: Till) -> None:
+    import dataclasses
+
+    real = dataclasses.replace(till.life.stage.settings, sandbox=False)
+    assert build_rails(real, till.db) == {}
+    assert list(build_rails(till.life.stage.settings, till.db)) == ["sandbox"]
