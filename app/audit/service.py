@@ -46,8 +46,8 @@ def record(
         actor_user_id=actor.user_id,
         action=action,
         object_id=object_id,
-        before=_canonical(before),
-        after=_canonical(after),
+        before=canonical(before),
+        after=canonical(after),
         reason=reason[:MAX_REASON_CHARACTERS] if reason else None,
         row_count=count,
     )
@@ -72,7 +72,8 @@ def content_hash(entry: LogEntry) -> str:
     return hashlib.sha256(rfc8785.dumps(row)).hexdigest()
 
 
-def _canonical(values: Mapping[str, object] | None) -> str | None:
+def canonical(values: Mapping[str, object] | None) -> str | None:
+    """Return ``before`` or ``after`` as the log keeps it: RFC 8785 text."""
     return None if values is None else rfc8785.dumps(_portable(values)).decode()
 
 

@@ -54,23 +54,10 @@ def settle(session: Session, offering: Offering, *, now: dt.datetime) -> None:
 
     Payments still under way count as failed; if they arrive later they go back by themselves.
     """
-    lapsed = session.execute(
-        sa.update(Commitment)
-        .where(
-            Commitment.offering_id == offering.id,
-            Commitment.status.in_(["awaiting_payment", "clearing", "payment_failed"]),
-        )
-        .values(status="lapsed", status_since=now)
-        .execution_options(synchronize_session=False)
-    ).rowcount
+    _lapse(session, offering, now=now, reason="payment not cleared at the close")
     cleared = ledger_queries.balance(session, chart.escrow(offering.public_id, offering.currency))
     offering.committed_minor = cleared
     offering.closed_at = now
-    if lapsed:
-        audit.record(
-            session, actor=SYSTEM, action="commitments.lapsed", object_id=offering.public_id, now=now,
-            reason="payment not cleared at the close", count=lapsed,
-        )
     if cleared >= offering.minimum_minor:
         _succeed(session, offering, cleared, now=now)
     else:
@@ -149,7 +136,12 @@ def give_everything_back(session: Session, offering: Offering, *, now: dt.dateti
 
 def lapse_unpaid(session: Session, offering: Offering, *, now: dt.datetime) -> int:
     """End the unpaid commitments of an offering that is giving everything back; return how many."""
-    return session.execute(
+    return _lapse(session, offering, now=now, reason="the offering ended")
+
+
+def _lapse(session: Session, offering: Offering, *, now: dt.datetime, reason: str) -> int:
+    """Let every commitment that is not paid lapse and log how many there were (PPL-5)."""
+    lapsed = session.execute(
         sa.update(Commitment)
         .where(
             Commitment.offering_id == offering.id,
@@ -158,6 +150,12 @@ def lapse_unpaid(session: Session, offering: Offering, *, now: dt.datetime) -> i
         .values(status="lapsed", status_since=now)
         .execution_options(synchronize_session=False)
     ).rowcount
+    if lapsed:
+        audit.record(
+            session, actor=SYSTEM, action="commitments.lapsed", object_id=offering.public_id, now=now, reason=reason,
+            count=lapsed,
+        )
+    return lapsed
 
 
 def may_finish(session: Session, offering: Offering) -> bool:

@@ -40,7 +40,9 @@ def create_issuer(
     )
     session.add(issuer)
     session.flush()
-    audit.record(session, actor=actor, action="issuer.created", object_id=issuer.public_id, now=now)
+    audit.record(
+        session, actor=actor, action="issuer.created", object_id=issuer.public_id, now=now, after={"payee": payee_ref}
+    )
     return issuer
 
 
@@ -105,7 +107,7 @@ def create_token_class(
     )
     audit.record(
         session, actor=actor, action="token_class.created", object_id=token_class.public_id, now=now,
-        after={"code": code, "authorised": authorised_tokens},
+        after={"issuer": issuer.public_id, "code": code, "authorised": authorised_tokens, "existing": existing_tokens},
     )
     return token_class
 

@@ -237,11 +237,31 @@ def launch(session: Session, *, actor: Actor, offering_id: str, now: dt.datetime
         raise Refused(
             f"The class has fewer than the {tokens:,} unissued tokens that the maximum needs.", code="tokens_short"
         ) from error
+    audit.record(
+        session, actor=actor, action="offering.published", object_id=offering.public_id, now=now,
+        after=published_figures(session, offering),
+    )
     outbox.enqueue(
         session, "notice", {"kind": "offering_live", "offering_id": offering.id}, now=now,
         key=f"notice:offering_live:{offering.public_id}",
     )
     return offering
+
+
+def published_figures(session: Session, offering: Offering) -> dict[str, object]:
+    """Return what froze at publication (OFF-2), as the log keeps it; the self-check compares the row with it."""
+    published = contract_queries.published_terms(session, offering.terms_version_id or 0)
+    fields = (
+        "rail", "currency", "price_micro", "minimum_minor", "target_minor", "maximum_minor", "minimum_ticket_minor",
+        "fee_bp", "zone", "calendar", "deadline_at", "cancel_until", "long_stop_at",
+    )
+    return {
+        "issuer": session.get_one(Issuer, offering.issuer_id).public_id,
+        "token_class": session.get_one(TokenClass, offering.token_class_id).public_id,
+        "terms": published.public_id,
+        "contract_hash": published.content_hash,
+        **{name: getattr(offering, name) for name in fields},
+    }
 
 
 def withdraw(session: Session, *, actor: Actor, offering_id: str, reason: str, now: dt.datetime) -> Offering:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.accounts.actor import SYSTEM
+from app.audit import service as audit
 from app.contracts import queries as contract_queries
 from app.contracts.models import Milestone
 from app.jobs import Job
@@ -153,6 +154,7 @@ def _late(session: Session, milestone_id: int, now: dt.datetime) -> None:
     if milestone.is_late or milestone.target_at is None or milestone.target_at > now:
         return
     milestone.is_late = True
+    audit.record(session, actor=SYSTEM, action="milestone.late", object_id=milestone.public_id, now=now)
     outbox.enqueue(
         session, "notice",
         {"kind": "milestone_late", "offering_id": milestone.offering_id, "milestone_id": milestone.id}, now=now,
