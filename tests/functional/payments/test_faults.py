@@ -191,11 +191,9 @@ def test_fault_3_the_same_key_with_another_body_calls_an_operator_and_touches_no
     commitment_id = till.commit()
     operation = till.start(commitment_id)
     request = till.claim(operation.id)
-    till.rail.collect(request)
-    altered = json.dumps({**request.fields, "amount_minor": 600_000}, sort_keys=True)
-    till.db.unit_of_work(
-        lambda session: session.execute(sa.update(Operation).values(request=altered, lease_until=None))
-    )
+    altered = json.dumps({**request.fields, "note": "somebody else's"}, sort_keys=True)
+    till.rail.collect(dataclasses.replace(request, body=altered))
+    till.lease_runs_out()
     till.work("send_operations")
     assert till.operation(operation.id).state == "needs_operator"
     assert till.balances() == {}

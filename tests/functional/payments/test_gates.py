@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
-from collections.abc import Callable
 
 import pytest
 import sqlalchemy as sa
 
-from app.commitments.models import Refund
 from app.offerings.models import Issuer, Offering
 from app.payments import queries, service
 from app.payments.models import Payout
 from app.payments.rails import build_rails
+from app.progress import interventions as progress
 from tests.functional.payments.conftest import Till
 
 
@@ -99,20 +99,23 @@ def test_off_9_overdue_refunds_are_counted(till: Till) -> None:
         assert till.read(lambda session, now=now: queries.health(session, now=now)).overdue_refunds == overdue
 
 
-def test_a_refund_without_a_payment_to_give_back_becomes_unclaimed(make_till: Callable[..., Till]) -> None:
-    till = make_till()
+def test_a_refund_whose_payment_the_bank_took_back_becomes_unclaimed(till: Till) -> None:
     commitment_id = till.invest()
-    till.cancel(commitment_id)
-    [refund] = till.refunds()
-    _change(till, Refund, amount_minor=refund.amount_minor)
+    till.life.stage.close(till.life.offering_id)
     till.tell_returned(commitment_id)
-    assert [each.status for each in till.refunds()] == ["done"]
-    assert till.work("start_refunds") == 0
+    till.act(
+        lambda session, now: progress.wind_down(
+            session, actor=till.life.operator, offering_id=till.life.offering_id, trigger="operator_order",
+            reason="The company gave up.", now=now,
+        )
+    )
+    till.work()
+    assert [(each.status, each.amount_minor) for each in till.refunds()] == [("unclaimed", 425_000)]
+    assert till.operations("refund") == []
+    assert till.journals("refund_unclaimed") == [{"refunds:O": 425_000, "unclaimed:O": -425_000}]
 
 
 def test_the_sandbox_exists_only_where_money_is_pretend(till: Till) -> None:
-    import dataclasses
-
     real = dataclasses.replace(till.life.stage.settings, sandbox=False)
     assert build_rails(real, till.db) == {}
     assert list(build_rails(till.life.stage.settings, till.db)) == ["sandbox"]
