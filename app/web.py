@@ -15,6 +15,11 @@ from app.config import Settings
 VIEWS = (
     "app.accounts.views",
     "app.accounts.people_views",
+    "app.commitments.commit_views",
+    "app.commitments.views",
+    "app.payments.views",
+    "app.offerings.views",
+    "app.contracts.views",
 )
 
 #: Pages for those who build Milestake; never in production.

@@ -24,8 +24,9 @@ MAX_DEPTH = 12
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,18})")
-_FRACTION = re.compile(r"[-+]?([0-9][0-9_]*\.[0-9_]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+|[-+]?\.(inf|nan)",
-                       re.IGNORECASE)
+_FRACTION = re.compile(
+    r"[-+]?([0-9][0-9_]*\.[0-9_]*|\.[0-9]+)(e[-+]?[0-9]+)?|[-+]?[0-9]+e[-+]?[0-9]+|[-+]?\.(inf|nan)", re.IGNORECASE
+)
 _TEXT_TAG = "tag:yaml.org,2002:str"
 
 
@@ -164,7 +165,7 @@ def _fraction(line: int | None, path: str, text: str) -> FileProblem:
     )
 
 
-class _Stop(Exception):  # noqa: N818 - ends the reading, is no error
+class _Stop(Exception):
     """Reading on makes no sense."""
 
 
@@ -239,9 +240,8 @@ class _Tree:
         if event.style or event.tag is not None:
             return text
         if text in ("", "~", "null", "Null", "NULL"):
-            self.problems.append(
-                FileProblem(line, self._here(), "value_missing", "Here a value is missing. Fill it in or remove the line.")
-            )
+            words = "Here a value is missing. Fill it in or remove the line."
+            self.problems.append(FileProblem(line, self._here(), "value_missing", words))
             return text
         if text in ("true", "false"):
             return text == "true"

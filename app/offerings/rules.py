@@ -108,3 +108,8 @@ def slug_from(name: str) -> str:
     """Return the address part for a name: lower-case ASCII letters, digits and hyphens."""
     slug = re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-")
     return slug[:60].strip("-") or "offering"
+
+
+def percent_text(bp: int) -> str:
+    """Return basis points for a person: ``12.5 %``."""
+    return linting.percent(bp)

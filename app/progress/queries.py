@@ -195,4 +195,4 @@ def signed_counts(session: Session, submissions: Sequence[Submission]) -> dict[i
         .where(Attestation.submission_id.in_([submission.id for submission in submissions]))
         .group_by(Attestation.submission_id)
     )
-    return {submission_id: count for submission_id, count in rows}
+    return dict(rows.tuples().all())

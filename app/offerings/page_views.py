@@ -1,0 +1,133 @@
+"""Gather everything that one offering's page shows, in a constant number of queries.
+
+How it looks is the templates'; the figures come from the ledger, the contract and the engine.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from app.accounts.actor import Actor
+from app.commitments import queries as commitment_queries
+from app.contracts import queries as contract_queries
+from app.contracts.models import Milestone
+from app.contracts.queries import Panellist
+from app.db import Session
+from app.ledger import queries as ledger
+from app.offerings import queries, shapes_views
+from app.offerings.models import Offering
+from app.offerings.queries import Agreed, Found
+from app.offerings.shapes_views import Part
+from app.progress import queries as progress
+from app.progress.queries import IfStopped, MilestoneView, ReleaseView, Signed
+from app.register import queries as register
+from app.register.queries import CapRow
+from milestones import lint, money
+from milestones.terms import MilestoneTerms
+
+
+@dataclass(frozen=True, slots=True)
+class MilestonePage:
+    """One tranche on the offering's page. ``terms`` and ``view`` are None where there is nothing of the kind."""
+
+    part: Part
+    terms: MilestoneTerms | None
+    row: Milestone | None
+    view: MilestoneView | None
+    panel: tuple[Panellist, ...]
+    signed: Mapping[int, Sequence[Signed]]
+    signed_counts: Mapping[int, int]
+    next: dict[str, object] | None
+    release: ReleaseView | None
+
+
+def offering_context(session: Session, found: Found, actor: Actor | None, *, now: dt.datetime) -> dict[str, object]:
+    """Return the context of ``offerings/show.html``."""
+    offering, asset = found.offering, shapes_views.asset_of(found.offering)
+    agreed = queries.agreed_terms(session, offering)
+    views = progress.milestones_of(session, offering)
+    rows = [view.row for view in views]
+    raised = commitment_queries.raised(session, [offering])[offering.id]
+    releases = progress.releases_of(session, offering.id)
+    parts = shapes_views.parts_of(offering, rows, agreed.terms)
+    own = queries.is_own(found, actor)
+    escrow = shapes_views.escrow_of(ledger.moves_by_kind(session, "escrow", [offering.id])[offering.id], rows)
+    planned = [(part.ordinal, part.amount_minor) for part in _at_maximum(offering, parts)]
+    cap_rows = register.cap_table(session, offering, found.token_class, planned)
+    return {
+        "offering": offering, "issuer": found.issuer, "token_class": found.token_class, "asset": asset, "now": now,
+        "agreed": agreed, "own": own, "raised": raised, "escrow": escrow, "releases": releases, "parts": parts,
+        "tag": shapes_views.tag_of(offering, raised), "bar": shapes_views.raise_bar(offering, raised),
+        "days_left": shapes_views.days_left(offering, now),
+        "segments": shapes_views.segments(offering, parts),
+        "escrow_segments": shapes_views.escrow_segments(escrow, asset),
+        "next": shapes_views.offering_next(offering, rows, is_own=own),
+        "milestones": _milestones(session, offering, agreed, views, parts, releases),
+        "cap_rows": cap_rows, "valuation": _valuation(found, cap_rows),
+        "risk_extra": " ".join(lint.risk_line(agreed.terms)),
+        "stopped": _stopped(session, offering, raised.cleared_minor),
+        "titles": {part.ordinal: part.title for part in parts},
+        "may_invest": actor is None or actor.has_role("investor"),
+    }
+
+
+def _milestones(
+    session: Session, offering: Offering, agreed: Agreed, views: Sequence[MilestoneView], parts: Sequence[Part],
+    releases: Sequence[ReleaseView],
+) -> list[MilestonePage]:
+    panels = contract_queries.panels(session, offering.contract_id)
+    submissions = [submission for view in views for submission in view.submissions]
+    signed = progress.signed_findings(session, submissions)
+    counted = progress.signed_counts(session, submissions)
+    by_ordinal = {view.row.ordinal: view for view in views}
+    by_milestone = {each.record.milestone_id: each for each in releases}
+    pages = []
+    for part in parts:
+        view = by_ordinal.get(part.ordinal)
+        terms = agreed.terms.milestone(part.ordinal) if part.ordinal else None
+        pages.append(
+            MilestonePage(
+                part=part, terms=terms, row=view.row if view else None, view=view,
+                panel=tuple(panels.get(terms.key, ())) if terms else (), signed=signed, signed_counts=counted,
+                next=shapes_views.next_of(view.next, offering.zone) if view else None,
+                release=by_milestone.get(view.row.id) if view else None,
+            )
+        )
+    return pages
+
+
+def _at_maximum(offering: Offering, parts: Sequence[Part]) -> list[Part]:
+    """Return the tranches as the maximum would make them, until the close has made them real."""
+    if offering.proceeds_minor is not None:
+        return [part for part in parts if part.state not in ("failed", "lapsed")]
+    amounts = money_at(offering.maximum_minor, parts)
+    return [
+        Part(part.ordinal, part.title, part.bp, part.state, amount)
+        for part, amount in zip(parts, amounts, strict=True)
+    ]
+
+
+def money_at(proceeds_minor: int, parts: Sequence[Part]) -> tuple[int, ...]:
+    """Return the tranches in money when this much is raised (MIL-1)."""
+    return shapes_views.tranche_amounts(proceeds_minor, [part.bp for part in parts])
+
+
+def _valuation(found: Found, cap_rows: Sequence[CapRow]) -> dict[str, object]:
+    """Return what the price says about the whole company, and the share that the whole offering sells."""
+    offering, asset = found.offering, shapes_views.asset_of(found.offering)
+    before = cap_rows[0].existing
+    return {
+        "before": shapes_views.short_money(money.cost_minor(before, offering.price_micro, asset), asset)
+        if before else None,
+        "equity_bp": max(row.share_bp for row in cap_rows),
+    }
+
+
+def _stopped(session: Session, offering: Offering, cleared_minor: int) -> IfStopped | None:
+    """Return what stopping now would mean for all investors together; before the close everything goes back."""
+    if offering.state in ("live", "clearing"):
+        return IfStopped(cleared_minor, 0, 0, 0)
+    return progress.if_stopped(session, offering)
+
