@@ -155,17 +155,14 @@ def _record(
     fee: int, tokens: int, posted: ledger.Posted, now: dt.datetime,
 ) -> Release:
     outside_id = public_id("rel")
-    content = {
-        "release": outside_id, "kind": kind, "offering": offering.public_id,
-        "milestone": milestone.public_id if milestone else "rest", "currency": offering.currency,
-        "amount_minor": str(amount), "fee_minor": str(fee), "tokens": str(tokens), "journal": posted.public_id,
-        "contract_hash": published.content_hash, "at": now.isoformat(),
-    }
     record = Release(
         public_id=outside_id, key=f"{kind}:{milestone.public_id if milestone else offering.public_id}", kind=kind,
         offering_id=offering.id, milestone_id=milestone.id if milestone else None, amount_minor=amount, fee_minor=fee,
-        tokens=tokens, journal_id=posted.journal_id, content_hash=hashlib.sha256(rfc8785.dumps(content)).hexdigest(),
-        occurred_at=now,
+        tokens=tokens, journal_id=posted.journal_id, content_hash="", occurred_at=now,
+    )
+    record.content_hash = release_hash(
+        record, offering=offering, milestone=milestone.public_id if milestone else None, journal=posted.public_id,
+        contract_hash=published.content_hash,
     )
     session.add(record)
     session.flush()
@@ -178,3 +175,16 @@ def _record(
         key=f"notice:money_{kind}:{outside_id}",
     )
     return record
+
+
+def release_hash(
+    release: Release, *, offering: Offering, milestone: str | None, journal: str, contract_hash: str
+) -> str:
+    """Return the SHA-256 over RFC 8785 of a release; ``milestone`` and ``journal`` are public ids."""
+    content = {
+        "release": release.public_id, "kind": release.kind, "offering": offering.public_id,
+        "milestone": milestone or "rest", "currency": offering.currency, "amount_minor": str(release.amount_minor),
+        "fee_minor": str(release.fee_minor), "tokens": str(release.tokens), "journal": journal,
+        "contract_hash": contract_hash, "at": release.occurred_at.isoformat(),
+    }
+    return hashlib.sha256(rfc8785.dumps(content)).hexdigest()
