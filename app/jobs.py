@@ -1,72 +1,26 @@
-"""The table of jobs: what the worker looks for, in the order in which it does it.
-
-A job is a question ("which objects are due at this business time?") and an act on one of them. The
-act runs in one unit of work, locks its object and asks again, so that two workers, a repeat or a late
-run do nothing the second time (TIM-2). Features declare theirs in ``tasks.py``; this module only
-lists them. A job that talks to the outside (``outside=True``) opens its own units of work around the
-call, because no network call may happen inside one.
-"""
+"""The table of jobs and of outbox handlers: what the worker looks for, in the order in which it does it."""
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
 
-from sqlalchemy.orm import Session
+from app.closing import tasks as closing
+from app.commitments import tasks as commitments
+from app.notices import tasks as notices
+from app.offerings import tasks as offerings
+from app.payments import tasks as payments
+from app.progress import tasks as progress
+from app.work import Handler, Job
 
-if TYPE_CHECKING:
-    from app.config import Settings
-    from app.db import Database
+#: Money first settles, then deadlines pass, then what follows from both.
+JOBS: tuple[Job, ...] = (
+    *payments.JOBS,
+    *commitments.JOBS,
+    *offerings.JOBS,
+    *closing.JOBS,
+    *progress.JOBS,
+    *notices.JOBS,
+)
 
-BATCH = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What a job that talks to the outside may use."""
-
-    db: Database
-    settings: Settings
-    rails: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """``due(session, now, limit)`` gives ids; ``act(session, id, now)`` or, outside, ``act(context, id, now)``."""
-
-    name: str
-    due: Callable[[Session, dt.datetime, int], Sequence[int]]
-    act: Callable[..., None]
-    outside: bool = False
-
-
-#: A handler of outbox messages: ``(session, payload, now)``; re-reads state and may be called twice.
-Handler = Callable[[Session, Mapping[str, Any], dt.datetime], None]
-
-
-def all_jobs() -> tuple[Job, ...]:
-    """Return every job, in order: money first settles, then deadlines pass, then what follows from both."""
-    from app.closing import tasks as closing
-    from app.commitments import tasks as commitments
-    from app.notices import tasks as notices
-    from app.offerings import tasks as offerings
-    from app.payments import tasks as payments
-    from app.progress import tasks as progress
-
-    return (
-        *payments.JOBS,
-        *commitments.JOBS,
-        *offerings.JOBS,
-        *closing.JOBS,
-        *progress.JOBS,
-        *notices.JOBS,
-    )
-
-
-def all_handlers() -> Mapping[str, Handler]:
-    """Return the handler of every outbox topic."""
-    from app.notices import tasks as notices
-
-    return {**notices.HANDLERS}
+#: topic → handler of its outbox messages
+HANDLERS: Mapping[str, Handler] = {**notices.HANDLERS}

@@ -19,7 +19,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.blocking import BlockingScheduler
 from sqlalchemy.orm import Session
 
-from app import clock, jobs
+from app import clock, jobs, work
 from app.db import insert_for
 from app.outbox import service as outbox
 from app.outbox.models import JobFailure, OutboxMessage
@@ -30,29 +30,29 @@ log = structlog.get_logger("worker")
 MAX_PASSES = 10_000
 
 
-def run_due(context: jobs.Context) -> int:
+def run_due(context: work.Context) -> int:
     """Do everything that is due now and return how many things were done.
 
     Repeats until a pass finds nothing, because one job's effect may make the next one due.
     """
     done = 0
-    handlers = jobs.all_handlers()
+    handlers = jobs.HANDLERS
     for _pass in range(MAX_PASSES):
-        progress = sum(_run_job(context, job) for job in jobs.all_jobs()) + _run_outbox(context, handlers)
+        progress = sum(_run_job(context, job) for job in jobs.JOBS) + _run_outbox(context, handlers)
         if not progress:
             return done
         done += progress
     raise RuntimeError("the jobs do not come to rest")
 
 
-def _run_job(context: jobs.Context, job: jobs.Job) -> int:
+def _run_job(context: work.Context, job: work.Job) -> int:
     with context.db.read() as session:
         now = clock.business_now(session)
-        due = [each for each in job.due(session, now, jobs.BATCH) if not _is_held_back(session, job.name, each)]
+        due = [each for each in job.due(session, now, work.BATCH) if not _is_held_back(session, job.name, each)]
     return sum(_run_one(context, job, object_id, now) for object_id in due)
 
 
-def _run_one(context: jobs.Context, job: jobs.Job, object_id: int, now: dt.datetime) -> int:
+def _run_one(context: work.Context, job: work.Job, object_id: int, now: dt.datetime) -> int:
     try:
         if job.outside:
             job.act(context, object_id, now)
@@ -100,12 +100,12 @@ def _forget_failure(session: Session, job: str, object_id: int) -> None:
     session.execute(sa.delete(JobFailure).where(JobFailure.job == job, JobFailure.object_id == object_id))
 
 
-def _run_outbox(context: jobs.Context, handlers: Mapping[str, jobs.Handler]) -> int:
+def _run_outbox(context: work.Context, handlers: Mapping[str, work.Handler]) -> int:
     claimed = context.db.unit_of_work(lambda session: outbox.claim(session, now=clock.system_now()))
     return sum(_handle(context, handlers, message) for message in claimed)
 
 
-def _handle(context: jobs.Context, handlers: Mapping[str, jobs.Handler], message: OutboxMessage) -> int:
+def _handle(context: work.Context, handlers: Mapping[str, work.Handler], message: OutboxMessage) -> int:
     def handle(session: Session) -> None:
         handlers[message.topic](session, json.loads(message.payload), clock.business_now(session))
         outbox.finish(session, message.id, now=clock.system_now())
@@ -122,7 +122,7 @@ def _handle(context: jobs.Context, handlers: Mapping[str, jobs.Handler], message
     return 1
 
 
-def serve(context: jobs.Context) -> None:
+def serve(context: work.Context) -> None:
     """Tick until told to stop (SIGTERM, SIGINT); a tick that runs is finished first."""
     scheduler = BlockingScheduler(executors={"default": ThreadPoolExecutor(1)}, timezone=dt.UTC)
     scheduler.add_job(

@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 from app.closing import service
 from app.commitments.models import Commitment
 from app.contracts.models import Milestone
-from app.jobs import Job
 from app.ledger import chart
 from app.ledger import queries as ledger_queries
 from app.offerings.models import Offering
+from app.work import Job
 from milestones import states
 
 

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from app.commitments import service
 from app.commitments.models import Commitment
-from app.jobs import Job
+from app.offerings.models import Offering
+from app.work import Job
 
 UNPAID = ("awaiting_payment", "payment_failed")
 
@@ -29,7 +30,9 @@ def _due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
 
 
 def _expire(session: Session, commitment_id: int, now: dt.datetime) -> None:
-    commitment = session.get_one(Commitment, commitment_id, with_for_update=True)
+    offering_id = session.get_one(Commitment, commitment_id).offering_id
+    session.get_one(Offering, offering_id, with_for_update=True)
+    commitment = session.get_one(Commitment, commitment_id, with_for_update=True, populate_existing=True)
     if commitment.status in UNPAID and commitment.pay_by <= now:
         service.expire(session, commitment, now=now)
 

@@ -15,7 +15,7 @@ from io import BytesIO
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app import clock, jobs, worker
+from app import clock, work, worker
 from app.accounts import passwords
 from app.accounts import service as accounts
 from app.accounts.actor import Actor
@@ -50,7 +50,7 @@ class Stage:
         self.db, self.settings = db, settings
         self.rails = build_rails(settings, db)
         self.blobs = DirectoryBlobs(settings.data_dir)
-        self.context = jobs.Context(db, settings, self.rails)
+        self.context = work.Context(db, settings, self.rails)
         self._keys = itertools.count(1)
         self._run = hashlib.sha256(str(clock.system_now()).encode()).hexdigest()[:10]
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.jobs import Job
 from app.offerings import rules, service
 from app.offerings.models import Offering
+from app.work import Job
 
 
 def _due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:

@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app import clock
-from app.jobs import Context, Job
 from app.payments import gateway, payouts, queries, refunds, rules, service, treasury
 from app.payments.models import Operation, Payout, RailCursor, Receipt
+from app.work import Context, Job
 
 
 def _ids(session: Session, query: sa.Select[tuple[int]], limit: int) -> Sequence[int]:

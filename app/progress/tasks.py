@@ -12,11 +12,11 @@ from app.accounts.actor import SYSTEM
 from app.audit import service as audit
 from app.contracts import queries as contract_queries
 from app.contracts.models import Milestone
-from app.jobs import Job
 from app.offerings.models import Offering
 from app.outbox import service as outbox
 from app.progress import interventions, releases, service, steps
 from app.progress.models import Submission
+from app.work import Job
 from milestones import plan as engine
 
 RUNNING = ("active", "winding_down")

@@ -16,7 +16,7 @@ FEATURES = (
 )
 
 #: Packages that play people or replay records: entry points like views, after every feature.
-PROGRAMS = {"demo", "replay", "cli"}
+PROGRAMS = {"demo", "replay", "cli", "selfcheck"}
 
 #: Modules of app/ that every feature may use; they know no feature.
 FOUNDATION = (
@@ -24,7 +24,7 @@ FOUNDATION = (
 )
 
 #: Modules of app/ that views, forms and tasks may use beside them.
-ENTRY = ("security", "web", "forms", "formats", "shell", "jobs")
+ENTRY = ("security", "web", "forms", "formats", "shell", "work")
 
 RULES, MODELS, SERVICE, EDGE = 1, 2, 3, 4
 WORDS = {RULES: "rules", MODELS: "models", SERVICE: "service or queries", EDGE: "views, forms or tasks"}
@@ -79,7 +79,8 @@ def test_the_contract_engine_imports_only_the_standard_library_and_canonical_jso
 
 def test_every_package_of_app_is_a_known_feature() -> None:
     packages = {m.name.split(".")[1] for m in modules("app") if m.path.count("/") > 1} - {"migrations"}
-    refuse([f"app/{name} has no place in the order of features" for name in sorted(packages - set(FEATURES) - PROGRAMS)])
+    unknown = packages - set(FEATURES) - PROGRAMS
+    refuse([f"app/{name} has no place in the order of features" for name in sorted(unknown)])
 
 
 def outside(found: Import) -> str | None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from app import jobs, worker
+from app import work, worker
 from app.config import Settings
 from app.db import Database
 from app.payments.rails import build_rails
@@ -36,7 +36,7 @@ def work_once(url: str, settings: Settings, *, die_after_writes: int | None = No
     db = Database(url, durable=False)
     if die_after_writes is not None:
         _die_after(db, die_after_writes)
-    worker.run_due(jobs.Context(db, settings, build_rails(settings, db)))
+    worker.run_due(work.Context(db, settings, build_rails(settings, db)))
 
 
 def _die_after(db: Database, writes: int) -> None:

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app import clock, jobs
+from app import clock, work
 from app.commitments.models import Commitment, Refund
 from app.db import Database
 from app.ledger import queries as ledger
@@ -45,7 +45,7 @@ class Till:
         """Put a rail with scripted faults in the place of the plain one."""
         rail = SandboxRail(self.db, now=lambda: self.life.stage.now, script=script)
         self.life.stage.rails = {"sandbox": rail}
-        self.life.stage.context = jobs.Context(self.db, self.life.stage.settings, self.life.stage.rails)
+        self.life.stage.context = work.Context(self.db, self.life.stage.settings, self.life.stage.rails)
         return rail
 
     # -- acts ---------------------------------------------------------------------------------------
@@ -100,10 +100,10 @@ class Till:
                 return done
         raise AssertionError("the jobs of payments do not come to rest")
 
-    def _run(self, job: jobs.Job) -> int:
+    def _run(self, job: work.Job) -> int:
         with self.db.read() as session:
             now = clock.business_now(session)
-            due = list(job.due(session, now, jobs.BATCH))
+            due = list(job.due(session, now, work.BATCH))
         for object_id in due:
             if job.outside:
                 job.act(self.life.stage.context, object_id, now)
