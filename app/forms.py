@@ -16,7 +16,7 @@ from flask_wtf import FlaskForm
 from wtforms import Field, Form, HiddenField, StringField, ValidationError
 from wtforms.widgets import DateInput, TextInput
 
-from app import idempotency
+from app import idempotency, security
 from app.accounts.actor import Actor
 from app.errors import Conflict, Forbidden, InvariantBroken, MilestakeError, NotFound, SecondFactorNeeded
 from milestones.money import Asset, MoneyError, format_amount, format_price, parse_amount, parse_price
@@ -80,6 +80,38 @@ class KeyedForm(PlainForm):
         except Conflict as error:
             field.data = idempotency.new_form_key(self.actor, self.operation)
             raise ValidationError(error.message) from None
+
+
+class ActForm(KeyedForm):
+    """A binding act that needs a second factor (PPL-1).
+
+    The code is asked for beside the act when none is fresh, so that nothing typed is lost on the way. Views
+    call :meth:`prove` first and act as the actor that it returns.
+    """
+
+    code = StringField(_l("Code from your authenticator app"))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        who = security.signed_in()
+        if self.needs_code and (who is None or not who.has_second_factor):
+            raise SecondFactorNeeded(_("Set up a second factor first: this act needs a code."))
+
+    @property
+    def needs_code(self) -> bool:
+        """Whether no second factor was given within the last 15 minutes."""
+        return not self.actor.second_factor
+
+    @property
+    def demo_code(self) -> str | None:
+        """What a demo account may type here; None for real accounts."""
+        return security.demo_code() if self.needs_code else None
+
+    def prove(self) -> Actor:
+        """Take the typed code where one is needed and return who acts; raises ``Refused`` at ``code``."""
+        if self.needs_code:
+            self.actor = security.accept_code(self.code.data or "")
+        return self.actor
 
 
 class LineField(StringField):

@@ -20,12 +20,13 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response as BaseResponse
 
 from app import clock, ratelimit
+from app.accounts import credentials
 from app.accounts import queries as accounts
 from app.accounts.actor import Actor
 from app.accounts.queries import SignIn
 from app.config import Settings
 from app.db import get_db
-from app.errors import Forbidden, SecondFactorNeeded
+from app.errors import Forbidden, Refused, SecondFactorNeeded
 from app.logging import get_logger
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -163,6 +164,38 @@ def has_fresh_second_factor() -> bool:
     if not isinstance(given, int):
         return False
     return 0 <= int(clock.system_now().timestamp()) - given < SECOND_FACTOR_SECONDS
+
+
+def accept_code(code: str) -> Actor:
+    """Take a code that was typed beside an act and return the actor with a fresh second factor (PPL-1).
+
+    Raises ``Refused`` at the field ``code``; counts as an attempt. Never call it inside a unit of work.
+    """
+    who = signed_in()
+    if who is None:
+        raise Forbidden(_("Sign in first."), code="sign_in_needed")
+    if not code.strip():
+        raise Refused(_("Enter the code that your authenticator app shows."), code="code_empty", field="code")
+    count_attempt("second_factor", str(who.user_id))
+
+    def verify(db_session: accounts.Session) -> None:
+        credentials.verify_second_factor(db_session, user_id=who.user_id, code=code, now=clock.system_now())
+        ratelimit.forget(db_session, bucket="second_factor", subject=str(who.user_id))
+
+    get_db().unit_of_work(verify)
+    mark_second_factor()
+    return current_actor()
+
+
+def demo_code() -> str | None:
+    """Return the code that the signed-in demo account may type now, None for everybody else."""
+    who = signed_in()
+    if who is None or not who.demo:
+        return None
+    is_sandbox = current_app.extensions["milestake_settings"].sandbox
+    with get_db().read() as db_session:
+        user = accounts.user_by_id(db_session, who.user_id)
+        return credentials.sandbox_code(user, sandbox=is_sandbox, now=clock.system_now())
 
 
 def second_factor_url(next_path: str) -> str:

@@ -14,19 +14,20 @@ from flask_babel import lazy_gettext as _l
 from app import clock, formats, security
 from app.accounts.queries import SignIn
 from app.db import get_db
+from app.next_step import NextStep
 
 #: (roles that see it, or None for everybody; words; endpoint)
 NAVIGATION = (
     (None, _l("Offerings"), "offerings.index"),
     (("investor",), _l("Portfolio"), "commitments.portfolio"),
     (("founder",), _l("My company"), "offerings.founder"),
-    (("auditor",), _l("Reviews"), "progress.queue"),
-    (("operator",), _l("Console"), "operations.console"),
+    (("auditor",), _l("Reviews"), "auditor.queue"),
+    (("operator",), _l("Console"), "console.index"),
     (("operator",), _l("People"), "people.index"),
-    (("supervisor",), _l("Records"), "operations.records"),
+    (("supervisor",), _l("Records"), "records.index"),
 )
 
-FOOTER = ((_l("Verify a record"), "progress.verify"),)
+FOOTER = ((_l("Verify a record"), "verify.index"),)
 
 
 def furnish(app: Flask) -> None:
@@ -90,12 +91,28 @@ def _demo_clock(offset: int) -> dict[str, str | None] | None:
     if not is_sandbox():
         return None
     now = clock.system_now() + dt.timedelta(seconds=offset)
-    endpoint = "operations.demo_clock"
+    endpoint = "demo_clock.show"
     return {
         "text": formats.instant_text(now),
         "iso": formats.instant_iso(now),
         "url": url_for(endpoint) if endpoint in current_app.view_functions else None,
     }
+
+
+def next_line(step: NextStep | None, zone: str = "UTC", *, yours: bool = False) -> dict[str, object] | None:
+    """Return what the macro ``next_line`` draws for a step of the table of states (TIM-5)."""
+    if step is None:
+        return None
+    owners = {
+        "founder": _("the founder"), "operator": _("an operator"), "worker": _("Milestake"),
+        "rails": _("the payment rails"), "auditors": _("the auditors"), "holders": _("investors"),
+        "auditor": _("the auditor"), "clock": _("the calendar"),
+    }
+    deadline = None
+    if step.deadline_at is not None:
+        deadline = {"text": formats.instant_text(step.deadline_at, zone), "iso": formats.instant_iso(step.deadline_at)}
+    owner = _("you") if yours else owners.get(step.owner, step.owner)
+    return {"owner": owner, "action": step.action, "deadline": deadline, "default": step.default, "yours": yours}
 
 
 def is_sandbox() -> bool:
