@@ -218,12 +218,14 @@ def cancel(session: Session, *, actor: Actor, commitment_id: str, now: dt.dateti
     Held money becomes a refund in the same transaction: D escrow / C refunds. A second call does
     nothing. Raises ``Refused`` ``too_late_to_cancel`` naming the last moment.
     """
-    commitment = locked(session, commitment_id)
-    if not actor.acts_for(commitment.party_id, "investor"):
+    found = by_public_id(session, commitment_id)
+    if not actor.acts_for(found.party_id, "investor"):
         raise NotFound("There is no such commitment.", code="commitment_not_found")
+    # The offering's lock comes first everywhere, so that a payment and a close never wait in a circle.
+    offering = session.get_one(Offering, found.offering_id, with_for_update=True, populate_existing=True)
+    commitment = locked(session, commitment_id)
     if commitment.status == "cancelled":
         return commitment
-    offering = session.get_one(Offering, commitment.offering_id, with_for_update=True, populate_existing=True)
     if commitment.status not in HOLDS_PLACE:
         raise Conflict(f"This commitment is {commitment.status} already.", code="not_cancellable")
     if offering.state != "live" or now >= offering.cancel_until:
@@ -345,15 +347,12 @@ def free_place(session: Session, commitment: Commitment) -> None:
     session.expire(session.get_one(Offering, commitment.offering_id))
 
 
-def locked(session: Session, commitment_id: str) -> Commitment:
-    """Return the commitment with its row locked; raises ``NotFound``."""
-    commitment = session.execute(
-        sa.select(Commitment).where(Commitment.public_id == commitment_id).with_for_update()
-        .execution_options(populate_existing=True)
-    ).scalar_one_or_none()
-    if commitment is None:
-        raise NotFound("There is no such commitment.", code="commitment_not_found")
-    return commitment
+def locked(session: Session, commitment_id: str) -> tuple[Offering, Commitment]:
+    """Return the offering and the commitment, locked in the one order: offering, then commitment; ``NotFound``."""
+    commitment = by_public_id(session, commitment_id)
+    offering = session.get_one(Offering, commitment.offering_id, with_for_update=True, populate_existing=True)
+    session.refresh(commitment, with_for_update=True)
+    return offering, commitment
 
 
 def by_public_id(session: Session, commitment_id: str) -> Commitment:

@@ -64,17 +64,21 @@ def refunded(session: Session, request: ports.FrozenRequest, now: dt.datetime) -
         return new(request, "failed", now, "source_unknown")
     if source.state != "cleared":
         return new(request, "failed", now, "source_returned" if source.state == "returned" else "source_unknown")
-    given_back = session.scalar(
-        sa.select(sa.func.coalesce(sa.func.sum(SandboxTransfer.amount_minor), 0)).where(
-            SandboxTransfer.source_ref == source.ref, SandboxTransfer.state == "done"
-        )
-    )
-    if int(given_back or 0) + request.fields["amount_minor"] > source.amount_minor:
+    if _given_back(session, source) + request.fields["amount_minor"] > source.amount_minor:
         return new(request, "failed", now, "over_refund")
     transfer = new(request, "done", now)
     method = rules.METHODS[source.method]
     transfer.due_at = now + method.refund_after if method.refund_after is not None else None
     return transfer
+
+
+def _given_back(session: Session, source: SandboxTransfer) -> int:
+    total = session.scalar(
+        sa.select(sa.func.coalesce(sa.func.sum(SandboxTransfer.amount_minor), 0)).where(
+            SandboxTransfer.source_ref == source.ref, SandboxTransfer.state == "done"
+        )
+    )
+    return int(total or 0)
 
 
 def paid_out(request: ports.FrozenRequest, now: dt.datetime) -> SandboxTransfer:
@@ -113,6 +117,11 @@ def fall_due(session: Session, transfer: SandboxTransfer) -> None:
         return
     then = rules.METHODS[transfer.method].then
     assert then is not None
+    if then == "returned" and _given_back(session, transfer):
+        # The payer has it back already, so their bank has nothing to object to.
+        transfer.due_at = None
+        session.flush()
+        return
     move(session, transfer, then, due_at, "debit_failed" if then == "failed" else None)
 
 

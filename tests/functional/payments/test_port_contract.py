@@ -189,6 +189,14 @@ def test_a_refund_of_nothing_or_of_a_returned_payment_is_refused(bench: Bench) -
     assert bench.rail.balances() == {ASSET: 0}
 
 
+def test_a_payment_given_back_is_not_returned_by_the_bank_as_well(bench: Bench) -> None:
+    source = _ref(bench.rail.collect(bench.request(method="returned_5d")))
+    bench.rail.refund(bench.request("refund", operation="opn_2", source_ref=source))
+    bench.later(days=6)
+    assert bench.events() == ["collect.cleared", "refund.done"]
+    assert bench.rail.balances() == {ASSET: 0}
+
+
 def test_a_refund_to_a_closed_account_comes_back_and_may_be_tried_again(bench: Bench) -> None:
     source = _ref(bench.rail.collect(bench.request(method="refund_fails")))
     again = [bench.request("refund", operation=f"opn_{n}", source_ref=source) for n in (2, 3)]
