@@ -712,6 +712,9 @@ def upgrade() -> None:
         sa.Column("occurred_at", UTCDateTime(), nullable=False),
         sa.Column("created_at", UTCDateTime(), nullable=False),
         sa.Column("mailed_at", UTCDateTime(), nullable=True),
+        sa.Column("mail_attempts", sa.BigInteger(), nullable=False),
+        sa.Column("mail_after", UTCDateTime(), nullable=True),
+        sa.Column("mail_error", sa.Text(), nullable=True),
         sa.Column("read_at", UTCDateTime(), nullable=True),
         sa.ForeignKeyConstraint(["user_id"], ["user_account.id"], name=op.f("fk_notice_user_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_notice")),
@@ -725,7 +728,22 @@ def upgrade() -> None:
         sqlite_where=sa.text("mailed_at IS NULL"),
         postgresql_where=sa.text("mailed_at IS NULL"),
     )
+    op.create_index(
+        "ix_notice_unread",
+        "notice",
+        ["user_id"],
+        unique=False,
+        sqlite_where=sa.text("read_at IS NULL"),
+        postgresql_where=sa.text("read_at IS NULL"),
+    )
     op.create_index("ix_notice_user_id_id", "notice", ["user_id", "id"], unique=False)
+    op.create_table(
+        "notice_preference",
+        sa.Column("user_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("optional_mails", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["user_id"], ["user_account.id"], name=op.f("fk_notice_preference_user_id")),
+        sa.PrimaryKeyConstraint("user_id", name=op.f("pk_notice_preference")),
+    )
     op.create_table(
         "recovery_code",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -1000,7 +1018,14 @@ def downgrade() -> None:
     op.drop_table("token_class")
     op.drop_table("submission")
     op.drop_table("recovery_code")
+    op.drop_table("notice_preference")
     op.drop_index("ix_notice_user_id_id", table_name="notice")
+    op.drop_index(
+        "ix_notice_unread",
+        table_name="notice",
+        sqlite_where=sa.text("read_at IS NULL"),
+        postgresql_where=sa.text("read_at IS NULL"),
+    )
     op.drop_index(
         "ix_notice_unmailed",
         table_name="notice",
