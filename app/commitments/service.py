@@ -222,8 +222,7 @@ def cancel(session: Session, *, actor: Actor, commitment_id: str, now: dt.dateti
     if not actor.acts_for(found.party_id, "investor"):
         raise NotFound("There is no such commitment.", code="commitment_not_found")
     # The offering's lock comes first everywhere, so that a payment and a close never wait in a circle.
-    offering = session.get_one(Offering, found.offering_id, with_for_update=True, populate_existing=True)
-    commitment = locked(session, commitment_id)
+    offering, commitment = locked(session, commitment_id)
     if commitment.status == "cancelled":
         return commitment
     if commitment.status not in HOLDS_PLACE:
