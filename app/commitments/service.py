@@ -347,7 +347,10 @@ def free_place(session: Session, commitment: Commitment) -> None:
 
 
 def locked(session: Session, commitment_id: str) -> tuple[Offering, Commitment]:
-    """Return the offering and the commitment, locked in the one order: offering, then commitment; ``NotFound``."""
+    """Return the offering and the commitment, locked in this order, as everywhere; raises ``NotFound``.
+
+    One order of locks: a payment and a close never wait for each other in a circle.
+    """
     commitment = by_public_id(session, commitment_id)
     offering = session.get_one(Offering, commitment.offering_id, with_for_update=True, populate_existing=True)
     session.refresh(commitment, with_for_update=True)

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from app.commitments import service
 from app.commitments.models import Commitment
-from app.offerings.models import Offering
 from app.work import Job
 
 UNPAID = ("awaiting_payment", "payment_failed")
@@ -30,9 +29,7 @@ def _due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
 
 
 def _expire(session: Session, commitment_id: int, now: dt.datetime) -> None:
-    offering_id = session.get_one(Commitment, commitment_id).offering_id
-    session.get_one(Offering, offering_id, with_for_update=True)
-    commitment = session.get_one(Commitment, commitment_id, with_for_update=True, populate_existing=True)
+    _offering, commitment = service.locked(session, session.get_one(Commitment, commitment_id).public_id)
     if commitment.status in UNPAID and commitment.pay_by <= now:
         service.expire(session, commitment, now=now)
 
