@@ -20,6 +20,11 @@ VIEWS = (
     "app.payments.views",
     "app.offerings.views",
     "app.contracts.views",
+    "app.offerings.founder_views",
+    "app.offerings.company_views",
+    "app.offerings.draft_views",
+    "app.offerings.editor_views",
+    "app.progress.resign_views",
 )
 
 #: Pages for those who build Milestake; never in production.

@@ -253,15 +253,15 @@ def totals_of(session: Session, party_ids: Sequence[int] | frozenset[int]) -> li
     }, EscrowStatement.party_id.in_(parties)))
     unpaid = dict(_by_currency(session, Commitment, {"unpaid": sa.func.sum(Commitment.amount_minor)},
                                Commitment.party_id.in_(parties), Commitment.status.in_(UNPAID)))
-    returning = dict(_by_currency(session, Refund, {"returning": sa.func.sum(Refund.amount_minor)},
+    under_way = dict(_by_currency(session, Refund, {"under_way": sa.func.sum(Refund.amount_minor)},
                                   Refund.party_id.in_(parties), Refund.status != "done"))
     found = []
-    for currency in sorted({*moved, *unpaid, *returning}):
-        row = {"escrow": 0, "released": 0, "refunded": 0, "unpaid": 0, "returning": 0}
-        row |= moved.get(currency, {}) | unpaid.get(currency, {}) | returning.get(currency, {})
+    for currency in sorted({*moved, *unpaid, *under_way}):
+        row = {"escrow": 0, "released": 0, "refunded": 0, "unpaid": 0, "under_way": 0}
+        row |= moved.get(currency, {}) | unpaid.get(currency, {}) | under_way.get(currency, {})
         committed = row["unpaid"] + row["escrow"] + row["released"] + row["refunded"]
         found.append(Totals(currency, committed, row["unpaid"], row["escrow"], row["released"], row["refunded"],
-                            row["returning"]))
+                            row["under_way"]))
     return found
 
 

@@ -106,13 +106,14 @@ def share_text(millionths: int) -> str:
     return f"{millionths // 10_000}.{millionths % 10_000:04d} %"
 
 
-def percent_of(bp: int) -> str:
-    """Return basis points as a percentage without needless zeros: ``5 %``, ``2.5 %``."""
-    text = f"{bp // 100}.{bp % 100:02d}".rstrip("0").rstrip(".")
-    return f"{text} %"
-
-
 def sign_of(asset: money.Asset) -> str | None:
     """Return the sign that stands before an amount of this currency, None where it has none."""
     text = money.display_amount(0, asset)
     return text[0] if not text[0].isdigit() else None
+
+
+def price_in(price_micro: int, asset: money.Asset | str) -> str:
+    """Return a price per token with its currency: ``$1.25``."""
+    asset = money.Asset.parse(asset) if isinstance(asset, str) else asset
+    number, sign = money.format_price(price_micro), sign_of(asset)
+    return f"{sign}{number}" if sign else f"{number} {asset.code}"

@@ -31,6 +31,10 @@ blueprint = Blueprint("commitments", __name__)
 Answer = str | tuple[str, int] | Response
 PAGE = 25
 
+blueprint.add_app_template_filter(shown.share_text, "share")
+blueprint.add_app_template_filter(shown.sign_of, "currency_sign")
+blueprint.add_app_template_filter(shown.price_in, "price_in")
+
 
 def next_of(view: PositionView) -> NextStep | None:
     """Return what a position waits for (TIM-5)."""
@@ -58,8 +62,8 @@ def portfolio() -> Answer:
     positions = positions[:PAGE]
     return render_template(
         "portfolio/index.html", now=now, positions=positions, next_of=next_of, plan_of=shown.plan_segments,
-        charts=[shown.month_chart(statements.by_month(page["lines"], each.currency, now), each.currency)
-                for each in page["totals"]],
+        charts_of=[shown.month_chart(statements.by_month(page["lines"], each.currency, now), each.currency)
+                   for each in page["totals"]],
         holdings=shown.holdings(page["lots"]), totals=page["totals"], needs=page["needs"],
         older=url_for(".portfolio", before=positions[-1].commitment.id) if more else None,
         newer=url_for(".portfolio") if before else None,
