@@ -1,0 +1,162 @@
+"""Check the log of changes against what it speaks of: hashes, chains of states, the last state, who acted.
+
+The log is the second witness of every state: a row whose state was changed without it, and an entry that was
+altered, taken out or added, contradict each other.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.audit.models import LogEntry
+from app.audit.service import content_hash
+from app.selfcheck.problem import Check, Problem, run_checks
+
+#: States that things are in before the log says anything of them.
+FIRST = frozenset({"draft", "locked", "appointed", "open", "waiting", "awaiting_payment", "created", "received"})
+#: States that repeat by themselves and are not worth an entry; and what people see instead of what is stored.
+UNTOLD = frozenset({"sending"})
+STORED = {"refunding": "cancelled"}
+
+
+def _last_state(table: str, column: str, *, silent: str, excused: str = "1 = 0", stored: str | None = None) -> Check:
+    """Return the check that a table's state is the last one the log tells.
+
+    ``silent`` is the state in which the log may say nothing yet, ``excused`` a condition for states that the
+    log does not tell one by one.
+    """
+    return Check(
+        f"{table}_state_untold", f"The log does not say that the {table} is in this state.",
+        f"""SELECT t.public_id AS place, t.{column} AS state, l.after AS told FROM {table} t
+        LEFT JOIN (SELECT object_id, MAX(id) AS id FROM log_entry WHERE after LIKE '%"state":"%' GROUP BY object_id) n
+          ON n.object_id = t.public_id
+        LEFT JOIN log_entry l ON l.id = n.id
+        WHERE NOT ({excused}) AND NOT (l.id IS NULL AND t.{column} = '{silent}')
+        AND (l.id IS NULL OR l.after NOT LIKE '%"state":"' || {stored or f't.{column}'} || '"%')""",
+    )
+
+
+def _told(table: str, action: str, *, where: str = "1 = 1", actor: str | None = None) -> Check:
+    """Return the check that the log tells a fact of every row exactly once, and by whom."""
+    by = f" OR MIN(COALESCE(l.actor_user_id, 0)) <> MIN(COALESCE(t.{actor}, 0))" if actor else ""
+    return Check(
+        f"{table}_untold", f"The log does not say “{action}” of it exactly once, or names somebody else.",
+        f"""SELECT t.public_id AS place, COUNT(l.id) AS entries FROM {table} t
+        LEFT JOIN log_entry l ON l.object_id = t.public_id AND l.action = '{action}'
+        WHERE {where} GROUP BY t.public_id HAVING COUNT(l.id) <> 1{by}""",
+    )
+
+
+CHECKS = (
+    _last_state("offering", "state", silent="draft"),
+    _last_state("milestone", "state", silent="locked"),
+    _last_state("appointment", "state", silent="appointed"),
+    _last_state(
+        "commitment", "status", silent="",
+        stored="CASE t.status WHEN 'cancelled' THEN CASE WHEN l.after LIKE '%\"refunding\"%' THEN 'refunding' "
+        "ELSE 'cancelled' END WHEN 'lapsed' THEN CASE WHEN l.after LIKE '%\"clearing\"%' THEN 'clearing' "
+        "WHEN l.after LIKE '%\"payment_failed\"%' THEN 'payment_failed' ELSE 'awaiting_payment' END "
+        "ELSE t.status END",
+    ),
+    _last_state(
+        "operation", "state", silent="",
+        excused="t.state = 'sending' AND (l.after LIKE '%\"state\":\"created\"%' "
+        "OR l.after LIKE '%\"state\":\"unknown\"%')",
+    ),
+    _last_state("refund", "status", silent="open", excused="t.status = 'sending'"),
+    _last_state(
+        "payout", "status", silent="waiting",
+        excused="t.status = 'sending' AND l.after LIKE '%\"state\":\"reserved\"%'",
+    ),
+    _told("offering", "offering.drafted", actor="created_by"),
+    _told("offering", "offering.published", where="t.terms_version_id IS NOT NULL"),
+    _told("issuer", "issuer.created", actor="created_by"),
+    _told("token_class", "token_class.created"),
+    _told("commitment", "commitment.accepted", actor="user_id"),
+    _told("operation", "operation.created"),
+    _told("receipt", "receipt.kept"),
+    _told("release", "escrow.released", where="t.kind = 'released'"),
+    _told("release", "escrow.returned", where="t.kind = 'returned'"),
+    _told("submission", "submission.received", where="t.status IN ('received', 'decided')", actor="created_by"),
+    _told("attestation", "attestation.signed", actor="user_id"),
+    _told("evidence", "evidence.added", actor="uploaded_by"),
+    _told("milestone", "milestone.late", where="t.is_late"),
+    Check(
+        "late_untold", "The log says that the milestone is late, but it is not marked so.",
+        """SELECT m.public_id AS place FROM log_entry l JOIN milestone m ON m.public_id = l.object_id
+        WHERE l.action = 'milestone.late' AND NOT m.is_late""",
+    ),
+    Check(
+        "lapsed_untold", "The log counts other commitments that lapsed.",
+        """SELECT o.public_id AS place, COALESCE(c.lapsed, 0) AS lapsed, COALESCE(l.told, 0) AS told FROM offering o
+        LEFT JOIN (SELECT offering_id, COUNT(*) AS lapsed FROM commitment WHERE status = 'lapsed'
+          GROUP BY offering_id) c ON c.offering_id = o.id
+        LEFT JOIN (SELECT object_id, SUM(row_count) AS told FROM log_entry WHERE action = 'commitments.lapsed'
+          GROUP BY object_id) l ON l.object_id = o.public_id
+        WHERE COALESCE(c.lapsed, 0) <> COALESCE(l.told, 0)""",
+    ),
+    Check(
+        "log_repeated", "The same entry stands in the log twice.",
+        """SELECT MIN(object_id) AS place, MIN(action) AS action, COUNT(*) AS entries FROM log_entry
+        GROUP BY content_hash HAVING COUNT(*) > 1""",
+    ),
+    # Four eyes: who submitted and who approved is what the log says (OFF-4).
+    Check(
+        "four_eyes_untold", "The log names somebody else as who submitted or approved the offering.",
+        """SELECT o.public_id AS place, o.submitted_by, o.approved_by FROM offering o
+        LEFT JOIN (SELECT object_id, MAX(id) AS id FROM log_entry WHERE action = 'offering.submit' GROUP BY object_id) s
+          ON s.object_id = o.public_id LEFT JOIN log_entry submitted ON submitted.id = s.id
+        LEFT JOIN (SELECT object_id, MAX(id) AS id FROM log_entry WHERE action = 'offering.approve'
+          GROUP BY object_id) a ON a.object_id = o.public_id LEFT JOIN log_entry approved ON approved.id = a.id
+        WHERE COALESCE(o.submitted_by, 0) <> COALESCE(submitted.actor_user_id, 0)
+        OR (o.approved_by IS NOT NULL AND o.approved_by <> COALESCE(approved.actor_user_id, 0))
+        OR (o.approved_by IS NULL AND o.state NOT IN ('draft', 'in_review', 'withdrawn'))""",
+    ),
+    Check(
+        "suspension_untold", "The log names somebody else as who suspended the release.",
+        """SELECT m.public_id AS place, m.state, m.suspended_by, l.actor_user_id AS told FROM milestone m
+        LEFT JOIN (SELECT object_id, MAX(id) AS id FROM log_entry WHERE action = 'milestone.disputed'
+          GROUP BY object_id) n ON n.object_id = m.public_id LEFT JOIN log_entry l ON l.id = n.id
+        WHERE (m.state = 'disputed' AND m.suspended_by IS NULL)
+        OR (m.suspended_by IS NOT NULL AND m.suspended_by <> COALESCE(l.actor_user_id, 0))""",
+    ),
+)
+
+
+def check(session: Session) -> Iterator[Problem]:
+    """Yield what the log and the rows say differently."""
+    yield from run_checks(session, CHECKS)
+    yield from _chains(session)
+
+
+def _chains(session: Session) -> Iterator[Problem]:
+    """Recompute every entry's hash, and follow each object's states from entry to entry, in one pass."""
+    rows = session.execute(
+        sa.select(LogEntry.__table__)
+        .order_by(LogEntry.object_id, LogEntry.id)
+        .execution_options(yield_per=2000)
+    )
+    for object_id, entries in itertools.groupby(rows, key=lambda row: row.object_id):
+        state: str | None = None
+        for entry in entries:
+            if content_hash(entry) != entry.content_hash:
+                yield Problem("log_altered", object_id, "The log entry is not the one that was written.",
+                              {"entry": entry.id, "action": entry.action})
+            before, after = _state(entry.before), _state(entry.after)
+            expected = FIRST if state is None else {state}
+            if before is not None and before not in expected | UNTOLD:
+                yield Problem("log_chain", object_id, "The log entry does not follow from the one before it.",
+                              {"entry": entry.id, "before": before, "told_before": state})
+            state = STORED.get(after, after) if after is not None else state
+
+
+def _state(text: str | None) -> str | None:
+    """Return the state that ``before`` or ``after`` names, if it does."""
+    if text is None or '"state":"' not in text:
+        return None
+    return json.loads(text).get("state")

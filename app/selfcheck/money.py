@@ -1,0 +1,167 @@
+"""Check what is owed and what is there: cash, refunds, receipts, payouts, and the operations that move them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy.orm import Session
+
+from app.selfcheck.problem import BALANCES, Check, Problem, run_checks
+
+_UNDECIDED = "('created', 'sending', 'unknown', 'pending', 'action_required', 'needs_operator')"
+
+#: What the attempts of a refund or payout came to. An attempt that was rejected stays a failure, even where an
+#: operator asks the rail about it again; one that came back after it had arrived is another.
+_ATTEMPTS = """(SELECT {subject} AS subject_id,
+    SUM(COALESCE(f.failures, 0) + CASE WHEN b.id IS NOT NULL THEN 1 ELSE 0 END) AS failures,
+    SUM(CASE WHEN d.id IS NOT NULL AND b.id IS NULL THEN 1 ELSE 0 END) AS arrived,
+    SUM(CASE WHEN o.state IN {undecided} AND d.id IS NULL AND f.failures IS NULL THEN 1 ELSE 0 END) AS under_way,
+    SUM(CASE WHEN o.state = 'pending' THEN 1 ELSE 0 END) AS pending,
+    SUM(CASE WHEN o.state IN ('created', 'sending') THEN 1 ELSE 0 END) AS unsent
+  FROM operation o LEFT JOIN operation_effect d ON d.operation_id = o.id AND d.effect = 'done'
+  LEFT JOIN operation_effect b ON b.operation_id = o.id AND b.effect = 'bounced'
+  LEFT JOIN (SELECT object_id, COUNT(*) AS failures FROM log_entry
+      WHERE action IN ('operation.failed', 'operation.cancelled') GROUP BY object_id) f ON f.object_id = o.public_id
+  WHERE o.kind = '{kind}' GROUP BY {subject})"""
+
+
+def _attempts(kind: str) -> str:
+    return _ATTEMPTS.format(kind=kind, subject=f"o.{kind}_id", undecided=_UNDECIDED)
+
+
+CHECKS = (
+    # Every journal moves cash and debt together, but for providers' fees and the float that covers them.
+    Check(
+        "cash_short", "The offering's cash is not what it owes, less the providers' fees that nobody covered yet.",
+        f"""WITH {BALANCES} SELECT place, asset, cash, owed, expense, covered FROM (
+          SELECT o.public_id AS place, o.currency AS asset,
+            SUM(CASE WHEN b.address LIKE 'cash:%' THEN b.amount ELSE 0 END) AS cash,
+            SUM(CASE WHEN b.address LIKE 'expense:%' THEN b.amount ELSE 0 END) AS expense,
+            SUM(CASE WHEN b.address LIKE 'cash:%' OR b.address LIKE 'expense:%' THEN 0 ELSE b.amount END) AS owed,
+            COALESCE(MAX(f.covered), 0) AS covered
+          FROM offering o JOIN balance b ON b.offering_id = o.id AND b.asset = o.currency
+          LEFT JOIN (SELECT j.offering_id, SUM(e.amount) AS covered FROM journal j
+              JOIN entry e ON e.journal_id = j.id JOIN account a ON a.id = e.account_id
+            WHERE j.kind = 'fees_covered' AND a.offering_id IS NOT NULL GROUP BY j.offering_id) f
+            ON f.offering_id = o.id
+          GROUP BY o.public_id, o.currency) AS judged
+        WHERE cash + expense - covered <> owed OR covered > expense""",
+    ),
+    Check(
+        "refunds_wrong", "What is owed back is not the sum of the refunds that are open, or of those unclaimed.",
+        f"""WITH {BALANCES} SELECT o.public_id AS place, COALESCE(b.amount, 0) AS refunds,
+          COALESCE(r.open_minor, 0) AS open_refunds, COALESCE(u.amount, 0) AS unclaimed,
+          COALESCE(r.unclaimed_minor, 0) AS unclaimed_refunds
+        FROM offering o LEFT JOIN balance b ON b.address = 'refunds:' || o.public_id
+        LEFT JOIN balance u ON u.address = 'unclaimed:' || o.public_id
+        LEFT JOIN (SELECT offering_id,
+            SUM(CASE WHEN status IN ('open', 'sending', 'failed') THEN amount_minor ELSE 0 END) AS open_minor,
+            SUM(CASE WHEN status = 'unclaimed' THEN amount_minor ELSE 0 END) AS unclaimed_minor
+          FROM refund GROUP BY offering_id) r ON r.offering_id = o.id
+        WHERE COALESCE(b.amount, 0) <> COALESCE(r.open_minor, 0)
+        OR COALESCE(u.amount, 0) <> COALESCE(r.unclaimed_minor, 0)""",
+    ),
+    Check(
+        "refund_journal", "What the journal owes back is not the sum of its refunds.",
+        """SELECT j.public_id AS place, moved.difference AS difference FROM (
+          SELECT journal_id, SUM(amount) AS difference FROM (
+            SELECT r.journal_id, r.amount_minor AS amount FROM refund r
+            UNION ALL
+            SELECT e.journal_id, e.amount FROM entry e JOIN account a ON a.id = e.account_id
+            JOIN journal j ON j.id = e.journal_id
+            WHERE a.address LIKE 'refunds:%' AND e.amount < 0 AND j.kind <> 'refund_failed_later') AS legs
+          GROUP BY journal_id HAVING SUM(amount) <> 0) AS moved
+        LEFT JOIN journal j ON j.id = moved.journal_id""",
+    ),
+    Check(
+        "refund_of_other", "The refund is not its commitment's, or not what the statement gave back.",
+        """SELECT r.public_id AS place, r.amount_minor, s.amount_minor AS statement, c.public_id AS commitment
+        FROM refund r LEFT JOIN commitment c ON c.id = r.commitment_id
+        LEFT JOIN escrow_statement s ON s.journal_id = r.journal_id AND s.commitment_id = r.commitment_id
+        LEFT JOIN journal j ON j.id = r.journal_id
+        WHERE c.id IS NULL OR j.id IS NULL OR c.party_id <> r.party_id OR c.offering_id <> r.offering_id
+        OR r.created_at <> j.occurred_at
+        OR (j.kind = 'receipt_returned' AND s.id IS NOT NULL)
+        OR (j.kind <> 'receipt_returned' AND (s.id IS NULL OR s.amount_minor <> -r.amount_minor))""",
+    ),
+    Check(
+        "refund_status", "The refund's status is not what its attempts came to.",
+        f"""SELECT r.public_id AS place, r.status, r.failures, COALESCE(a.failures, 0) AS failed,
+          COALESCE(a.arrived, 0) AS arrived, COALESCE(a.under_way, 0) AS under_way
+        FROM refund r LEFT JOIN {_attempts('refund')} a ON a.subject_id = r.id
+        WHERE r.failures <> COALESCE(a.failures, 0) OR (r.done_at IS NULL) <> (r.status <> 'done')
+        OR CASE r.status
+          WHEN 'done' THEN COALESCE(a.under_way, 0) = 0
+            AND (COALESCE(a.arrived, 0) = 1 OR r.reason = 'returned by the bank')
+          WHEN 'sending' THEN COALESCE(a.under_way, 0) = 1 AND COALESCE(a.arrived, 0) = 0
+          ELSE COALESCE(a.under_way, 0) = 0 AND COALESCE(a.arrived, 0) = 0 END = (1 = 0)""",
+    ),
+    Check(
+        "receipts_wrong", "The money that is nobody's is not the sum of the open receipts.",
+        f"""WITH {BALANCES} SELECT o.public_id AS place, COALESCE(b.amount, 0) AS unapplied,
+          COALESCE(r.amount_minor, 0) AS receipts
+        FROM offering o LEFT JOIN (SELECT offering_id, SUM(amount) AS amount FROM balance
+          WHERE address LIKE 'unapplied:%' GROUP BY offering_id) b ON b.offering_id = o.id
+        LEFT JOIN (SELECT offering_id, SUM(amount_minor) AS amount_minor FROM receipt WHERE status = 'open'
+          GROUP BY offering_id) r ON r.offering_id = o.id
+        WHERE COALESCE(b.amount, 0) <> COALESCE(r.amount_minor, 0)""",
+    ),
+    Check(
+        "receipt_of_other", "The receipt is not the payment's that it keeps.",
+        """SELECT r.public_id AS place, r.amount_minor, e.amount_minor AS paid, r.status FROM receipt r
+        LEFT JOIN operation o ON o.id = r.operation_id
+        LEFT JOIN operation_effect e ON e.operation_id = o.id AND e.effect = 'cleared'
+        LEFT JOIN journal back ON back.kind = 'receipt_returned' AND back.cause = r.public_id
+        LEFT JOIN operation_effect taken ON taken.operation_id = o.id AND taken.effect = 'returned'
+        WHERE o.id IS NULL OR e.id IS NULL OR o.commitment_id <> r.commitment_id OR o.offering_id <> r.offering_id
+        OR e.amount_minor <> r.amount_minor
+        OR (r.status = 'open') = (back.id IS NOT NULL OR taken.id IS NOT NULL)""",
+    ),
+    Check(
+        "payable_wrong", "What is released and not paid is not the sum of the payouts.",
+        f"""WITH {BALANCES} SELECT o.public_id AS place, b.payable, b.paying, p.waiting, p.reserved,
+          COALESCE(r.due, 0) AS released_less_paid
+        FROM offering o JOIN (SELECT offering_id,
+            SUM(CASE WHEN address LIKE 'payable:%' THEN amount ELSE 0 END) AS payable,
+            SUM(CASE WHEN address LIKE 'paying:%' THEN amount ELSE 0 END) AS paying
+          FROM balance WHERE offering_id IS NOT NULL GROUP BY offering_id) b ON b.offering_id = o.id
+        LEFT JOIN (SELECT offering_id,
+            SUM(CASE WHEN status = 'waiting' THEN amount_minor ELSE 0 END) AS waiting,
+            SUM(CASE WHEN status IN ('reserved', 'sending') THEN amount_minor ELSE 0 END) AS reserved
+          FROM payout GROUP BY offering_id) p ON p.offering_id = o.id
+        LEFT JOIN (SELECT r.offering_id, SUM(r.amount_minor - r.fee_minor
+              - CASE WHEN p.status = 'paid' THEN p.amount_minor ELSE 0 END) AS due
+          FROM release r LEFT JOIN payout p ON p.release_id = r.id WHERE r.kind = 'released'
+          GROUP BY r.offering_id) r ON r.offering_id = o.id
+        WHERE b.payable <> COALESCE(p.waiting, 0) OR b.paying <> COALESCE(p.reserved, 0)
+        OR b.payable + b.paying <> COALESCE(r.due, 0)""",
+    ),
+    Check(
+        "payout_of_other", "The payout is not its release's.",
+        """SELECT r.public_id AS place, p.public_id AS payout, r.amount_minor, r.fee_minor, p.amount_minor AS paid
+        FROM release r LEFT JOIN payout p ON p.release_id = r.id LEFT JOIN offering o ON o.id = r.offering_id
+        WHERE r.kind = 'released' AND r.amount_minor > r.fee_minor AND (p.id IS NULL
+          OR p.amount_minor <> r.amount_minor - r.fee_minor OR p.offering_id <> r.offering_id
+          OR p.issuer_id <> o.issuer_id)
+        UNION ALL
+        SELECT p.public_id, NULL, r.amount_minor, r.fee_minor, p.amount_minor FROM payout p
+        LEFT JOIN release r ON r.id = p.release_id AND r.kind = 'released' WHERE r.id IS NULL""",
+    ),
+    Check(
+        "payout_status", "The payout's status is not what its attempts came to.",
+        f"""SELECT p.public_id AS place, p.status, p.failures, COALESCE(a.failures, 0) AS failed,
+          COALESCE(a.arrived, 0) AS arrived, COALESCE(a.under_way, 0) AS under_way
+        FROM payout p LEFT JOIN {_attempts('payout')} a ON a.subject_id = p.id
+        WHERE p.failures <> COALESCE(a.failures, 0) OR (p.paid_at IS NULL) <> (p.status <> 'paid')
+        OR CASE p.status
+          WHEN 'paid' THEN COALESCE(a.arrived, 0) = 1 AND COALESCE(a.under_way, 0) = 0
+          WHEN 'reserved' THEN COALESCE(a.under_way, 0) = 1 AND a.pending = 0
+          WHEN 'sending' THEN COALESCE(a.under_way, 0) = 1 AND a.unsent = 0
+          ELSE COALESCE(a.under_way, 0) = 0 AND COALESCE(a.arrived, 0) = 0 END = (1 = 0)""",
+    ),
+)
+
+
+def check(session: Session) -> Iterator[Problem]:
+    """Yield what is wrong with money owed and paid."""
+    yield from run_checks(session, CHECKS)

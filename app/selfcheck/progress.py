@@ -1,0 +1,137 @@
+"""Check running contracts: releases against journals, milestones and verdicts, tranches against escrow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy.orm import Session
+
+from app.selfcheck.problem import BALANCES, Check, Problem, run_checks
+
+_SETTLED = "('released', 'failed', 'lapsed')"
+#: A fee is worked out again where the product stays below 2⁶³.
+_FEE_FITS = 900_000_000_000_000
+
+CHECKS = (
+    Check(
+        "release_journal", "The release is not what its journal moved.",
+        f"""SELECT r.public_id AS place, r.kind, r.amount_minor, r.fee_minor, r.tokens, m.escrow, m.fees, m.outstanding
+        FROM release r LEFT JOIN journal j ON j.id = r.journal_id LEFT JOIN offering o ON o.id = r.offering_id
+        LEFT JOIN milestone t ON t.id = r.milestone_id
+        LEFT JOIN (SELECT e.journal_id,
+            SUM(CASE WHEN a.address LIKE 'escrow:%' THEN e.amount ELSE 0 END) AS escrow,
+            SUM(CASE WHEN a.address LIKE 'payable:%' OR a.address LIKE 'refunds:%' THEN -e.amount ELSE 0 END) AS owed,
+            SUM(CASE WHEN a.address LIKE 'fees:%' THEN -e.amount ELSE 0 END) AS fees,
+            SUM(CASE WHEN a.address LIKE 'outstanding:%' THEN e.amount ELSE 0 END) AS outstanding
+          FROM entry e JOIN account a ON a.id = e.account_id GROUP BY e.journal_id) m ON m.journal_id = r.journal_id
+        WHERE j.id IS NULL OR o.id IS NULL OR j.kind <> r.kind OR j.offering_id <> r.offering_id
+        OR j.occurred_at <> r.occurred_at OR m.escrow <> r.amount_minor OR m.fees <> r.fee_minor
+        OR m.owed <> r.amount_minor - r.fee_minor OR m.outstanding <> r.tokens
+        OR COALESCE(t.offering_id, r.offering_id) <> r.offering_id
+        OR (r.milestone_id IS NOT NULL AND t.id IS NULL) OR (r.kind = 'released' AND t.id IS NULL)
+        OR r.key <> r.kind || ':' || COALESCE(t.public_id, o.public_id)
+        OR r.fee_minor <> CASE WHEN r.kind = 'returned' THEN 0 WHEN r.amount_minor > {_FEE_FITS} THEN r.fee_minor
+          ELSE r.amount_minor * o.fee_bp / 10000 END""",
+    ),
+    Check(
+        "journal_without_release", "The journal moved money out of escrow, but there is no release for it.",
+        """SELECT j.public_id AS place, j.kind FROM journal j LEFT JOIN release r ON r.journal_id = j.id
+        WHERE j.kind IN ('released', 'returned') AND r.id IS NULL""",
+    ),
+    # Each part once, whole, and only out of an approved milestone (REL-1, MIL-12).
+    Check(
+        "milestone_amounts", "What left escrow for the milestone is not what it says, or not what its state allows.",
+        f"""SELECT m.public_id AS place, m.state, m.tranche_minor, m.released_minor, m.returned_minor,
+          COALESCE(r.released, 0) AS released, COALESCE(r.returned, 0) AS returned
+        FROM milestone m LEFT JOIN (SELECT milestone_id,
+            SUM(CASE kind WHEN 'released' THEN amount_minor ELSE 0 END) AS released,
+            SUM(CASE kind WHEN 'returned' THEN amount_minor ELSE 0 END) AS returned
+          FROM release WHERE milestone_id IS NOT NULL GROUP BY milestone_id) r ON r.milestone_id = m.id
+        WHERE m.released_minor <> COALESCE(r.released, 0) OR m.returned_minor <> COALESCE(r.returned, 0)
+        OR (m.state = 'released' AND m.released_minor <> COALESCE(m.tranche_minor, -1))
+        OR (m.state <> 'released' AND m.released_minor <> 0)
+        OR (m.returned_minor <> 0 AND (m.state NOT IN ('failed', 'lapsed') OR m.returned_minor <> m.tranche_minor))
+        OR (m.settled_at IS NULL) <> (m.state NOT IN {_SETTLED})""",
+    ),
+    Check(
+        "released_unapproved", "Money was released for a milestone that was not approved just before.",
+        """SELECT r.public_id AS place, m.public_id AS milestone FROM release r
+        JOIN milestone m ON m.id = r.milestone_id WHERE r.kind = 'released' AND (NOT EXISTS (
+          SELECT 1 FROM log_entry l WHERE l.object_id = m.public_id AND l.action = 'milestone.released'
+          AND l.before LIKE '%"state":"approved"%' AND l.at = r.occurred_at)
+        OR (m.ordinal > 0 AND NOT EXISTS (
+          SELECT 1 FROM submission s WHERE s.milestone_id = m.id AND s.verdict = 'met'
+          AND s.decided_at < r.occurred_at)))""",
+    ),
+    # A payment taken back shrinks the tranches with the next step only (MIL-1): until then they are ahead by it.
+    Check(
+        "tranches_not_escrow", "The tranches still to come are not the money in escrow.",
+        f"""WITH {BALANCES} SELECT place, state, tranches, escrow, taken_back FROM (
+          SELECT o.public_id AS place, o.state, m.tranches, COALESCE(b.amount, 0) AS escrow,
+            COALESCE((SELECT SUM(-s.amount_minor) FROM escrow_statement s WHERE s.offering_id = o.id
+              AND s.kind = 'reversed' AND s.occurred_at >= m.changed_at), 0) AS taken_back
+          FROM offering o LEFT JOIN balance b ON b.address = 'escrow:' || o.public_id
+          JOIN (SELECT offering_id, MAX(state_since) AS changed_at,
+              SUM(CASE WHEN state NOT IN {_SETTLED} THEN tranche_minor ELSE 0 END) AS tranches,
+              COUNT(*) - COUNT(tranche_minor) AS unset
+            FROM milestone GROUP BY offering_id) m ON m.offering_id = o.id
+          WHERE o.state IN ('active', 'winding_down', 'completed', 'wound_down') AND m.unset = 0) AS judged
+        WHERE tranches <> escrow AND tranches <> escrow + taken_back""",
+    ),
+    Check(
+        "rest_returned", "What a wind-down returned is not the tranches that lapsed with it.",
+        """SELECT o.public_id AS place, m.tranches, COALESCE(r.amount_minor, 0) AS returned FROM offering o
+        JOIN (SELECT offering_id, SUM(CASE WHEN state IN ('failed', 'lapsed') AND returned_minor = 0
+            THEN tranche_minor ELSE 0 END) AS tranches, COUNT(*) - COUNT(tranche_minor) AS unset
+          FROM milestone GROUP BY offering_id) m ON m.offering_id = o.id
+        LEFT JOIN (SELECT offering_id, SUM(amount_minor) AS amount_minor FROM release
+          WHERE kind = 'returned' AND milestone_id IS NULL GROUP BY offering_id) r ON r.offering_id = o.id
+        WHERE m.unset = 0 AND m.tranches <> COALESCE(r.amount_minor, 0)""",
+    ),
+    Check(
+        "proceeds_wrong", "The proceeds are not the cleared commitments.",
+        """SELECT o.public_id AS place, o.state, o.proceeds_minor, o.committed_minor FROM offering o
+        WHERE (o.proceeds_minor IS NULL) <> (o.state NOT IN ('active', 'winding_down', 'completed', 'wound_down'))
+        OR (o.proceeds_minor IS NOT NULL AND (o.proceeds_minor <> o.committed_minor
+          OR o.proceeds_minor < o.minimum_minor))
+        OR (o.closed_at IS NULL) <> (o.state NOT IN ('active', 'winding_down', 'completed', 'wound_down', 'failing',
+          'failed'))""",
+    ),
+    Check(
+        "failed_above_minimum", "The offering failed although its cleared money reached the minimum.",
+        """SELECT o.public_id AS place, o.committed_minor, o.minimum_minor FROM offering o
+        WHERE o.state IN ('failing', 'failed') AND o.committed_minor >= o.minimum_minor""",
+    ),
+    Check(
+        "ended_with_money", "The offering ended, but money is in escrow or an operation is undecided.",
+        f"""WITH {BALANCES} SELECT o.public_id AS place, o.state, COALESCE(b.amount, 0) AS escrow FROM offering o
+        LEFT JOIN balance b ON b.address = 'escrow:' || o.public_id
+        WHERE o.state IN ('completed', 'failed', 'withdrawn', 'wound_down') AND (COALESCE(b.amount, 0) <> 0
+        OR (o.ended_at IS NULL))""",
+    ),
+    Check(
+        "submission_state", "The submission does not fit its milestone's state.",
+        """SELECT m.public_id AS place, m.state, COUNT(s.id) AS received FROM milestone m
+        LEFT JOIN submission s ON s.milestone_id = m.id AND s.status = 'received'
+        GROUP BY m.public_id, m.state HAVING COUNT(s.id) <> CASE m.state WHEN 'submitted' THEN 1 ELSE 0 END""",
+    ),
+    Check(
+        "submission_numbers", "The milestone's submissions are not numbered from 1 without a gap.",
+        """SELECT milestone_id AS place, COUNT(*) AS submissions, MAX(number) AS highest FROM submission
+        GROUP BY milestone_id HAVING MAX(number) <> COUNT(*) OR MIN(number) <> 1""",
+    ),
+    Check(
+        "submission_status", "The submission's status, its instants and its verdict contradict each other.",
+        """SELECT public_id AS place, status, verdict FROM submission
+        WHERE (status IN ('received', 'decided')) <> (received_at IS NOT NULL AND manifest_hash IS NOT NULL
+          AND contract_hash IS NOT NULL)
+        OR (status = 'decided') <> (verdict IS NOT NULL AND decided_at IS NOT NULL)
+        OR (status = 'discarded') <> EXISTS (SELECT 1 FROM log_entry l WHERE l.object_id = submission.public_id
+          AND l.action = 'submission.discarded')""",
+    ),
+)
+
+
+def check(session: Session) -> Iterator[Problem]:
+    """Yield what is wrong with releases, milestones and submissions."""
+    yield from run_checks(session, CHECKS)

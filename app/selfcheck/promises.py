@@ -1,0 +1,250 @@
+"""Check what was promised and signed: terms, panels, evidence, findings, verdicts and releases, by their hashes.
+
+Everything here is worked out again by the functions that made it. The number of contracts and submissions is
+small beside that of investors, so this is the one part that walks through rows in Python.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.audit.models import LogEntry
+from app.audit.service import canonical
+from app.contracts.models import Appointment, Milestone, TermsVersion
+from app.ledger.models import Journal
+from app.offerings import service as offerings
+from app.offerings.models import Offering
+from app.progress import releases, rules
+from app.progress import service as progress
+from app.progress.models import Attestation, Evidence, Release, Submission
+from app.selfcheck.problem import Check, Problem, run_checks
+from milestones import document as documents
+from milestones import verdict as verdicts
+from milestones.terms import MilestoneTerms, Terms
+
+CHECKS = (
+    Check(
+        "terms_numbers", "The contract's versions are not numbered from 1 without a gap.",
+        """SELECT c.public_id AS place, COUNT(v.id) AS versions FROM contract c
+        JOIN terms_version v ON v.contract_id = c.id GROUP BY c.public_id
+        HAVING MAX(v.number) <> COUNT(v.id) OR MIN(v.number) <> 1""",
+    ),
+    Check(
+        "evidence_numbers", "The submission's files are not numbered from 1 without a gap.",
+        """SELECT s.public_id AS place, COUNT(e.id) AS files FROM submission s JOIN evidence e ON e.submission_id = s.id
+        GROUP BY s.public_id HAVING MAX(e.ordinal) <> COUNT(e.id) OR MIN(e.ordinal) <> 1""",
+    ),
+    Check(
+        "evidence_untold", "The log tells of another file.",
+        """SELECT e.public_id AS place, e.size_bytes FROM evidence e JOIN submission s ON s.id = e.submission_id
+        WHERE NOT EXISTS (SELECT 1 FROM log_entry l WHERE l.object_id = e.public_id
+          AND l.after = '{"kind":"' || e.kind || '","sha256":"' || e.sha256 || '","size_bytes":' || e.size_bytes
+            || ',"submission":"' || s.public_id || '"}')""",
+    ),
+    Check(
+        "attestation_of_other", "The attestation is not of an accepted auditor's, or on other files or terms.",
+        """SELECT a.public_id AS place, a.party_id, a.user_id FROM attestation a
+        LEFT JOIN submission s ON s.id = a.submission_id LEFT JOIN milestone m ON m.id = s.milestone_id
+        WHERE m.id IS NULL OR a.contract_hash <> COALESCE(s.contract_hash, '')
+        OR a.manifest_hash <> COALESCE(s.manifest_hash, '')
+        OR NOT EXISTS (SELECT 1 FROM appointment p WHERE p.contract_id = m.contract_id AND p.milestone_key = m.key
+          AND p.party_id = a.party_id AND p.state = 'accepted')
+        OR NOT EXISTS (SELECT 1 FROM membership b WHERE b.user_id = a.user_id AND b.party_id = a.party_id
+          AND b.role = 'auditor')""",
+    ),
+)
+
+
+def check(session: Session) -> Iterator[Problem]:
+    """Yield what is not as it was promised or signed."""
+    yield from run_checks(session, CHECKS)
+    yield from _terms(session)
+    yield from _figures(session)
+    yield from _submissions(session)
+    yield from _attestations(session)
+    yield from _releases(session)
+
+
+def _terms(session: Session) -> Iterator[Problem]:
+    """Hash every version again, and compare milestones, panels and dates with the version in force."""
+    in_force = {row.terms_version_id: row for row in session.execute(sa.select(Offering.__table__))}
+    milestones, seats = defaultdict(list), defaultdict(set)
+    for row in session.execute(sa.select(Milestone.__table__)):
+        milestones[row.contract_id].append(row)
+    party = sa.table("party", sa.column("id"), sa.column("public_id"))
+    accepted = sa.select(Appointment.contract_id, Appointment.milestone_key, party.c.public_id).join(
+        party, party.c.id == Appointment.party_id
+    )
+    for row in session.execute(accepted.where(Appointment.state == "accepted")):
+        seats[row.contract_id, row.milestone_key].add(row.public_id)
+    for version in session.execute(sa.select(TermsVersion.__table__)):
+        if hashlib.sha256(version.document.encode()).hexdigest() != version.content_hash:
+            yield Problem("terms_altered", version.public_id, "The terms are not those of their hash.")
+            continue
+        terms = documents.parse_document(json.loads(version.document))
+        if documents.contract_hash(terms) != version.content_hash:
+            yield Problem("terms_altered", version.public_id, "The terms are not in their canonical form.")
+        offering = in_force.get(version.id)
+        if offering is None:
+            continue
+        if offering.contract_id != version.contract_id:
+            yield Problem("terms_of_other", offering.public_id, "The offering's terms are another contract's.")
+        not_met = _not_met(session, offering.id)
+        expected = {tranche.ordinal: (tranche.key, tranche.bp) for tranche in terms.tranches}
+        rows = milestones[version.contract_id]
+        if {row.ordinal: (row.key, row.tranche_bp) for row in rows} != expected:
+            yield Problem("milestones_not_terms", offering.public_id, "The milestones are not those of the terms.")
+            continue
+        for row in rows:
+            agreed = terms.milestone(row.ordinal) if row.ordinal else None
+            panel = seats[version.contract_id, row.key]
+            for what in _differences(row, agreed, terms, panel, offering, not_met.get(row.id, 0)):
+                yield Problem("milestone_not_terms", row.public_id, "The milestone is not as the terms have it.",
+                              {"differs": what})
+
+
+def _differences(
+    row: sa.Row, agreed: MilestoneTerms | None, terms: Terms, panel: set[str], offering: sa.Row, not_met: int
+) -> Iterator[str]:
+    """Yield what of a milestone's row is not what the terms, its submissions and its offering give."""
+    if row.offering_id != offering.id:
+        yield "offering"
+    if row.title != (agreed.title if agreed else "Closing"):
+        yield "title"
+    if agreed is None:
+        if (row.target_at, row.long_stop_at, row.tolled_seconds, row.tries_left) != (None, None, 0, 0):
+            yield "dates"
+        return
+    if row.target_at != agreed.target_at(terms.zone):
+        yield "target_at"
+    if (row.long_stop_at - agreed.long_stop_at(terms.zone)).days * 86_400 + (
+        row.long_stop_at - agreed.long_stop_at(terms.zone)
+    ).seconds != row.tolled_seconds:
+        yield "long_stop_at"
+    if row.state == "open" and row.deadline_at != row.long_stop_at:
+        yield "deadline_at"
+    if row.tries_left != max(0, agreed.resubmissions - not_met):
+        yield "tries_left"
+    if panel != set(agreed.auditors):
+        yield "auditors"
+
+
+def _not_met(session: Session, offering_id: int) -> dict[int, int]:
+    """Count, by milestone, the verdicts "not met" that cost a try: those before any wind-down (MIL-6, WND-2)."""
+    offering = session.get_one(Offering, offering_id)
+    began = session.execute(
+        sa.select(sa.func.min(LogEntry.at)).where(
+            LogEntry.object_id == offering.public_id, LogEntry.action == "offering.wind_down"
+        )
+    ).scalar()
+    counted = (
+        sa.select(Submission.milestone_id, sa.func.count())
+        .join(Milestone, Milestone.id == Submission.milestone_id)
+        .where(Milestone.offering_id == offering_id, Submission.verdict == "not_met")
+        .group_by(Submission.milestone_id)
+    )
+    if began is not None:
+        counted = counted.where(Submission.decided_at <= began)
+    return {milestone_id: int(count) for milestone_id, count in session.execute(counted)}
+
+
+def _figures(session: Session) -> Iterator[Problem]:
+    """Compare every published offering, and every class and company, with what the log says froze (OFF-2)."""
+    told = sa.select(LogEntry.after).where(LogEntry.action == "offering.published")
+    for offering in session.scalars(sa.select(Offering).where(Offering.terms_version_id.is_not(None))):
+        entry = session.execute(told.where(LogEntry.object_id == offering.public_id)).scalar()
+        if entry != canonical(offerings.published_figures(session, offering)):
+            yield Problem("figures_altered", offering.public_id, "The offering is not as it was published.")
+    issuer = sa.table("issuer", sa.column("id"), sa.column("public_id"), sa.column("payee_ref"))
+    classes = sa.table(
+        "token_class", sa.column("public_id"), sa.column("issuer_id"), sa.column("code"),
+        sa.column("authorised_tokens"), sa.column("existing_tokens"),
+    )
+    rows = session.execute(
+        sa.select(classes, issuer.c.public_id.label("issuer"), LogEntry.after)
+        .outerjoin(issuer, issuer.c.id == classes.c.issuer_id)
+        .outerjoin(LogEntry, sa.and_(LogEntry.object_id == classes.c.public_id,
+                                     LogEntry.action == "token_class.created"))
+    )
+    for row in rows:
+        stands = {"issuer": row.issuer, "code": row.code, "authorised": row.authorised_tokens,
+                  "existing": row.existing_tokens}
+        if row.after != canonical(stands):
+            yield Problem("class_altered", row.public_id, "The token class is not as it was created.")
+    for row in session.execute(sa.select(issuer)):
+        entry = session.execute(
+            sa.select(LogEntry.after)
+            .where(LogEntry.object_id == row.public_id,
+                   LogEntry.action.in_(["issuer.created", "issuer.payee_changed"]))
+            .order_by(LogEntry.id.desc())
+            .limit(1)
+        ).scalar()
+        if entry != canonical({"payee": row.payee_ref}):
+            yield Problem("payee_altered", row.public_id, "Payouts would go to an account that nobody named.")
+
+
+def _submissions(session: Session) -> Iterator[Problem]:
+    """Hash every submission's files again, and compute every verdict again from the findings (MIL-6, MIL-7)."""
+    files, signed = defaultdict(list), defaultdict(list)
+    for row in session.execute(sa.select(Evidence.__table__).order_by(Evidence.submission_id, Evidence.ordinal)):
+        files[row.submission_id].append((row.kind, row.filename, row.sha256, row.size_bytes))
+    for attestation in session.scalars(sa.select(Attestation).order_by(Attestation.id)):
+        signed[attestation.submission_id].append(attestation)
+    rows = session.execute(
+        sa.select(Submission, Milestone, TermsVersion)
+        .join(Milestone, Milestone.id == Submission.milestone_id)
+        .join(Offering, Offering.id == Milestone.offering_id)
+        .join(TermsVersion, TermsVersion.id == Offering.terms_version_id)
+        .where(Submission.status.in_(["received", "decided"]))
+    )
+    for submission, milestone, version in rows:
+        hashed = rules.manifest_hash(version.content_hash, milestone.key, submission.number, files[submission.id])
+        if (submission.contract_hash, submission.manifest_hash) != (version.content_hash, hashed):
+            yield Problem("submission_altered", submission.public_id, "The files or terms are not those handed in.")
+        terms = documents.parse_document(json.loads(version.document)).milestone(milestone.ordinal)
+        at_time_limit = submission.decided_at is not None and submission.review_due_at is not None and (
+            submission.decided_at >= submission.review_due_at
+        )
+        try:
+            found = verdicts.verdict(
+                terms, {str(each.party_id): progress.findings_from(each) for each in signed[submission.id]},
+                at_time_limit=at_time_limit,
+            )
+        except (verdicts.FindingError, KeyError, ValueError):
+            yield Problem("verdict_altered", submission.public_id, "The findings cannot be read any more.")
+            continue
+        stands = None if found is None else "met" if found.met else "not_met"
+        if stands != submission.verdict:
+            yield Problem("verdict_altered", submission.public_id, "The verdict does not follow from the findings.",
+                          {"verdict": submission.verdict, "follows": stands})
+
+
+def _attestations(session: Session) -> Iterator[Problem]:
+    rows = session.execute(
+        sa.select(Attestation, Submission.public_id).join(Submission, Submission.id == Attestation.submission_id)
+    )
+    for attestation, submission_id in rows:
+        if progress.attestation_hash(attestation, submission_id) != attestation.content_hash:
+            yield Problem("attestation_altered", attestation.public_id, "The findings are not those that were signed.")
+
+
+def _releases(session: Session) -> Iterator[Problem]:
+    rows = session.execute(
+        sa.select(Release, Offering, Milestone.public_id, TermsVersion.content_hash, Journal.public_id)
+        .join(Offering, Offering.id == Release.offering_id)
+        .join(TermsVersion, TermsVersion.id == Offering.terms_version_id)
+        .join(Journal, Journal.id == Release.journal_id)
+        .outerjoin(Milestone, Milestone.id == Release.milestone_id)
+    )
+    for release, offering, milestone, contract_hash, journal in rows:
+        hashed = releases.release_hash(
+            release, offering=offering, milestone=milestone, journal=journal, contract_hash=contract_hash
+        )
+        if hashed != release.content_hash:
+            yield Problem("release_altered", release.public_id, "The release is not the one that was recorded.")
