@@ -195,7 +195,7 @@ def test_com_2_a_stale_version_is_refused(db: Database) -> None:
 
 @pytest.mark.parametrize(
     ("price_micro", "asked", "tokens", "charged"),
-    [(500_000, 50_049, 1_000, 50_000), (333_333, 50_000, 1_500, 50_000), (1_250_000, 99_999, 799, 99_875),
+    [(500_000, 50_049, 1_000, 50_000), (333_333, 50_000, 1_500, 50_000), (700_000, 99_999, 1_428, 99_960),
      (70_000, 50_001, 7_143, 50_001)],
 )
 def test_com_3_amounts_round_down_to_whole_tokens(
