@@ -34,9 +34,10 @@ CHAIN = """chain AS (
 #: What left escrow by one journal, divided over all rows of it: REL-2 done once more.
 _FITS = 3_000_000_000
 DIVISION = f"""{CHAIN}, divided AS (
-  SELECT c.*, -e.amount_minor AS total_left, e.before AS total_before
+  SELECT c.*, e.left_minor AS total_left, e.before AS total_before
   FROM chain c JOIN (
-    SELECT j.journal_id, -SUM(j.amount) AS amount_minor, MAX(j.balance_after + j.amount) AS before
+    SELECT j.journal_id, CAST(SUM(j.amount) AS BIGINT) AS left_minor,
+      CAST(MAX(j.balance_after + j.amount) AS BIGINT) AS before
     FROM entry j JOIN account a ON a.id = j.account_id WHERE a.address LIKE 'escrow:%' GROUP BY j.journal_id
   ) e ON e.journal_id = c.journal_id
   WHERE c.kind IN ('released', 'returned')
