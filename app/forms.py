@@ -71,7 +71,7 @@ class KeyedForm(PlainForm):
         self.actor = actor
         self.operation = operation or type(self).operation
         self.key = ""
-        if not self.is_submitted():
+        if not self.is_submitted() or kwargs.get("formdata", True) is None:
             self.form_key.data = idempotency.new_form_key(actor, self.operation)
 
     def validate_form_key(self, field: HiddenField) -> None:

@@ -126,6 +126,22 @@ def _each_if_stopped(session: Session, offering: Offering, plan: engine.Plan) ->
     }
 
 
+def if_stopped_each(session: Session, offering: Offering) -> dict[int, IfStopped]:
+    """Return the same for every commitment that was paid, by its id: the preview of a wind-down (WND-2)."""
+    if offering.state not in ("active", "winding_down"):
+        return {}
+    return _each_if_stopped(session, offering, plan_of(session, offering))
+
+
+def waits_for(session: Session, offering: Offering, milestone: Milestone) -> str | None:
+    """Return what an approved milestone's release waits for, in words; None when nothing is in its way (MIL-12)."""
+    if milestone.state != "approved" or offering.terms_version_id is None:
+        return None
+    return releases.gate(
+        session, offering, milestone, contract_queries.published_terms(session, offering.terms_version_id)
+    )
+
+
 def latest_submission(session: Session, milestone_id: int) -> Submission | None:
     """Return a milestone's newest submission that was handed in."""
     return session.execute(

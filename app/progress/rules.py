@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
+import unicodedata
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import BinaryIO
 
 import rfc8785
 
@@ -35,6 +38,17 @@ SIGNATURES: Mapping[str, tuple[bytes, ...]] = MappingProxyType(
     }
 )
 
+#: stored type → type that a browser may show by itself. Everything else is downloaded.
+SHOWN_AS: Mapping[str, str] = MappingProxyType(
+    {
+        "image/png": "image/png",
+        "image/jpeg": "image/jpeg",
+        "text/plain": "text/plain; charset=utf-8",
+        "text/csv": "text/plain; charset=utf-8",
+        "application/json": "text/plain; charset=utf-8",
+    }
+)
+
 FOUNDER_STATEMENT = (
     "I state on behalf of the company that this submission is complete and true to the best of my knowledge, and that "
     "the files are what they are said to be."
@@ -58,3 +72,45 @@ def manifest_hash(
         ],
     }
     return hashlib.sha256(rfc8785.dumps(manifest)).hexdigest()
+
+
+def media_type_of(filename: str) -> str | None:
+    """Return the type that a file's ending stands for, None when we take no such files."""
+    return MEDIA_TYPES.get(filename.rpartition(".")[2].casefold()) if "." in filename else None
+
+
+def is_what_it_says(media_type: str, stream: BinaryIO) -> bool:
+    """Say whether bytes begin as files of the type do; texts must be UTF-8 without control characters.
+
+    The stream is left at its start.
+    """
+    stream.seek(0)
+    try:
+        signatures = SIGNATURES.get(media_type)
+        if signatures is None:
+            return _is_text(stream)
+        return stream.read(16).startswith(signatures)
+    finally:
+        stream.seek(0)
+
+
+def _is_text(stream: BinaryIO) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    while True:
+        piece = stream.read(1 << 16)
+        try:
+            text = decoder.decode(piece, final=not piece)
+        except UnicodeDecodeError:
+            return False
+        if any(character < " " and character not in "\t\n\r\f" for character in text):
+            return False
+        if not piece:
+            return True
+
+
+def clean_filename(text: str) -> str:
+    """Return the last part of a path as a name: NFC, without control characters, at most 120 characters."""
+    name = unicodedata.normalize("NFC", text.replace("\\", "/").rpartition("/")[2])
+    name = "".join(each for each in name if unicodedata.category(each)[0] != "C").strip()
+    stem, dot, ending = name.rpartition(".")
+    return f"{stem[:100]}{dot}{ending[:19]}" if dot else name[:120]

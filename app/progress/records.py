@@ -1,0 +1,173 @@
+"""Recompute the fingerprint of a record from what is stored, and say whether it is the one that was published.
+
+Knows terms, submissions, attestations and releases. What the comparison proves to a person is said by the page.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.accounts import queries as people
+from app.contracts.models import Milestone, TermsVersion
+from app.ledger.models import Journal
+from app.offerings.models import Offering
+from app.progress import releases, rules, service
+from app.progress.models import Attestation, Evidence, Release, Submission
+from milestones import document as documents
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One record with the fingerprint that was published and the one recomputed now.
+
+    ``facts`` are public: labels and texts. ``links`` name other records by role.
+    """
+
+    kind: str
+    public_id: str
+    offering: Offering
+    at: dt.datetime
+    stored_hash: str
+    recomputed_hash: str
+    facts: Mapping[str, str]
+    links: Mapping[str, str]
+
+    @property
+    def is_unchanged(self) -> bool:
+        return self.stored_hash == self.recomputed_hash
+
+
+def find(session: Session, text: str) -> Checked | None:
+    """Return the record with this id or this fingerprint (64 hexadecimal digits), None when there is none."""
+    wanted = text.strip().lower()
+    look = _BY_PREFIX.get(wanted.partition("_")[0])
+    if look is not None:
+        return look(session, wanted, None)
+    if len(wanted) == 64 and all(each in "0123456789abcdef" for each in wanted):
+        return next((found for by_hash in _BY_PREFIX.values() if (found := by_hash(session, None, wanted))), None)
+    return None
+
+
+def _where(model: type, column: str, public_id: str | None, digest: str | None) -> sa.ColumnElement[bool]:
+    return model.public_id == public_id if public_id is not None else getattr(model, column) == digest
+
+
+def _terms(session: Session, public_id: str | None, digest: str | None) -> Checked | None:
+    row = session.execute(
+        sa.select(TermsVersion, Offering)
+        .join(Offering, Offering.contract_id == TermsVersion.contract_id)
+        .where(_where(TermsVersion, "content_hash", public_id, digest))
+        .limit(1)
+    ).one_or_none()
+    if row is None:
+        return None
+    terms, offering = row
+    return Checked(
+        "terms", terms.public_id, offering, terms.published_at, terms.content_hash,
+        documents.contract_hash(documents.parse_document(json.loads(terms.document))),
+        {"version": str(terms.number)}, {},
+    )
+
+
+def _submission(session: Session, public_id: str | None, digest: str | None) -> Checked | None:
+    row = session.execute(
+        sa.select(Submission, Milestone, Offering)
+        .join(Milestone, Milestone.id == Submission.milestone_id)
+        .join(Offering, Offering.id == Milestone.offering_id)
+        .where(_where(Submission, "manifest_hash", public_id, digest), Submission.manifest_hash.is_not(None))
+        .limit(1)
+    ).one_or_none()
+    if row is None:
+        return None
+    submission, milestone, offering = row
+    files = session.execute(
+        sa.select(Evidence.kind, Evidence.filename, Evidence.sha256, Evidence.size_bytes)
+        .where(Evidence.submission_id == submission.id)
+        .order_by(Evidence.ordinal)
+    ).all()
+    return Checked(
+        "submission", submission.public_id, offering, submission.received_at, submission.manifest_hash,
+        rules.manifest_hash(submission.contract_hash or "", milestone.key, submission.number, files),
+        {"milestone": milestone.title, "files": str(len(files)), "contract_hash": submission.contract_hash or ""},
+        {"milestone": milestone.public_id},
+    )
+
+
+def _attestation(session: Session, public_id: str | None, digest: str | None) -> Checked | None:
+    row = session.execute(
+        sa.select(Attestation, Submission, Milestone, Offering)
+        .join(Submission, Submission.id == Attestation.submission_id)
+        .join(Milestone, Milestone.id == Submission.milestone_id)
+        .join(Offering, Offering.id == Milestone.offering_id)
+        .where(_where(Attestation, "content_hash", public_id, digest))
+        .limit(1)
+    ).one_or_none()
+    if row is None:
+        return None
+    attestation, submission, milestone, offering = row
+    return Checked(
+        "attestation", attestation.public_id, offering, attestation.signed_at, attestation.content_hash,
+        service.attestation_hash(attestation, submission.public_id),
+        {
+            "auditor": people.party_name(session, attestation.party_id), "milestone": milestone.title,
+            "contract_hash": attestation.contract_hash, "manifest_hash": attestation.manifest_hash,
+        },
+        {"submission": submission.public_id},
+    )
+
+
+def _release(session: Session, public_id: str | None, digest: str | None) -> Checked | None:
+    row = session.execute(
+        sa.select(Release, Offering, Journal.public_id, Milestone)
+        .join(Offering, Offering.id == Release.offering_id)
+        .join(Journal, Journal.id == Release.journal_id)
+        .outerjoin(Milestone, Milestone.id == Release.milestone_id)
+        .where(_where(Release, "content_hash", public_id, digest))
+        .limit(1)
+    ).one_or_none()
+    if row is None:
+        return None
+    release, offering, journal, milestone = row
+    contract_hash = session.execute(
+        sa.select(TermsVersion.content_hash).where(TermsVersion.id == offering.terms_version_id)
+    ).scalar_one()
+    recomputed = releases.release_hash(
+        release, offering=offering, milestone=milestone.public_id if milestone else None, journal=journal,
+        contract_hash=contract_hash,
+    )
+    return Checked(
+        "release" if release.kind == "released" else "return", release.public_id, offering, release.occurred_at,
+        release.content_hash, recomputed,
+        {
+            "milestone": milestone.title if milestone else "", "amount_minor": str(release.amount_minor),
+            "tokens": str(release.tokens), "contract_hash": contract_hash, "journal": journal,
+        },
+        {},
+    )
+
+
+_Look = Callable[[Session, str | None, str | None], Checked | None]
+
+_BY_PREFIX: Mapping[str, _Look] = MappingProxyType(
+    {"trm": _terms, "sub": _submission, "att": _attestation, "rel": _release}
+)
+
+
+def files_with(session: Session, digest: str) -> list[tuple[str, str, dt.datetime]]:
+    """Return the handed-in submissions that hold a file with this fingerprint: id, milestone's title, received at."""
+    rows = session.execute(
+        sa.select(Submission.public_id, Milestone.title, Submission.received_at)
+        .join(Evidence, Evidence.submission_id == Submission.id)
+        .join(Milestone, Milestone.id == Submission.milestone_id)
+        .where(Evidence.sha256 == digest.strip().lower(), Submission.received_at.is_not(None))
+        .order_by(Submission.id)
+        .limit(20)
+    )
+    return [tuple(row) for row in rows]
