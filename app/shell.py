@@ -19,15 +19,20 @@ from app.next_step import NextStep
 #: (roles that see it, or None for everybody; words; endpoint)
 NAVIGATION = (
     (None, _l("Offerings"), "offerings.index"),
+    (None, _l("How it works"), "offerings.how"),
     (("investor",), _l("Portfolio"), "commitments.portfolio"),
-    (("founder",), _l("My company"), "offerings.founder"),
+    (("founder",), _l("My company"), "founder.index"),
     (("auditor",), _l("Reviews"), "auditor.queue"),
     (("operator",), _l("Console"), "console.index"),
     (("operator",), _l("People"), "people.index"),
     (("supervisor",), _l("Records"), "records.index"),
 )
 
-FOOTER = ((_l("Verify a record"), "verify.index"),)
+FOOTER = (
+    (_l("How it works"), "offerings.how"),
+    (_l("The risks"), "offerings.risk"),
+    (_l("Verify a record"), "verify.index"),
+)
 
 
 def furnish(app: Flask) -> None:

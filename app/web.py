@@ -25,6 +25,10 @@ VIEWS = (
     "app.offerings.draft_views",
     "app.offerings.editor_views",
     "app.progress.resign_views",
+    "app.progress.milestone_views",
+    "app.progress.evidence_views",
+    "app.progress.auditor_views",
+    "app.progress.verify_views",
 )
 
 #: Pages for those who build Milestake; never in production.

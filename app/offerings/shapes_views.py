@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
-from app import formats
+from app import formats, shell
 from app.commitments.queries import Raised
 from app.contracts.models import Milestone
 from app.next_step import NextStep, next_step
@@ -38,25 +38,12 @@ class Part:
     amount_minor: int
 
 
-def owners() -> Mapping[str, str]:
-    """Return the words for the owners that the table of states names."""
-    return {
-        "founder": _("the founder"), "operator": _("an operator"), "worker": _("Milestake"),
-        "rails": _("the payment rails"), "auditors": _("the auditors"), "holders": _("investors"),
-        "auditor": _("the auditor"), "clock": _("the calendar"),
-    }
-
-
 def next_of(step: NextStep | None, zone: str, *, about: str = "", yours: bool = False) -> dict[str, object] | None:
     """Return what ``next_line`` draws; ``about`` names the milestone that a step belongs to."""
-    if step is None:
-        return None
-    deadline = None
-    if step.deadline_at is not None:
-        deadline = {"text": formats.instant_text(step.deadline_at, zone), "iso": formats.instant_iso(step.deadline_at)}
-    owner = _("you") if yours else owners().get(step.owner, step.owner)
-    action = _("%(action)s for “%(title)s”", action=step.action, title=about) if about else step.action
-    return {"owner": owner, "action": action, "deadline": deadline, "default": step.default, "yours": yours}
+    line = shell.next_line(step, zone, yours=yours)
+    if line is not None and about:
+        line["action"] = _("%(action)s for “%(title)s”", action=line["action"], title=about)
+    return line
 
 
 def offering_next(

@@ -1,0 +1,207 @@
+"""The forms of founders: company, class, the offering's story, its money and dates, and reasons.
+
+The contract has a form of its own shape: ``contract_forms``. Rules are the services'.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import zoneinfo
+from typing import Any
+
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from wtforms import BooleanField, FileField, SelectField, TextAreaField, ValidationError
+from wtforms.validators import DataRequired, InputRequired, Length
+
+from app import calendars
+from app.forms import AmountField, DateField, KeyedForm, LineField, PriceField, TypedField, WholeNumberField
+from app.offerings.models import Offering
+from app.offerings.rules import OfferingFields
+from milestones import money
+
+LONG_TEXT = 20_000
+CURRENCIES = (("USD/2", _l("US dollar")), ("EUR/2", _l("Euro")), ("GBP/2", _l("Pound sterling")))
+ZONES = ("UTC", "America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles", "Europe/London",
+         "Europe/Berlin", "Europe/Paris", "Europe/Madrid", "Asia/Singapore", "Asia/Tokyo", "Australia/Sydney")
+#: The accounts of the sandbox's rail: pretend money goes to pretend accounts.
+PAYEES = (
+    ("sbx_acct_ok", _l("Pretend account that takes every payout")),
+    ("sbx_acct_fails", _l("Pretend account that turns payouts away")),
+)
+_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
+_PERCENT = money.Asset("PERCENT", 2)
+
+
+def _at_most(characters: int) -> Length:
+    return Length(max=characters, message=_l("Enter at most %(max)d characters."))
+
+
+class PercentField(AmountField):
+    """A share in percent with at most two decimals; ``data`` is in basis points."""
+
+    empty_words = _l("Enter a share in percent, such as 12.5.")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, asset=_PERCENT, **kwargs)
+
+
+class TimeField(TypedField):
+    """A time of day as HH:MM."""
+
+    empty_words = _l("Enter a time as HH:MM, such as 17:00.")
+
+    def read(self, text: str) -> dt.time:
+        if not _TIME.fullmatch(text):
+            raise ValidationError(str(self.empty_words))
+        return dt.time.fromisoformat(text)
+
+    def write(self, value: dt.time) -> str:
+        return f"{value:%H:%M}"
+
+
+class CompanyForm(KeyedForm):
+    """A new company."""
+
+    operation = "create_company"
+
+    name = LineField(_l("Registered name"), validators=[DataRequired(_l("Enter the company's registered name."))])
+    place = LineField(_l("Town and country"), validators=[DataRequired(_l("Enter the town and country."))])
+    description = TextAreaField(
+        _l("What the company does"), validators=[_at_most(LONG_TEXT)]
+    )
+    payee_ref = SelectField(_l("Account that released money is paid to"), choices=PAYEES)
+
+
+class PayeeForm(KeyedForm):
+    """Another account for payouts."""
+
+    operation = "change_payee"
+
+    payee_ref = SelectField(_l("New account for payouts"), choices=PAYEES)
+    agreed = BooleanField(
+        _l("I understand that nothing is paid out for 7 days after this change"),
+        validators=[InputRequired(_l("Tick the box to show that you understand the 7 days."))],
+    )
+
+
+class ClassForm(KeyedForm):
+    """A new token class."""
+
+    operation = "create_class"
+
+    name = LineField(_l("Name of the class"), validators=[DataRequired(_l("Enter a name, such as Class A."))])
+    code = LineField(_l("Code in the register"), most=16, validators=[DataRequired(_l("Enter a code, like HALDEN-A."))])
+    rights = TextAreaField(
+        _l("Rights of a token"),
+        validators=[DataRequired(_l("Write what a token gives: votes, dividends, what happens at a sale.")),
+                    _at_most(LONG_TEXT)],
+    )
+    authorised_tokens = WholeNumberField(_l("Authorised tokens"), least=1)
+    existing_tokens = WholeNumberField(_l("Equity that exists outside this class, in tokens of equal weight"))
+
+
+class MoneyForm(KeyedForm):
+    """What an offering asks for, at which price, until when. Amounts are read in the chosen currency."""
+
+    operation = "change_offering"
+
+    currency = SelectField(_l("Currency"), choices=CURRENCIES)
+    minimum = AmountField(_l("Minimum: below it everybody is refunded"))
+    target = AmountField(_l("Target"))
+    maximum = AmountField(_l("Maximum: a hard stop"))
+    price = PriceField(_l("Price of one token"))
+    minimum_ticket = AmountField(_l("Smallest commitment"))
+    fee = PercentField(_l("Milestake's fee of released money, in percent"))
+    deadline = DateField(_l("Last day"))
+    deadline_time = TimeField(_l("Time of day"))
+    zone = SelectField(_l("Time zone"), choices=[(zone, zone.replace("_", " ")) for zone in ZONES])
+    calendar = SelectField(
+        _l("Business days"), choices=[(code, words) for code, (words, _holidays) in calendars.CALENDARS.items()]
+    )
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        asset = self.currency.data if self.currency.data in dict(CURRENCIES) else CURRENCIES[0][0]
+        for field in (self.minimum, self.target, self.maximum, self.minimum_ticket):
+            field.asset = asset
+        return super().validate(extra_validators)
+
+    def validate_fee(self, field: PercentField) -> None:
+        if field.data is not None and field.data > 2000:
+            raise ValidationError(_("The fee can be at most 20 %."))
+
+    @property
+    def deadline_at(self) -> dt.datetime:
+        """Return the deadline as an instant; only after validation."""
+        local = dt.datetime.combine(self.deadline.data, self.deadline_time.data, zoneinfo.ZoneInfo(self.zone.data))
+        return local.astimezone(dt.UTC)
+
+    def figures(self, *, name: str, offering: Offering | None = None) -> OfferingFields:
+        """Return the offering's figures with the texts it has; only after validation."""
+        texts = {key: getattr(offering, key) if offering else "" for key in ("pitch", "story", "risks", "sector")}
+        return OfferingFields(
+            name=name, **texts, currency=self.currency.data,
+            price_micro=self.price.data, minimum_minor=self.minimum.data, target_minor=self.target.data,
+            maximum_minor=self.maximum.data, minimum_ticket_minor=self.minimum_ticket.data, fee_bp=self.fee.data,
+            zone=self.zone.data, calendar=self.calendar.data, deadline_at=self.deadline_at,
+        )
+
+    def prefill(self, offering: Offering) -> None:
+        """Show what an offering has, unless something was typed."""
+        local = offering.deadline_at.astimezone(zoneinfo.ZoneInfo(offering.zone))
+        for field in (self.minimum, self.target, self.maximum, self.minimum_ticket):
+            field.asset = offering.currency
+        known = {
+            "currency": offering.currency, "minimum": offering.minimum_minor, "target": offering.target_minor,
+            "maximum": offering.maximum_minor, "price": offering.price_micro,
+            "minimum_ticket": offering.minimum_ticket_minor, "fee": offering.fee_bp, "deadline": local.date(),
+            "deadline_time": local.time(), "zone": offering.zone, "calendar": offering.calendar,
+        }
+        if offering.zone not in ZONES:
+            self.zone.choices = [(offering.zone, offering.zone), *self.zone.choices]
+        if not self.is_submitted():
+            for name, value in known.items():
+                self[name].data = value
+
+
+class StartForm(MoneyForm):
+    """A new offering: its name and its money; texts and contract follow on pages of their own."""
+
+    operation = "draft_offering"
+
+    name = LineField(_l("Name of the offering"), most=80, validators=[DataRequired(_l("Enter a name."))])
+    token_class = SelectField(_l("Token class that is sold"))
+
+
+class StoryForm(KeyedForm):
+    """The offering's texts. Empty ones may be saved; they are asked for before the submission."""
+
+    operation = "change_offering"
+
+    name = LineField(_l("Name of the offering"), most=80, validators=[DataRequired(_l("Enter a name."))])
+    pitch = LineField(_l("What it is about, in one sentence"), most=160)
+    sector = LineField(_l("Sector"), most=60)
+    story = TextAreaField(_l("Story"), validators=[_at_most(LONG_TEXT)])
+    risks = TextAreaField(_l("Risks, in your own words"), validators=[_at_most(LONG_TEXT)])
+
+
+class ImportForm(KeyedForm):
+    """A contract's file."""
+
+    operation = "import_contract"
+
+    file = FileField(_l("Contract as YAML or JSON"))
+
+
+class ConfirmForm(KeyedForm):
+    """One button; the operation is given by the view."""
+
+
+class ReasonForm(KeyedForm):
+    """A reason that is published; the operation is given by the view."""
+
+    reason = TextAreaField(
+        _l("Reason"), validators=[DataRequired(_l("Say why; the reason is published.")),
+                                  _at_most(2000)]
+    )
