@@ -36,23 +36,35 @@ def run_due(context: work.Context) -> int:
     Repeats until a pass finds nothing, because one job's effect may make the next one due.
     """
     done = 0
-    handlers = jobs.HANDLERS
     for _pass in range(MAX_PASSES):
-        progress = sum(_run_job(context, job) for job in jobs.JOBS) + _run_outbox(context, handlers)
+        progress = _run_jobs(context) + _run_outbox(context, jobs.HANDLERS)
         if not progress:
             return done
         done += progress
     raise RuntimeError("the jobs do not come to rest")
 
 
-def _run_job(context: work.Context, job: work.Job) -> int:
-    with context.db.read() as session:
-        now = clock.business_now(session)
-        due = [each for each in job.due(session, now, work.BATCH) if not _is_held_back(session, job.name, each)]
-    return sum(_run_one(context, job, object_id, now) for object_id in due)
+def _run_jobs(context: work.Context) -> int:
+    """Ask every job once, in order, and do what is due; return how many things were done.
+
+    Jobs are asked in one read until one has something to do; after it the rest is asked anew.
+    """
+    done, waiting = 0, list(reversed(jobs.JOBS))
+    while waiting:
+        due: list[int] = []
+        with context.db.read() as session:
+            now = clock.business_now(session)
+            failures = _failures(session)
+            while waiting and not due:
+                job = waiting.pop()
+                found = job.due(session, now, work.BATCH)
+                due = [each for each in found if not _is_held_back(failures.get((job.name, each)))]
+        for object_id in due:
+            done += _run_one(context, job, object_id, now, has_failed=(job.name, object_id) in failures)
+    return done
 
 
-def _run_one(context: work.Context, job: work.Job, object_id: int, now: dt.datetime) -> int:
+def _run_one(context: work.Context, job: work.Job, object_id: int, now: dt.datetime, *, has_failed: bool) -> int:
     try:
         if job.outside:
             job.act(context, object_id, now)
@@ -63,17 +75,17 @@ def _run_one(context: work.Context, job: work.Job, object_id: int, now: dt.datet
         log.error("job_failed", job=job.name, object_id=object_id, error=reason)
         context.db.unit_of_work(lambda session: _note_failure(session, job.name, object_id, reason))
         return 0
-    context.db.unit_of_work(lambda session: _forget_failure(session, job.name, object_id))
+    if has_failed:
+        context.db.unit_of_work(lambda session: _forget_failure(session, job.name, object_id))
     log.info("job_done", job=job.name, object_id=object_id)
     return 1
 
 
-def _is_held_back(session: Session, job: str, object_id: int) -> bool:
-    failure = session.execute(
-        sa.select(JobFailure.next_at, JobFailure.quarantined_at).where(
-            JobFailure.job == job, JobFailure.object_id == object_id
-        )
-    ).one_or_none()
+def _failures(session: Session) -> dict[tuple[str, int], JobFailure]:
+    return {(each.job, each.object_id): each for each in session.execute(sa.select(JobFailure)).scalars()}
+
+
+def _is_held_back(failure: JobFailure | None) -> bool:
     if failure is None:
         return False
     return failure.quarantined_at is not None or failure.next_at > clock.system_now()
@@ -101,6 +113,9 @@ def _forget_failure(session: Session, job: str, object_id: int) -> None:
 
 
 def _run_outbox(context: work.Context, handlers: Mapping[str, work.Handler]) -> int:
+    with context.db.read() as session:
+        if not outbox.is_waiting(session, now=clock.system_now()):
+            return 0
     claimed = context.db.unit_of_work(lambda session: outbox.claim(session, now=clock.system_now()))
     return sum(_handle(context, handlers, message) for message in claimed)
 

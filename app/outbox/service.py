@@ -40,16 +40,25 @@ def enqueue(
     )
 
 
+def is_waiting(session: Session, *, now: dt.datetime) -> bool:
+    """Whether any message could be claimed now; asking takes no lock."""
+    return bool(session.execute(sa.select(sa.select(OutboxMessage.id).where(*_claimable(now)).exists())).scalar())
+
+
+def _claimable(now: dt.datetime) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        OutboxMessage.done_at.is_(None),
+        OutboxMessage.quarantined_at.is_(None),
+        OutboxMessage.available_at <= now,
+        sa.or_(OutboxMessage.claimed_until.is_(None), OutboxMessage.claimed_until <= now),
+    )
+
+
 def claim(session: Session, *, now: dt.datetime, limit: int = 50) -> Sequence[OutboxMessage]:
     """Lease up to ``limit`` open messages to the caller for a minute, oldest first."""
     query = (
         sa.select(OutboxMessage)
-        .where(
-            OutboxMessage.done_at.is_(None),
-            OutboxMessage.quarantined_at.is_(None),
-            OutboxMessage.available_at <= now,
-            sa.or_(OutboxMessage.claimed_until.is_(None), OutboxMessage.claimed_until <= now),
-        )
+        .where(*_claimable(now))
         .order_by(OutboxMessage.available_at, OutboxMessage.id)
         .limit(limit)
         .with_for_update(skip_locked=True)

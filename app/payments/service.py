@@ -10,21 +10,20 @@ import datetime as dt
 from collections.abc import Mapping
 from types import MappingProxyType, ModuleType
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app import clock, idempotency
 from app.accounts import service as accounts
-from app.accounts.actor import SYSTEM, Actor
+from app.accounts.actor import Actor
 from app.audit import service as audit
 from app.commitments import service as commitments
 from app.commitments.models import Commitment
-from app.db import insert_for
 from app.errors import Conflict, NotFound, Refused
 from app.offerings.models import Offering
 from app.outbox.service import backoff_seconds
 from app.payments import charges, intents, payouts, ports, refunds, rules, subjects
-from app.payments.models import Operation, RailCursor, RailEvent
+from app.payments.hearing import hear_events, note_poll_failed
+from app.payments.models import Operation
 from app.payments.payouts import create_payout
 from app.payments.treasury import fund_float
 
@@ -278,40 +277,6 @@ def _succeed(session: Session, operation: Operation, now: dt.datetime) -> None:
 # -- events -----------------------------------------------------------------------------------------
 
 
-def hear_events(
-    session: Session, rail: str, notifications: list[ports.Notification], cursor: int, *, now: dt.datetime
-) -> int:
-    """Store what a rail reported, raw and once each, mark what must be fetched again, and move the cursor.
-
-    Returns how many events were new. Order and repeats do not matter, because only the marks remain.
-    """
-    new = 0
-    for each in notifications:
-        stored = session.execute(
-            insert_for(session, RailEvent)
-            .values(rail=rail, event_id=each.event_id, body=each.stored_body(), received_at=clock.system_now())
-            .on_conflict_do_nothing(index_elements=["rail", "event_id"])
-            .returning(RailEvent.id)
-        ).scalar()
-        if stored is None:
-            continue
-        new += 1
-        marked = session.execute(
-            sa.update(Operation)
-            .where(Operation.public_id == (each.operation or ""), Operation.rail == rail)
-            .values(events_heard=Operation.events_heard + 1)
-            .execution_options(synchronize_session=False)
-        )
-        if marked.rowcount == 0:
-            # Made at the rail by somebody else: it posts nothing here, and reconciliation (PAY-1) settles it.
-            audit.record(
-                session, actor=SYSTEM, action="rail.object_unknown", object_id=each.ref, now=now,
-                after={"rail": rail, "type": each.type},
-            )
-    _move_cursor(session, rail, cursor=cursor, polled_at=now)
-    return new
-
-
 def apply_event(session: Session, operation_id: int, heard: int, outcome: ports.Outcome, *, now: dt.datetime) -> None:
     """Apply what an operation's object at the rail is now, fetched after ``heard`` events were known.
 
@@ -330,31 +295,6 @@ def note_fetch_failed(session: Session, operation_id: int) -> None:
     operation = intents.lock(session, operation_id)
     operation.attempts += 1
     operation.next_at = clock.system_now() + dt.timedelta(seconds=backoff_seconds(min(operation.attempts, 8)))
-    session.flush()
-
-
-def note_poll_failed(session: Session, rail: str, error: str, *, now: dt.datetime) -> None:
-    """Poll a rail later, with growing pauses; the cursor stays where it is."""
-    _move_cursor(session, rail, cursor=None, polled_at=now, error=error[:500])
-
-
-def _move_cursor(
-    session: Session, rail: str, *, cursor: int | None, polled_at: dt.datetime, error: str | None = None
-) -> None:
-    number = rules.RAIL_NUMBERS[rail]
-    session.execute(
-        insert_for(session, RailCursor)
-        .values(id=number, cursor=0, failures=0, polled_at=polled_at)
-        .on_conflict_do_nothing(index_elements=["id"])
-    )
-    row = session.get_one(RailCursor, number, with_for_update=True, populate_existing=True)
-    row.polled_at = max(row.polled_at, polled_at)
-    row.last_error = error
-    if cursor is not None:
-        row.cursor, row.failures, row.retry_at = max(row.cursor, cursor), 0, None
-    elif error is not None:
-        row.failures += 1
-        row.retry_at = clock.system_now() + dt.timedelta(seconds=backoff_seconds(min(row.failures, 8)))
     session.flush()
 
 
