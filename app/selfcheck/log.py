@@ -18,7 +18,7 @@ from app.audit.service import content_hash
 from app.selfcheck.problem import Check, Problem, run_checks
 
 #: States that things are in before the log says anything of them.
-FIRST = frozenset({"draft", "locked", "appointed", "open", "waiting", "awaiting_payment", "created", "received"})
+FIRST = frozenset({"draft", "locked", "appointed", "open", "waiting", "awaiting_payment", "created", "received", "waits"})
 #: States that repeat by themselves and are not worth an entry; and what people see instead of what is stored.
 UNTOLD = frozenset({"sending"})
 STORED = {"refunding": "cancelled"}

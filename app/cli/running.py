@@ -1,0 +1,74 @@
+"""Commands that run things: the worker, migrations, the demo with its site, and the replay of real contracts."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import click
+from flask.cli import AppGroup, with_appcontext
+
+from app import jobs
+from app import worker as working
+from app.cli import serving
+from app.cli.printing import settings
+from app.db import get_db
+from app.payments.rails import build_rails
+
+database = AppGroup("db", help="Bring the database's tables up to date.")
+demo = AppGroup("demo", help="A small invented platform to look around in.")
+
+
+@click.command("worker")
+@click.option("--once", is_flag=True, help="Do everything that is due now, and stop.")
+@with_appcontext
+def worker(once: bool) -> None:
+    """Do due jobs and send what is to be sent, until told to stop; as many workers as wanted may run."""
+    context = jobs.Context(get_db(), settings(), build_rails(settings(), get_db()))
+    if not once:
+        working.serve(context)
+        return
+    done = working.run_due(context)
+    click.echo(f"{done} thing(s) done; nothing more is due.")
+
+
+@database.command("upgrade")
+def upgrade() -> None:
+    """Run every migration that the database has not seen."""
+    serving.migrate(settings())
+    click.echo("The database is up to date.")
+
+
+@demo.command("load")
+def load() -> None:
+    """Load the demo into an empty database, and print whom to sign in as."""
+    serving.migrate(settings())
+    _load_demo()
+
+
+@demo.command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True)
+def serve(host: str, port: int) -> None:
+    """Migrate, load the demo if there is nothing yet, and run web and worker until Ctrl-C."""
+    serving.demand_development(settings())
+    serving.demand_free_port(host, port)
+    serving.migrate(settings())
+    _load_demo()
+    get_db().dispose()
+    raise SystemExit(serving.serve(host, port))
+
+
+def _load_demo() -> None:
+    loading = importlib.import_module("app.demo.loading")
+    loading.load(get_db(), settings())
+    for line in loading.sign_ins(get_db()):
+        click.echo(line)
+
+
+@click.command("replay")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@with_appcontext
+def replay(file: Path) -> None:
+    """Run the contracts of FILE (JSON lines) through the whole application, and check every book afterwards."""
+    raise SystemExit(importlib.import_module("app.replay.replay").run(file))
