@@ -1,6 +1,5 @@
 """Hear what a rail reports: keep its events raw and once, mark what must be fetched again, and remember how far.
 
-
 What an operation is now is fetched and applied by ``service.apply_event``; nothing here calls a rail.
 """
 
