@@ -31,6 +31,10 @@ class DemoClock(Base):
     offset_seconds: Mapped[int]
 
 
+#: Asked before almost everything, so the statement is built once.
+_OFFSET = sa.select(DemoClock.offset_seconds)
+
+
 def system_now() -> dt.datetime:
     """Return the real time, UTC."""
     return dt.datetime.now(dt.UTC)
@@ -38,7 +42,7 @@ def system_now() -> dt.datetime:
 
 def offset_seconds(session: Session) -> int:
     """Return by how many seconds business time is ahead of real time (0 without a demo clock)."""
-    return session.execute(sa.select(DemoClock.offset_seconds)).scalar() or 0
+    return session.execute(_OFFSET).scalar() or 0
 
 
 def business_now(session: Session) -> dt.datetime:

@@ -71,7 +71,7 @@ class UTCDateTime(TypeDecorator[dt.datetime]):
         if value is None:
             return None
         if isinstance(value, str):
-            return dt.datetime.strptime(value, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=dt.UTC)
+            return dt.datetime.fromisoformat(value)
         return value.astimezone(dt.UTC)
 
 
@@ -188,11 +188,10 @@ class Database:
 
     def _attempt(self, block: Callable[[Session], T]) -> T:
         # SQLite lets one writer in at a time; queueing in the process keeps the waiting fair.
-        with self._gate or contextlib.nullcontext():
-            with Session(self._writer, expire_on_commit=False) as session:
-                result = block(session)
-                session.commit()
-                return result
+        with self._gate or contextlib.nullcontext(), Session(self._writer, expire_on_commit=False) as session:
+            result = block(session)
+            session.commit()
+            return result
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Session]:
