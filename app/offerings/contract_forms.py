@@ -50,6 +50,8 @@ class ContractTree:
     def __init__(self, values: dict[str, Any]) -> None:
         self.values = values
         self.errors: dict[str, str] = {}
+        #: The milestone that a button just changed, so that the page can show it unfolded.
+        self.touched: int | None = None
 
     @classmethod
     def of_terms(cls, terms: Terms) -> ContractTree:
@@ -97,6 +99,7 @@ class ContractTree:
             return False
         milestones = self.values["milestones"]
         first, second = (int(part) if part else None for part in match.groups()[1:])
+        self.touched = first if match[1].endswith("criterion") else len(milestones)
         if match[1] == "add_milestone" and len(milestones) < MOST_MILESTONES:
             milestones.append(_new_milestone())
         elif match[1] == "remove_milestone" and first is not None and first < len(milestones) > 1:

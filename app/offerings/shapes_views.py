@@ -61,7 +61,7 @@ def offering_next(
     if step is not None and offering.state == "live":
         until = formats.instant_text(offering.deadline_at, offering.zone)
         words = _("investors may commit until %(until)s; then %(default)s.", until=until, default=step.default)
-        return {"owner": None, "default": words}
+        return {"owner": None, "sentence": words}
     yours = is_own and step is not None and step.owner == "founder"
     return next_of(step, offering.zone, yours=yours)
 

@@ -135,6 +135,13 @@ def paragraphs(text: str) -> Markup:
     )
 
 
+@blueprint.app_template_filter("price_in")
+def price_in(price_micro: int, asset: money.Asset | str) -> str:
+    """Return a price per token with its currency: ``$1.25``."""
+    symbol = money.Asset.parse(asset).code if isinstance(asset, str) else asset.code
+    return money.display_amount(0, money.Asset(symbol, 0)).replace("0", money.format_price(price_micro), 1)
+
+
 @blueprint.app_template_filter("percent")
 def percent(bp: int) -> str:
     """Return basis points as ``12.5 %``."""
