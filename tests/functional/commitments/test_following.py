@@ -152,7 +152,7 @@ def test_the_portfolio_sums_statements_exactly(market_of: Callable[..., Market])
     assert any(href == f"/commitments/{waiting}/pay" for href, _text in page.links)
     assert "Tokens you hold" in page.text
     assert "300 tokens" in page.text
-    assert 'class="bar-months"' in page.source
+    assert 'class="bar-holdings"' in page.source
 
 
 def test_sums_of_two_currencies_never_meet(market_of: Callable[..., Market]) -> None:
