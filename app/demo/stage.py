@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 
 import sqlalchemy as sa
@@ -35,6 +35,7 @@ from app.offerings.rules import OfferingFields
 from app.payments import gateway
 from app.payments import service as payments
 from app.payments.rails import build_rails
+from app.progress import interventions
 from app.progress import service as progress
 from app.progress.models import Attestation, Submission
 from milestones import verdict as verdicts
@@ -152,6 +153,16 @@ class Stage:
         """Submit, appoint the first n auditors to each milestone, let them accept, approve and launch."""
         self.submit_offering(offering_id, founder)
         self.appoint(offering_id, operator, auditors)
+        self.open_offering(offering_id, founder, operator)
+
+    def submit_offering(self, offering_id: str, founder: Actor) -> None:
+        """Send a draft to review."""
+        self.db.unit_of_work(
+            lambda session: offerings.submit(session, actor=founder, offering_id=offering_id, now=self._now(session))
+        )
+
+    def open_offering(self, offering_id: str, founder: Actor, operator: Actor) -> None:
+        """Approve what was submitted and launch it."""
         self.db.unit_of_work(
             lambda session: offerings.approve(
                 session, actor=operator, offering_id=offering_id, now=self._now(session)
@@ -161,24 +172,26 @@ class Stage:
             lambda session: offerings.launch(session, actor=founder, offering_id=offering_id, now=self._now(session))
         )
 
-    def submit_offering(self, offering_id: str, founder: Actor) -> None:
-        """Send a draft to review."""
-        self.db.unit_of_work(
-            lambda session: offerings.submit(session, actor=founder, offering_id=offering_id, now=self._now(session))
-        )
-
     def appoint(self, offering_id: str, operator: Actor, auditors: Sequence[Actor], *, accept: bool = True) -> None:
         """Appoint each milestone's auditors out of ``auditors`` in order, and let them accept."""
-        names = {self.party(each, "auditor"): (each, self.party_public_id(each, "auditor")) for each in auditors}
-        public = [public_id for _actor, public_id in names.values()]
-
-        def appoint(session: Session) -> None:
+        with self.db.read() as session:
             offering = offerings.offering_by_id(session, offering_id)
             terms = contracts.draft_terms(contract_queries.contract(session, offering.contract_id))
-            for milestone in terms.milestones:
+        panels = {each.key: auditors[: each.quorum.auditors] for each in terms.milestones}
+        self.appoint_each(offering_id, operator, panels, accept=accept)
+
+    def appoint_each(
+        self, offering_id: str, operator: Actor, panels: Mapping[str, Sequence[Actor]], *, accept: bool = True
+    ) -> None:
+        """Appoint a panel to each milestone, by its key, and let them accept."""
+        people = {self.party(each, "auditor"): each for panel in panels.values() for each in panel}
+        names = {party: self.party_public_id(each, "auditor") for party, each in people.items()}
+
+        def appoint(session: Session) -> None:
+            for key, panel in panels.items():
                 offerings.appoint_auditors(
-                    session, actor=operator, offering_id=offering_id, milestone_key=milestone.key,
-                    auditors=public[: milestone.quorum.auditors], now=self._now(session),
+                    session, actor=operator, offering_id=offering_id, milestone_key=key,
+                    auditors=[names[self.party(each, "auditor")] for each in panel], now=self._now(session),
                 )
 
         def answer(session: Session) -> None:
@@ -186,7 +199,7 @@ class Stage:
             for appointment in contracts.appointments(session, offering.contract_id):
                 if appointment.state == "appointed":
                     contracts.answer_appointment(
-                        session, actor=names[appointment.party_id][0], appointment_id=appointment.public_id,
+                        session, actor=people[appointment.party_id], appointment_id=appointment.public_id,
                         accept=True, now=self._now(session),
                     )
 
@@ -280,7 +293,15 @@ class Stage:
     ) -> Attestation:
         """Sign the same finding for every criterion."""
         share = {"met": 100, "partly": 50}.get(result, 0) if share_pct is None else share_pct
+        return self._sign(auditor, submission_id, lambda key: verdicts.Finding(key, result, share, note))
 
+    def sign(self, auditor: Actor, submission_id: str, findings: Mapping[str, tuple[str, int]]) -> Attestation:
+        """Sign a finding of one's own for each criterion: (result, share in %)."""
+        return self._sign(auditor, submission_id, lambda key: verdicts.Finding(key, *findings[key]))
+
+    def _sign(
+        self, auditor: Actor, submission_id: str, finding: Callable[[str], verdicts.Finding]
+    ) -> Attestation:
         def sign(session: Session) -> Attestation:
             submission = session.execute(
                 sa.select(Submission).where(Submission.public_id == submission_id)
@@ -288,16 +309,42 @@ class Stage:
             milestone = session.get_one(Milestone, submission.milestone_id)
             offering = session.get_one(Offering, milestone.offering_id)
             terms = contract_queries.published_terms(session, offering.terms_version_id or 0).terms
-            findings = [
-                verdicts.Finding(criterion.key, result, share, note)
-                for criterion in terms.milestone(milestone.ordinal).criteria
-            ]
+            findings = [finding(criterion.key) for criterion in terms.milestone(milestone.ordinal).criteria]
             return progress.attest(
                 session, actor=auditor, submission_id=submission_id, findings=findings, key=self.key(),
                 now=self._now(session),
             )
 
         return self.db.unit_of_work(sign)
+
+    # -- early ends -----------------------------------------------------------------------------------
+
+    def withdraw(self, founder: Actor, offering_id: str, *, reason: str) -> None:
+        """Withdraw an offering; the worker then gives everything back."""
+        self.db.unit_of_work(
+            lambda session: offerings.withdraw(
+                session, actor=founder, offering_id=offering_id, reason=reason, now=self._now(session)
+            )
+        )
+
+    def resign(self, founder: Actor, offering_id: str, *, reason: str) -> None:
+        """Let a founder give up; what waits for no verdict goes back."""
+        self.db.unit_of_work(
+            lambda session: interventions.wind_down(
+                session, actor=founder, offering_id=offering_id, trigger="founder_resigned", reason=reason,
+                now=self._now(session),
+            )
+        )
+
+    # -- our own money, and reading -------------------------------------------------------------------
+
+    def fund_float(self, operator: Actor, amount_minor: int, asset: str) -> None:
+        """Put the platform's own money behind its float, which pays providers' fees."""
+        self.db.unit_of_work(
+            lambda session: payments.fund_float(
+                session, actor=operator, amount_minor=amount_minor, asset=asset, now=self._now(session), key=self.key()
+            )
+        )
 
     def milestones(self, offering_id: str) -> list[Milestone]:
         """Return an offering's milestones in order."""

@@ -1,0 +1,157 @@
+"""Play all records on one timeline: launch them together, then wake on each day on which something happens.
+
+The demo clock only goes forward, so the offerings run side by side as they would. Days on which nothing is due are
+skipped; on the others the worker does all its jobs, as it does anywhere.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from app.accounts.actor import Actor
+from app.commitments.models import Refund
+from app.demo.stage import DAY, Stage
+from app.payments.models import Operation
+from app.payments.rules import UNDECIDED
+from app.payments.sandbox_models import SandboxTransfer
+from app.replay import crowd, drafting, fates
+from app.replay.course import Course
+from app.replay.records import Record
+
+INVESTORS = 120
+#: Auditors for milestones that nobody evaluated: those who evaluated most in the file.
+USUAL_PANEL = 8
+#: Our own money behind the fees of providers, as a part of all that is raised in a currency.
+FLOAT_PART = 20
+#: The longest that a replay may take in the story's time; a record that is not over then is a defect.
+MOST_DAYS = 20 * 366
+
+
+@dataclass(slots=True)
+class Played:
+    """What happened on the stage: the courses, what was counted, what was changed to fit, and how long it took."""
+
+    courses: list[Course] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    notes: Counter[str] = field(default_factory=Counter)
+    ends: Counter[str] = field(default_factory=Counter)
+    inexact: list[drafting.Inexact] = field(default_factory=list)
+    relaxed: Counter[str] = field(default_factory=Counter)
+    days: int = 0
+    wakes: int = 0
+
+
+def play(stage: Stage, records: Sequence[Record], *, seed: int, out: Callable[[str], None]) -> Played:
+    """Play the records from their launch to their ends and return what happened."""
+    played = Played()
+    cast = _Cast(stage, records)
+    for record in records:
+        played.courses.append(_launch(stage, cast, record, seed, played))
+    out(f"Launched {len(played.courses)} offerings; {len(cast.investors)} people invest, {len(cast.auditors)} audit.")
+    _fund_float(stage, cast.operator, played.courses)
+    _let_time_pass(stage, played, out)
+    return played
+
+
+class _Cast:
+    """The people all offerings share."""
+
+    def __init__(self, stage: Stage, records: Sequence[Record]) -> None:
+        evaluators = Counter(
+            each.evaluator for record in records for milestone in record.milestones for each in milestone.evaluations
+        )
+        self.panel = [name for name, _count in evaluators.most_common(USUAL_PANEL)] or ["E01"]
+        self.operator = stage.person("operator", "Replay operator")
+        self.auditors = {
+            name: stage.person("auditor", f"Evaluator {name}", email=f"{stage.key()}@evaluators.example")
+            for name in sorted({*evaluators, *self.panel})
+        }
+        self.investors = [
+            stage.person("investor", f"Investor {number}", email=f"{stage.key()}@investors.example")
+            for number in range(1, INVESTORS + 1)
+        ]
+
+
+def _launch(stage: Stage, cast: _Cast, record: Record, seed: int, played: Played) -> Course:
+    dice = random.Random(f"{seed}:{record.id}")  # noqa: S311 - a story, not a secret
+    course = fates.fates_of(record, cast.panel, played.notes)
+    launch_at = stage.now
+    draft = drafting.draft(record, course, launch_at=launch_at, dice=dice, notes=played.notes)
+    founder, issuer_id = stage.company(
+        stage.person("founder", f"Founder of {record.project}"[:80], email=f"{stage.key()}@founders.example"),
+        record.project,
+    )
+    class_id = stage.token_class(founder, issuer_id, draft.code, authorised=draft.authorised_tokens)
+    offering_id = stage.draft(founder, class_id, draft.fields, draft.document)
+    stage.submit_offering(offering_id, founder)
+    panels = {f"m{number}": [cast.auditors[name] for name in fate.auditors] for number, fate in enumerate(course, 1)}
+    stage.appoint_each(offering_id, cast.operator, panels)
+    stage.open_offering(offering_id, founder, cast.operator)
+    fields = draft.fields
+    pledges = crowd.crowd(
+        target_minor=fields.target_minor, minimum_minor=fields.minimum_minor, ticket_minor=fields.minimum_ticket_minor,
+        open_days=(fields.deadline_at - launch_at).days, people=len(cast.investors), dice=dice,
+    )
+    played.ends.update(fate.end for fate in course)
+    played.relaxed.update(draft.relaxed)
+    if draft.inexact is not None:
+        played.inexact.append(draft.inexact)
+    return Course(
+        stage, offering_id=offering_id, founder=founder, auditors=cast.auditors, fates=course, pledges=pledges,
+        investors=cast.investors, launched_at=launch_at, counts=played.counts,
+    )
+
+
+def _fund_float(stage: Stage, operator: Actor, courses: Sequence[Course]) -> None:
+    raised: Counter[str] = Counter()
+    for course in courses:
+        offering = stage.offering(course.offering_id)
+        raised[offering.currency] += offering.maximum_minor
+    for currency, amount in sorted(raised.items()):
+        stage.fund_float(operator, amount // FLOAT_PART + 1, currency)
+
+
+def _let_time_pass(stage: Stage, played: Played, out: Callable[[str], None]) -> None:
+    began_at = stage.now
+    asks: dict[Course, dt.datetime] = dict.fromkeys(played.courses, began_at)
+    told_at = began_at
+    while True:
+        now = stage.now
+        for course in [each for each, at in asks.items() if at <= now]:
+            at = course.play()
+            if at is None:
+                del asks[course]
+            else:
+                asks[course] = at
+        played.days, played.wakes = (now - began_at).days, played.wakes + 1
+        if now - told_at >= 90 * DAY:
+            told_at = now
+            out(f"Day {played.days}: {len(asks)} of {len(played.courses)} offerings still run.")
+        if played.days > MOST_DAYS:
+            raise RuntimeError(f"{len(asks)} offerings have no end after {played.days} days")
+        tomorrow = now + DAY
+        if _is_under_way(stage):
+            stage.advance_to(tomorrow)
+        elif asks:
+            # On the hour of the first day, so that all of a day's events are met by one waking.
+            days = (min(asks.values()) - began_at) // DAY + 1
+            stage.advance_to(max(tomorrow, began_at + days * DAY))
+        else:
+            return
+
+
+def _is_under_way(stage: Stage) -> bool:
+    """Whether money moves at the rail or waits to move, so that tomorrow may bring something."""
+    with stage.db.read() as session:
+        queries = (
+            sa.exists().where(SandboxTransfer.due_at.is_not(None)),
+            sa.exists().where(Refund.status.in_(["open", "sending"])),
+            sa.exists().where(Operation.state.in_([each for each in UNDECIDED if each != "needs_operator"])),
+        )
+        return any(session.execute(sa.select(query)).scalar() for query in queries)
