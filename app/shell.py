@@ -15,6 +15,7 @@ from app import clock, formats, security
 from app.accounts.queries import SignIn
 from app.db import get_db
 from app.next_step import NextStep
+from app.notices import queries as notices
 
 #: (roles that see it, or None for everybody; words; endpoint)
 NAVIGATION = (
@@ -46,15 +47,18 @@ def _frame() -> dict[str, object]:
         return {}
     who = security.signed_in()
     roles = frozenset(role for _party, role in who.memberships) if who else frozenset()
-    offset = 0
-    if is_sandbox():
+    offset = unread = 0
+    if is_sandbox() or who:
         with get_db().read() as session:
-            offset = clock.offset_seconds(session)
+            offset = clock.offset_seconds(session) if is_sandbox() else 0
+            unread = notices.unread_count(session, who.user_id) if who else 0
     return {
         "nav_items": _links(NAVIGATION, roles),
         "footer_items": [(words, url) for words, url, _here in _links(tuple((None, *row) for row in FOOTER), roles)],
         "auth_links": [(_("Sign in"), url_for("accounts.sign_in")), (_("Sign up"), url_for("accounts.sign_up"))],
         "account": _account(who),
+        "notices_url": url_for("notices.index") if who else None,
+        "notices_count": unread,
         "demo_clock": _demo_clock(offset),
         "sandbox": is_sandbox(),
     }

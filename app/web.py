@@ -29,6 +29,13 @@ VIEWS = (
     "app.progress.evidence_views",
     "app.progress.auditor_views",
     "app.progress.verify_views",
+    "app.operations.console_views",
+    "app.operations.review_views",
+    "app.operations.ledger_views",
+    "app.operations.record_views",
+    "app.operations.check_views",
+    "app.operations.clock_views",
+    "app.notices.views",
 )
 
 #: Pages for those who build Milestake; never in production.

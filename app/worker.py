@@ -37,7 +37,8 @@ def run_due(context: work.Context) -> int:
     """
     done = 0
     for _pass in range(MAX_PASSES):
-        progress = _run_jobs(context) + _run_outbox(context, jobs.HANDLERS)
+        # What has happened is told before time moves anything on, so that notices say what is still to come.
+        progress = _run_outbox(context, jobs.HANDLERS) + _run_jobs(context)
         if not progress:
             return done
         done += progress

@@ -19,6 +19,7 @@ from app.accounts.credentials import demand_second_factor, new_session_nonce
 from app.accounts.models import Membership, Party, User
 from app.audit import service as audit
 from app.errors import Conflict, Forbidden, NotFound, Refused
+from app.outbox import service as outbox
 
 
 def demand(actor: Actor, *roles: str, second_factor: bool = False) -> None:
@@ -215,6 +216,7 @@ def approve_auditor(session: Session, *, actor: Actor, membership_id: int, now: 
             before={"state": "waits"},
             after={"state": "approved"},
         )
+        _tell(session, "membership_approved", membership, now)
     return membership
 
 
@@ -238,7 +240,15 @@ def refuse_auditor(
         after={"state": "refused"},
         reason=reason,
     )
+    _tell(session, "membership_refused", membership, now)
     return membership
+
+
+def _tell(session: Session, kind: str, membership: Membership, now: dt.datetime) -> None:
+    outbox.enqueue(
+        session, "notice", {"kind": kind, "membership_id": membership.id}, now=now,
+        key=f"notice:{kind}:{membership.public_id}",
+    )
 
 
 # -- pieces -----------------------------------------------------------------------------------------------

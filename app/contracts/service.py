@@ -143,6 +143,11 @@ def answer_appointment(
         session, actor=actor, action=f"appointment.{wanted}", object_id=appointment.public_id, now=now,
         before={"state": "appointed"}, after={"state": wanted},
     )
+    if not accept:
+        outbox.enqueue(
+            session, "notice", {"kind": "appointment_declined", "appointment_id": appointment.id}, now=now,
+            key=f"notice:appointment_declined:{appointment.public_id}",
+        )
     return appointment
 
 

@@ -20,6 +20,7 @@ class Notice(Base):
     __tablename__ = "notice"
     __table_args__ = (
         sa.ForeignKeyConstraint(["user_id"], ["user_account.id"]),
+        sa.UniqueConstraint("public_id"),
         sa.UniqueConstraint("key", "user_id"),
         sa.Index("ix_notice_user_id_id", "user_id", "id"),
         sa.Index("ix_notice_unread", "user_id", sqlite_where=sa.text("read_at IS NULL"),
@@ -29,6 +30,7 @@ class Notice(Base):
     )
 
     id: Mapped[int] = mapped_column(BigIntPK, primary_key=True)
+    public_id: Mapped[str]
     key: Mapped[str]
     user_id: Mapped[int]
     kind: Mapped[str]

@@ -22,6 +22,7 @@ from app.ledger import chart
 from app.ledger import queries as ledger_queries
 from app.ledger import service as ledger
 from app.offerings.models import Offering
+from app.outbox import service as outbox
 from app.payments import intents, ports, refunds, subjects, treasury
 from app.payments.models import Operation, Receipt
 
@@ -210,4 +211,8 @@ def _stop_releases(session: Session, offering: Offering, operation: Operation, n
     audit.record(
         session, actor=SYSTEM, action="offering.releases_stopped", object_id=offering.public_id, now=now,
         after={"operation": operation.public_id}, reason=offering.releases_stopped,
+    )
+    outbox.enqueue(
+        session, "notice", {"kind": "releases_stopped", "offering_id": offering.id}, now=now,
+        key=f"notice:releases_stopped:{operation.public_id}",
     )

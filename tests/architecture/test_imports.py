@@ -21,10 +21,11 @@ PROGRAMS = {"demo", "replay", "cli", "selfcheck"}
 #: Modules of app/ that every feature may use; they know no feature.
 FOUNDATION = (
     "db", "clock", "calendars", "config", "errors", "idempotency", "ratelimit", "blobs", "logging", "next_step",
+    "formats",
 )
 
 #: Modules of app/ that views, forms and tasks may use beside them.
-ENTRY = ("security", "web", "forms", "formats", "shell", "work")
+ENTRY = ("security", "web", "forms", "shell", "work")
 
 RULES, MODELS, SERVICE, EDGE = 1, 2, 3, 4
 WORDS = {RULES: "rules", MODELS: "models", SERVICE: "service or queries", EDGE: "views, forms or tasks"}

@@ -1,0 +1,245 @@
+"""Read what an event's notices must say: the object, the figures and the dates, as they are now.
+
+An outbox message carries ids and the instant only (PPL-6); what is read here becomes a notice's ``params``,
+again ids, figures and instants. Whom it tells is ``rules``, how it is said ``wording``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.accounts.models import Membership
+from app.commitments import queries as commitment_queries
+from app.commitments.models import Commitment, Refund
+from app.contracts import queries as contract_queries
+from app.contracts import service as contracts
+from app.contracts.models import Appointment, Contract, Milestone
+from app.ledger.models import Journal
+from app.offerings.models import Issuer, Offering
+from app.payments.models import Payout
+from app.progress.models import Evidence, Release, Submission
+
+Params = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Happened:
+    """An event with what its notices need. ``about`` is the public id that the notices are about."""
+
+    event: str
+    about: str
+    at: dt.datetime
+    params: Params
+    offering: Offering | None = None
+    milestone: Milestone | None = None
+    journal_id: int | None = None
+    party_id: int | None = None
+    user_id: int | None = None
+    issuer: Issuer | None = None
+    seats: list[Appointment] = field(default_factory=list)
+
+
+def happened(session: Session, payload: Mapping[str, Any]) -> Happened:
+    """Return the event that an outbox message tells of, its figures read now."""
+    at = dt.datetime.fromisoformat(payload["at"])
+    found = Happened(event=str(payload["kind"]), about="", at=at, params={})
+    for name, read in _READERS.items():
+        if name in payload:
+            read(session, found, payload[name])
+            break
+    if found.event == "offering_draft":
+        found.event += f":{payload['event']}"
+    if found.offering is not None:
+        _add_offering(session, found)
+    return found
+
+
+def _add_offering(session: Session, found: Happened) -> None:
+    offering = found.offering
+    assert offering is not None
+    found.issuer = session.get_one(Issuer, offering.issuer_id)
+    found.seats = [
+        each for each in contracts.appointments(session, offering.contract_id)
+        if each.state == "accepted" and (found.milestone is None or each.milestone_key == found.milestone.key)
+    ]
+    found.params |= {"offering": offering.id, "issuer": offering.issuer_id}
+
+
+def _of_offering(session: Session, found: Happened, offering_id: int) -> None:
+    offering = session.get_one(Offering, offering_id)
+    found.offering, found.about = offering, offering.public_id
+    raised = commitment_queries.raised(session, [offering])[offering.id]
+    found.params |= {
+        "cleared_minor": offering.proceeds_minor if offering.proceeds_minor is not None else raised.cleared_minor,
+        "committed_minor": raised.committed_minor,
+        "minimum_minor": offering.minimum_minor,
+        "maximum_minor": offering.maximum_minor,
+        "investors": raised.investors,
+        "deadline_at": _text(offering.deadline_at),
+        "long_stop_at": _text(offering.long_stop_at),
+    }
+    if found.event.partition(":")[0] == f"offering_{offering.state}":
+        found.params["due_at"] = _text(offering.step_due_at)
+    if offering.state in ("active", "completed", "winding_down", "wound_down"):
+        rows = contract_queries.milestones_of(session, offering.contract_id)
+        found.params |= {
+            "released_total_minor": sum(row.released_minor for row in rows),
+            "returned_total_minor": sum(row.returned_minor for row in rows),
+            "tranches": len(rows),
+            "tranches_released": sum(row.state == "released" for row in rows),
+        }
+        first = next((row for row in rows if row.ordinal and row.state in ("open", "locked")), None)
+        if first is not None:
+            found.params |= {"next_milestone": first.id, "next_target_at": _text(first.target_at)}
+
+
+def _of_milestone(session: Session, found: Happened, milestone_id: int) -> None:
+    milestone = session.get_one(Milestone, milestone_id)
+    offering = session.get_one(Offering, milestone.offering_id)
+    found.milestone, found.offering, found.about = milestone, offering, milestone.public_id
+    found.params |= {
+        "milestone": milestone.id,
+        "tranche_minor": milestone.tranche_minor,
+        "target_at": _text(milestone.target_at),
+        "long_stop_at": _text(milestone.long_stop_at),
+        "tries_left": milestone.tries_left,
+    }
+    published = contract_queries.published_terms(session, offering.terms_version_id or 0)
+    if milestone.ordinal:
+        agreed = published.terms.milestone(milestone.ordinal)
+        found.params |= {"approvals": agreed.quorum.approvals, "auditors": agreed.quorum.auditors,
+                         "on_failure": agreed.on_failure}
+    if found.event == f"milestone_{milestone.state}":
+        found.params["due_at"] = _text(milestone.deadline_at)
+    if found.event == "milestone_open":
+        found.event += _why_open(session, found)
+    if found.event == "milestone_failed" and offering.state in ("winding_down", "wound_down"):
+        found.event += ":wind_down"
+
+
+def _why_open(session: Session, found: Happened) -> str:
+    """Say by which way a milestone became open: opened, not met, or a suspension that ran out."""
+    assert found.milestone is not None
+    latest = session.execute(
+        sa.select(Submission)
+        .where(Submission.milestone_id == found.milestone.id, Submission.status == "decided")
+        .order_by(Submission.number.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+    if latest is None:
+        return ""
+    return ":not_met" if latest.verdict == "not_met" else ":suspension_over"
+
+
+def _of_submission(session: Session, found: Happened, submission_id: int) -> None:
+    submission = session.get_one(Submission, submission_id)
+    _of_milestone(session, found, submission.milestone_id)
+    files = session.scalar(
+        sa.select(sa.func.count()).select_from(Evidence).where(Evidence.submission_id == submission.id)
+    )
+    found.about = submission.public_id
+    found.params |= {"number": submission.number, "files": files or 0, "due_at": _text(submission.review_due_at)}
+
+
+def _of_release(session: Session, found: Happened, release_id: int) -> None:
+    release = session.get_one(Release, release_id)
+    if release.milestone_id is None:
+        found.offering = session.get_one(Offering, release.offering_id)
+    else:
+        _of_milestone(session, found, release.milestone_id)
+    found.about, found.journal_id = release.public_id, release.journal_id
+    due_at = session.scalar(sa.select(sa.func.min(Refund.due_at)).where(Refund.journal_id == release.journal_id))
+    found.params |= {
+        "amount_minor": release.amount_minor, "fee_minor": release.fee_minor,
+        "net_minor": release.amount_minor - release.fee_minor, "issued_tokens": release.tokens,
+        "journal": session.scalar(sa.select(Journal.public_id).where(Journal.id == release.journal_id)),
+        "due_at": _text(due_at),
+    }
+
+
+def _of_commitment(session: Session, found: Happened, commitment_id: int) -> None:
+    commitment = session.get_one(Commitment, commitment_id)
+    offering = session.get_one(Offering, commitment.offering_id)
+    found.offering, found.about, found.party_id = offering, commitment.public_id, commitment.party_id
+    owed = session.execute(
+        sa.select(sa.func.sum(Refund.amount_minor), sa.func.max(Refund.due_at)).where(
+            Refund.commitment_id == commitment.id, Refund.status != "done"
+        )
+    ).one()
+    found.params |= {
+        "commitment": commitment.public_id, "my_amount_minor": commitment.amount_minor, "tokens": commitment.tokens,
+        "pay_by": _text(commitment.pay_by), "cancel_until": _text(offering.cancel_until),
+        "deadline_at": _text(offering.deadline_at), "minimum_minor": offering.minimum_minor,
+        "refund_minor": int(owed[0] or 0), "due_at": _text(owed[1]),
+    }
+
+
+def _of_refund(session: Session, found: Happened, refund_id: int) -> None:
+    refund = session.get_one(Refund, refund_id)
+    _of_commitment(session, found, refund.commitment_id)
+    found.about = refund.public_id
+    found.params |= {"refund_minor": refund.amount_minor, "due_at": _text(refund.due_at), "failures": refund.failures}
+
+
+def _of_payout(session: Session, found: Happened, payout_id: int) -> None:
+    payout = session.get_one(Payout, payout_id)
+    found.offering, found.about = session.get_one(Offering, payout.offering_id), payout.public_id
+    found.params |= {"amount_minor": payout.amount_minor, "due_at": _text(payout.next_at), "failures": payout.failures}
+
+
+def _of_appointment(session: Session, found: Happened, appointment_id: int) -> None:
+    appointment = session.get_one(Appointment, appointment_id)
+    contract = session.get_one(Contract, appointment.contract_id)
+    found.offering = session.execute(
+        sa.select(Offering).where(Offering.contract_id == appointment.contract_id)
+    ).scalar_one()
+    found.about, found.party_id = appointment.public_id, appointment.party_id
+    found.params |= {"answer_by": _text(appointment.answer_by), "party": appointment.party_id}
+    agreed = next(
+        (each for each in contracts.draft_terms(contract).milestones if each.key == appointment.milestone_key), None
+    )
+    if agreed is not None:
+        found.params |= {
+            "ordinal": contracts.draft_terms(contract).milestones.index(agreed) + 1,
+            "stake_minor": found.offering.maximum_minor * agreed.tranche_bp // 10_000,
+            "approvals": agreed.quorum.approvals, "auditors": agreed.quorum.auditors,
+        }
+
+
+def _of_issuer(session: Session, found: Happened, issuer_id: int) -> None:
+    issuer = session.get_one(Issuer, issuer_id)
+    found.issuer, found.about = issuer, issuer.public_id
+    found.params |= {"issuer": issuer.id, "changed_at": _text(issuer.payee_changed_at)}
+
+
+def _of_membership(session: Session, found: Happened, membership_id: int) -> None:
+    membership = session.get_one(Membership, membership_id)
+    found.about, found.user_id = membership.public_id, membership.user_id
+
+
+def _text(instant: dt.datetime | None) -> str | None:
+    return None if instant is None else instant.isoformat()
+
+
+#: id in the payload → its reader; the first that the payload has is what the event is about
+_READERS: Mapping[str, Callable[[Session, Happened, int], None]] = MappingProxyType(
+    {
+        "release_id": _of_release,
+        "refund_id": _of_refund,
+        "payout_id": _of_payout,
+        "commitment_id": _of_commitment,
+        "submission_id": _of_submission,
+        "appointment_id": _of_appointment,
+        "milestone_id": _of_milestone,
+        "offering_id": _of_offering,
+        "issuer_id": _of_issuer,
+        "membership_id": _of_membership,
+    }
+)

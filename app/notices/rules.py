@@ -1,0 +1,165 @@
+"""The table of notices: which event tells whom, and whether it may be switched off (PPL-4).
+
+Pure. The words stand in ``templates/emails/<kind>.txt``; who belongs to an audience is ``audiences``, what
+happened is ``facts``. Every event that is enqueued for notices stands in ``EVENTS``, or in ``SILENT`` with
+the reason why nobody is told of it by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+#: audience → the role that the words speak to
+AUDIENCES: Mapping[str, str] = MappingProxyType(
+    {
+        "holders": "investor",  # whose money is in escrow at the instant of the event
+        "holders_before": "investor",  # whose money was in escrow just before it
+        "settled": "investor",  # whose money was released or returned at some time
+        "moved": "investor",  # whose money the event's journal moved
+        "places": "investor",  # who holds a place, paid or not
+        "lapsed": "investor",  # whose unpaid place the event ended
+        "payer": "investor",  # whose commitment it is
+        "founders": "founder",
+        "panel": "auditor",  # who accepted to review this milestone, or any of this contract
+        "appointee": "auditor",
+        "member": "member",  # whose role it is
+        "operators": "operator",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """One audience of an event. ``kind`` names the words; ``legal`` mails cannot be switched off.
+
+    ``link`` says which page the words lead to, a key of ``PATHS``.
+    """
+
+    kind: str
+    audience: str
+    link: str
+    legal: bool = True
+
+
+def _told(kind: str, *audiences: tuple[str, str] | tuple[str, str, bool]) -> tuple[Telling, ...]:
+    return tuple(Telling(kind, *each) for each in audiences)
+
+
+#: Where notices lead: the fields are of ``wording.Book``.
+PATHS: Mapping[str, str] = MappingProxyType(
+    {
+        "offering": "/offerings/{slug}",
+        "commitment": "/commitments/{commitment}",
+        "portfolio": "/portfolio",
+        "founder": "/founder/offerings/{offering}",
+        "company": "/founder/companies/{issuer}",
+        "reviews": "/auditor",
+        "review": "/operator/offerings/{offering}",
+        "console": "/operator",
+        "account": "/account",
+    }
+)
+
+_OPTIONAL = False
+
+#: event → whom it tells, in this order; who belongs to two audiences is told once, as the first
+EVENTS: Mapping[str, tuple[Telling, ...]] = MappingProxyType(
+    {
+        # offerings
+        "offering_in_review": _told("review_asked", ("operators", "review")),
+        "offering_draft:ask_changes": _told("changes_asked", ("founders", "founder")),
+        "offering_draft:launch_window_over": _told("launch_window_over", ("founders", "founder")),
+        "offering_draft:withdraw_submission": _told("review_withdrawn", ("operators", "console", _OPTIONAL)),
+        "offering_approved": _told("offering_approved", ("founders", "founder")),
+        "offering_live": _told("offering_live", ("founders", "founder"), ("panel", "offering", _OPTIONAL)),
+        "offering_clearing": _told("offering_closed", ("places", "portfolio"), ("founders", "founder")),
+        "offering_active": (
+            *_told("offering_succeeded", ("holders", "offering"), ("founders", "founder"),
+                   ("panel", "offering", _OPTIONAL)),
+            *_told("commitment_lapsed", ("lapsed", "portfolio")),
+        ),
+        "offering_failing": (
+            *_told("minimum_missed", ("holders_before", "portfolio"), ("founders", "founder")),
+            *_told("commitment_lapsed", ("lapsed", "portfolio")),
+        ),
+        "offering_failed": _told("offering_failed", ("founders", "founder")),
+        "offering_withdrawing": (
+            *_told("offering_withdrawing", ("holders_before", "portfolio"), ("founders", "founder")),
+            *_told("commitment_lapsed", ("lapsed", "portfolio")),
+        ),
+        "offering_withdrawn": _told("offering_withdrawn", ("founders", "founder")),
+        "offering_winding_down": _told("wind_down", ("holders_before", "portfolio"), ("founders", "founder"),
+                                       ("panel", "offering", _OPTIONAL)),
+        "offering_wound_down": _told("wound_down", ("settled", "portfolio"), ("founders", "founder")),
+        "offering_completed": _told("offering_completed", ("settled", "portfolio"), ("founders", "founder")),
+        "releases_stopped": _told("releases_stopped", ("holders", "offering"), ("founders", "founder"),
+                                  ("operators", "console")),
+        # milestones
+        "milestone_open": _told("milestone_open", ("founders", "founder")),
+        "milestone_open:not_met": _told("milestone_not_met", ("holders", "offering"), ("founders", "founder"),
+                                        ("panel", "reviews", _OPTIONAL)),
+        "milestone_open:suspension_over": _told("milestone_reopened", ("holders", "offering"),
+                                                ("founders", "founder"), ("panel", "reviews", _OPTIONAL)),
+        "milestone_challengeable": _told("milestone_met", ("holders", "offering"), ("founders", "founder"),
+                                         ("panel", "reviews", _OPTIONAL)),
+        "milestone_disputed": _told("milestone_suspended", ("holders", "offering"), ("founders", "founder"),
+                                    ("panel", "reviews", _OPTIONAL)),
+        "milestone_failed": _told("milestone_failed", ("holders_before", "offering"), ("founders", "founder"),
+                                  ("panel", "reviews", _OPTIONAL)),
+        # The wind-down tells the holders in the same moment, with their figures.
+        "milestone_failed:wind_down": _told("milestone_failed", ("founders", "founder"),
+                                            ("panel", "reviews", _OPTIONAL)),
+        "milestone_late": _told("milestone_late", ("holders", "offering"), ("founders", "founder")),
+        "submission_received": _told("submission_received", ("panel", "reviews"), ("founders", "founder"),
+                                     ("holders", "offering", _OPTIONAL)),
+        # money
+        "money_released": _told("money_released", ("moved", "portfolio"), ("founders", "founder")),
+        "money_returned": _told("money_returned", ("moved", "portfolio"), ("founders", "founder")),
+        "payout_paid": _told("payout_paid", ("founders", "founder")),
+        "payout_failed": _told("payout_failed", ("founders", "founder"), ("operators", "console")),
+        "payee_changed": _told("payee_changed", ("founders", "company")),
+        # commitments
+        "commitment_accepted": _told("commitment_accepted", ("payer", "commitment")),
+        "commitment_cancelled": _told("commitment_cancelled", ("payer", "commitment")),
+        "commitment_expired": _told("commitment_expired", ("payer", "commitment")),
+        "payment_cleared": _told("payment_cleared", ("payer", "commitment")),
+        "payment_failed": _told("payment_failed", ("payer", "commitment")),
+        "payment_returned": _told("payment_returned", ("payer", "commitment")),
+        "refund_done": _told("refund_done", ("payer", "commitment")),
+        "refund_failed": _told("refund_failed", ("payer", "commitment")),
+        "refund_unclaimed": _told("refund_unclaimed", ("payer", "commitment"), ("operators", "console")),
+        # people
+        "auditor_appointed": _told("auditor_appointed", ("appointee", "reviews")),
+        "appointment_declined": _told("appointment_declined", ("operators", "review"), ("founders", "founder")),
+        "membership_approved": _told("membership_approved", ("member", "account")),
+        "membership_refused": _told("membership_refused", ("member", "account")),
+    }
+)
+
+#: event → why nobody is told of it by itself
+SILENT: Mapping[str, str] = MappingProxyType(
+    {
+        "milestone_submitted": "submission_received says it with its figures",
+        "milestone_approved": "money_released follows in the same pass; what holds it up tells for itself",
+        "milestone_released": "money_released says it with each holder's figures",
+        "milestone_lapsed": "it lapses with the milestone that failed, which tells for both",
+    }
+)
+
+
+def tellings(event: str) -> tuple[Telling, ...]:
+    """Return whom an event tells; nobody for a silent one. Raises ``LookupError`` for an unknown event."""
+    if event in SILENT:
+        return ()
+    return EVENTS[event]
+
+
+def kinds() -> dict[str, bool]:
+    """Return every kind of notice, and whether some audience may not switch its mail off."""
+    found: dict[str, bool] = {}
+    for each in EVENTS.values():
+        for telling in each:
+            found[telling.kind] = found.get(telling.kind, False) or telling.legal
+    return found
