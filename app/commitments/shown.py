@@ -66,7 +66,7 @@ def month_chart(months: Sequence[Month], currency: str) -> MonthChart:
     months = list(months)[-24:]
     top = _round_up(max((each.escrow_minor + each.released_minor for each in months), default=0))
     step = WHOLE_BP // max(len(months), 6)
-    every = -(-len(months) // 6)
+    every = -(-len(months) // 4)
     return MonthChart(currency, top, tuple(
         Column(
             each, number * step + step // 6, step * 2 // 3, each.escrow_minor * WHOLE_BP // top,
@@ -110,10 +110,3 @@ def sign_of(asset: money.Asset) -> str | None:
     """Return the sign that stands before an amount of this currency, None where it has none."""
     text = money.display_amount(0, asset)
     return text[0] if not text[0].isdigit() else None
-
-
-def price_in(price_micro: int, asset: money.Asset | str) -> str:
-    """Return a price per token with its currency: ``$1.25``."""
-    asset = money.Asset.parse(asset) if isinstance(asset, str) else asset
-    number, sign = money.format_price(price_micro), sign_of(asset)
-    return f"{sign}{number}" if sign else f"{number} {asset.code}"

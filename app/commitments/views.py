@@ -33,7 +33,6 @@ PAGE = 25
 
 blueprint.add_app_template_filter(shown.share_text, "share")
 blueprint.add_app_template_filter(shown.sign_of, "currency_sign")
-blueprint.add_app_template_filter(shown.price_in, "price_in")
 
 
 def next_of(view: PositionView) -> NextStep | None:
