@@ -1,4 +1,4 @@
-"""An auditor's desk: appointments, reviews by due date, the checklist, signing, the receipt, history (MIL-7 to MIL-9)."""
+"""An auditor's desk: appointments, reviews by due date, the checklist, signing, receipts, history (MIL-7 to 9)."""
 
 from __future__ import annotations
 

@@ -232,9 +232,8 @@ def seat_of(session: Session, actor: Actor, appointment_id: str) -> Seat:
 
 def reviews_of(session: Session, parties: Collection[int]) -> list[Review]:
     """Return the submissions on whose panels these auditors sit, the one due first first, decided ones last."""
-    seats = {
-        seat.milestone.id: seat for seat in seats_of(session, parties, states=["accepted"]) if seat.milestone is not None
-    }
+    accepted = seats_of(session, parties, states=["accepted"])
+    seats = {seat.milestone.id: seat for seat in accepted if seat.milestone is not None}
     submissions = session.scalars(
         sa.select(Submission)
         .where(Submission.milestone_id.in_(list(seats)), Submission.status.in_(["received", "decided"]))

@@ -194,7 +194,8 @@ def _next_steps(place: Place, submission: Submission, now: dt.datetime) -> list[
 
     def window(start: dt.datetime) -> str:
         end = calendars.window_end(
-            start, terms.challenge_business_days, code=place.offering.calendar, zone=zone, min_calendar_days=CHALLENGE_CALENDAR_DAYS
+            start, terms.challenge_business_days, code=place.offering.calendar, zone=zone,
+            min_calendar_days=CHALLENGE_CALENDAR_DAYS,
         )
         return formats.instant_text(end, zone)
 
@@ -202,8 +203,8 @@ def _next_steps(place: Place, submission: Submission, now: dt.datetime) -> list[
         {"text": _("%(count)s auditors sign their findings; %(needed)s of them must find every criterion met.",
                    count=terms.quorum.auditors, needed=terms.quorum.approvals),
          "when": _("By %(due)s", due=formats.instant_text(due, zone))},
-        {"text": _("Investors may raise doubts for %(days)s business days, at least %(least)s days.", least=CHALLENGE_CALENDAR_DAYS,
-                   days=terms.challenge_business_days),
+        {"text": _("Investors may raise doubts for %(days)s business days, at least %(least)s days.",
+                   days=terms.challenge_business_days, least=CHALLENGE_CALENDAR_DAYS),
          "when": _("From the moment the last finding is signed")},
         {"text": _("The tranche of %(amount)s is released: earliest date of the next cent.",
                    amount=formats.money_text(place.milestone.tranche_minor or 0, place.asset)),

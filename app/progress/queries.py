@@ -207,8 +207,8 @@ def signed_findings(session: Session, submissions: Sequence[Submission]) -> dict
 def signed_counts(session: Session, submissions: Sequence[Submission]) -> dict[int, int]:
     """Return how many auditors have signed each submission."""
     rows = session.execute(
-        sa.select(Attestation.submission_id, sa.func.count())
+        sa.select(Attestation.submission_id, sa.func.count().label("signed"))
         .where(Attestation.submission_id.in_([submission.id for submission in submissions]))
         .group_by(Attestation.submission_id)
     )
-    return dict(rows.tuples().all())
+    return {row.submission_id: row.signed for row in rows}

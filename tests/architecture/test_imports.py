@@ -27,6 +27,9 @@ FOUNDATION = (
 #: Modules of app/ that views, forms and tasks may use beside them.
 ENTRY = ("security", "web", "forms", "shell", "work")
 
+#: What people start by hand from a page, which otherwise only commands do: (page, what it starts).
+BY_HAND = {("app.operations.clock_views", "worker"), ("app.operations.check_views", "selfcheck")}
+
 RULES, MODELS, SERVICE, EDGE = 1, 2, 3, 4
 WORDS = {RULES: "rules", MODELS: "models", SERVICE: "service or queries", EDGE: "views, forms or tasks"}
 EDGE_NAMES = {"views", "forms", "tasks", "webhooks", "commands"}
@@ -125,7 +128,7 @@ def _top_level(here: Place, found: Import) -> str | None:
     name = found.imported.removeprefix("app").lstrip(".").split(".")[0]
     if here.layer == RULES:
         return None if name == "errors" else "rules know only the standard library, rfc8785 and milestones"
-    if name in FOUNDATION or (here.layer == EDGE and name in ENTRY):
+    if name in FOUNDATION or (here.layer == EDGE and name in ENTRY) or (found.importer.name, name) in BY_HAND:
         return None
     return f"features know only {', '.join(FOUNDATION)} of what stands beside them"
 

@@ -1,0 +1,80 @@
+"""What operators and the demo clock's users type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from wtforms import HiddenField, SelectField, SelectMultipleField, TextAreaField, ValidationError
+from wtforms.validators import InputRequired
+
+from app.forms import ActForm, AmountField, PlainForm
+
+MAX_REASON_CHARACTERS = 2000
+
+
+class PressForm(PlainForm):
+    """A button and nothing to type."""
+
+
+class ReasonForm(ActForm):
+    """A decision with its reason and, where it is needed, a code."""
+
+    reason = TextAreaField(_l("Reason"))
+
+    def validate_reason(self, field: TextAreaField) -> None:
+        if not (field.data or "").strip():
+            raise ValidationError(_("Write the reason; it is kept and shown to those it concerns."))
+        if len(field.data) > MAX_REASON_CHARACTERS:
+            raise ValidationError(_("Enter at most 2,000 characters."))
+
+
+class NoteForm(ReasonForm):
+    """A decision whose reason may be left out."""
+
+    reason = TextAreaField(_l("Reason"))
+
+    def validate_reason(self, field: TextAreaField) -> None:
+        if len(field.data or "") > MAX_REASON_CHARACTERS:
+            raise ValidationError(_("Enter at most 2,000 characters."))
+
+
+class AppointForm(ActForm):
+    """The auditors of one milestone."""
+
+    operation = "appoint_auditors"
+
+    auditors = SelectMultipleField(_l("Auditors"), validate_choice=False)
+
+
+class AmountForm(PlainForm):
+    """An amount of our own money to put behind the float."""
+
+    asset = SelectField(_l("Currency"), validators=[InputRequired(_l("Choose a currency."))], validate_choice=False)
+    amount = AmountField(_l("Amount"))
+
+    def __init__(self, *args: Any, assets: list[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.asset.choices = [(asset, asset.partition("/")[0]) for asset in assets]
+        chosen = self.asset.data if self.asset.data in assets else assets[0]
+        self.amount.asset = chosen
+
+    def validate_asset(self, field: SelectField) -> None:
+        if field.data not in [value for value, _words in field.choices]:
+            raise ValidationError(_("Choose a currency."))
+
+
+class FundForm(ReasonForm):
+    """The checked amount once more, hidden, with the reason."""
+
+    operation = "fund_float"
+
+    asset = HiddenField()
+    amount_minor = HiddenField()
+
+
+class StepForm(PlainForm):
+    """How far to move the demo clock: whole seconds."""
+
+    seconds = HiddenField()
