@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -63,9 +64,13 @@ def contract(session: Session, contract_id: int) -> Contract:
 def published_terms(session: Session, terms_version_id: int) -> Published:
     """Return a published version, its document read back from the frozen canonical form."""
     row = session.get_one(TermsVersion, terms_version_id)
-    return Published(
-        row.id, row.public_id, row.number, row.content_hash, documents.parse_document(json.loads(row.document))
-    )
+    return Published(row.id, row.public_id, row.number, row.content_hash, _terms(row.document))
+
+
+@lru_cache(maxsize=512)
+def _terms(document: str) -> Terms:
+    """Return what a frozen document says; the same text always gives the same values, so it is read once."""
+    return documents.parse_document(json.loads(document))
 
 
 def milestones_of(session: Session, contract_id: int, *, lock: bool = False) -> list[Milestone]:
