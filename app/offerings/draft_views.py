@@ -43,6 +43,7 @@ def start(issuer_id: str) -> Answer:
     form = StartForm(actor=actor)
     form.token_class.choices = [(each.public_id, f"{each.name} ({each.code})") for each in company.classes]
     if not form.is_submitted():
+        form.token_class.data = company.classes[-1].public_id if company.classes else None
         form.deadline.data = (now + dt.timedelta(days=_OPEN_DAYS)).date()
         form.deadline_time.data, form.fee.data = dt.time(17, 0), USUAL_FEE_BP
     if form.validate_on_submit():

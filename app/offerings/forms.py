@@ -71,7 +71,7 @@ class CompanyForm(KeyedForm):
     description = TextAreaField(
         _l("What the company does"), validators=[_at_most(LONG_TEXT)]
     )
-    payee_ref = SelectField(_l("Account that released money is paid to"), choices=PAYEES)
+    payee_ref = SelectField(_l("Account that released money is paid to"), choices=PAYEES, default=PAYEES[0][0])
 
 
 class PayeeForm(KeyedForm):
@@ -107,7 +107,7 @@ class MoneyForm(KeyedForm):
 
     operation = "change_offering"
 
-    currency = SelectField(_l("Currency"), choices=CURRENCIES)
+    currency = SelectField(_l("Currency"), choices=CURRENCIES, default=CURRENCIES[0][0])
     minimum = AmountField(_l("Minimum: below it everybody is refunded"))
     target = AmountField(_l("Target"))
     maximum = AmountField(_l("Maximum: a hard stop"))
@@ -116,9 +116,10 @@ class MoneyForm(KeyedForm):
     fee = PercentField(_l("Milestake's fee of released money, in percent"))
     deadline = DateField(_l("Last day"))
     deadline_time = TimeField(_l("Time of day"))
-    zone = SelectField(_l("Time zone"), choices=[(zone, zone.replace("_", " ")) for zone in ZONES])
+    zone = SelectField(_l("Time zone"), choices=[(zone, zone.replace("_", " ")) for zone in ZONES], default="UTC")
     calendar = SelectField(
-        _l("Business days"), choices=[(code, words) for code, (words, _holidays) in calendars.CALENDARS.items()]
+        _l("Business days"), default="US",
+        choices=[(code, words) for code, (words, _holidays) in calendars.CALENDARS.items()],
     )
 
     def validate(self, extra_validators: Any = None) -> bool:

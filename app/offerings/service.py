@@ -26,6 +26,7 @@ from app.offerings import independence, issuers, rules
 from app.offerings.models import Issuer, Offering, TokenClass
 from app.offerings.rules import OfferingFields
 from app.outbox import service as outbox
+from milestones import document as documents
 from milestones import money, states
 
 
@@ -76,7 +77,10 @@ def draft_offering(
     session.add(offering)
     session.flush()
     idempotency.settle(session, actor=actor, operation="draft_offering", key=key, result_ref=offering.public_id)
-    audit.record(session, actor=actor, action="offering.drafted", object_id=offering.public_id, now=now)
+    audit.record(
+        session, actor=actor, action="offering.drafted", object_id=offering.public_id, now=now,
+        after=told_figures(session, offering),
+    )
     return offering
 
 
@@ -101,7 +105,11 @@ def update_draft(
         contracts.save_draft(session, contract, document=document, now=now)
         offering.long_stop_at = contracts.draft_terms(contract).long_stop_at()
     offering.step_due_at = now + dt.timedelta(days=rules.DRAFT_IDLE_DAYS)
-    audit.record(session, actor=actor, action="offering.draft_changed", object_id=offering.public_id, now=now)
+    session.flush()
+    audit.record(
+        session, actor=actor, action="offering.draft_changed", object_id=offering.public_id, now=now,
+        after=told_figures(session, offering),
+    )
     return offering
 
 
@@ -239,7 +247,7 @@ def launch(session: Session, *, actor: Actor, offering_id: str, now: dt.datetime
         ) from error
     audit.record(
         session, actor=actor, action="offering.published", object_id=offering.public_id, now=now,
-        after=published_figures(session, offering),
+        after=told_figures(session, offering),
     )
     outbox.enqueue(
         session, "notice", {"kind": "offering_live", "offering_id": offering.id}, now=now,
@@ -248,9 +256,17 @@ def launch(session: Session, *, actor: Actor, offering_id: str, now: dt.datetime
     return offering
 
 
-def published_figures(session: Session, offering: Offering) -> dict[str, object]:
-    """Return what froze at publication (OFF-2), as the log keeps it; the self-check compares the row with it."""
-    published = contract_queries.published_terms(session, offering.terms_version_id or 0)
+def told_figures(session: Session, offering: Offering) -> dict[str, object]:
+    """Return the figures that the log keeps of a draft and of what froze at publication (OFF-2).
+
+    The self-check compares the row with the last of them.
+    """
+    if offering.terms_version_id is None:
+        terms = contracts.draft_terms(contract_queries.contract(session, offering.contract_id))
+        version, contract_hash = "draft", documents.contract_hash(terms)
+    else:
+        published = contract_queries.published_terms(session, offering.terms_version_id)
+        version, contract_hash = published.public_id, published.content_hash
     fields = (
         "rail", "currency", "price_micro", "minimum_minor", "target_minor", "maximum_minor", "minimum_ticket_minor",
         "fee_bp", "zone", "calendar", "deadline_at", "cancel_until", "long_stop_at",
@@ -258,8 +274,8 @@ def published_figures(session: Session, offering: Offering) -> dict[str, object]
     return {
         "issuer": session.get_one(Issuer, offering.issuer_id).public_id,
         "token_class": session.get_one(TokenClass, offering.token_class_id).public_id,
-        "terms": published.public_id,
-        "contract_hash": published.content_hash,
+        "terms": version,
+        "contract_hash": contract_hash,
         **{name: getattr(offering, name) for name in fields},
     }
 
