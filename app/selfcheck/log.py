@@ -18,7 +18,9 @@ from app.audit.service import content_hash
 from app.selfcheck.problem import Check, Problem, run_checks
 
 #: States that things are in before the log says anything of them.
-FIRST = frozenset({"draft", "locked", "appointed", "open", "waiting", "awaiting_payment", "created", "received", "waits"})
+FIRST = frozenset(
+    {"draft", "locked", "appointed", "open", "waiting", "awaiting_payment", "created", "received", "waits"}
+)
 #: States that repeat by themselves and are not worth an entry; and what people see instead of what is stored.
 UNTOLD = frozenset({"sending"})
 STORED = {"refunding": "cancelled"}
@@ -41,10 +43,15 @@ def _last_state(table: str, column: str, *, silent: str, excused: str = "1 = 0",
     )
 
 
-def _told(table: str, action: str, *, where: str = "1 = 1", actor: str | None = None) -> Check:
-    """Return the check that the log tells a fact of every row exactly once, and by whom."""
+def _told(table: str, action: str, *, where: str = "1 = 1", actor: str | None = None) -> Iterator[Check]:
+    """Yield the checks that the log tells a fact of every row exactly once, by whom, and of no row that is gone."""
     by = f" OR MIN(COALESCE(l.actor_user_id, 0)) <> MIN(COALESCE(t.{actor}, 0))" if actor else ""
-    return Check(
+    yield Check(
+        f"{table}_gone", f"The log says “{action}”, but there is no such {table}.",
+        f"""SELECT l.object_id AS place FROM log_entry l LEFT JOIN {table} t ON t.public_id = l.object_id
+        WHERE l.action = '{action}' AND t.public_id IS NULL""",
+    )
+    yield Check(
         f"{table}_untold", f"The log does not say “{action}” of it exactly once, or names somebody else.",
         f"""SELECT t.public_id AS place, COUNT(l.id) AS entries FROM {table} t
         LEFT JOIN log_entry l ON l.object_id = t.public_id AND l.action = '{action}'
@@ -73,19 +80,60 @@ CHECKS = (
         "payout", "status", silent="waiting",
         excused="t.status = 'sending' AND l.after LIKE '%\"state\":\"reserved\"%'",
     ),
-    _told("offering", "offering.drafted", actor="created_by"),
-    _told("offering", "offering.published", where="t.terms_version_id IS NOT NULL"),
-    _told("issuer", "issuer.created", actor="created_by"),
-    _told("token_class", "token_class.created"),
-    _told("commitment", "commitment.accepted", actor="user_id"),
-    _told("operation", "operation.created"),
-    _told("receipt", "receipt.kept"),
-    _told("release", "escrow.released", where="t.kind = 'released'"),
-    _told("release", "escrow.returned", where="t.kind = 'returned'"),
-    _told("submission", "submission.received", where="t.status IN ('received', 'decided')", actor="created_by"),
-    _told("attestation", "attestation.signed", actor="user_id"),
-    _told("evidence", "evidence.added", actor="uploaded_by"),
-    _told("milestone", "milestone.late", where="t.is_late"),
+    *_told("user_account", "user.signed_up"),
+    *_told("offering", "offering.drafted", actor="created_by"),
+    *_told("offering", "offering.published", where="t.terms_version_id IS NOT NULL"),
+    *_told("issuer", "issuer.created", actor="created_by"),
+    *_told("token_class", "token_class.created"),
+    *_told("commitment", "commitment.accepted", actor="user_id"),
+    *_told("operation", "operation.created"),
+    *_told("receipt", "receipt.kept"),
+    *_told("release", "escrow.released", where="t.kind = 'released'"),
+    *_told("release", "escrow.returned", where="t.kind = 'returned'"),
+    *_told("submission", "submission.received", where="t.status IN ('received', 'decided')", actor="created_by"),
+    *_told("attestation", "attestation.signed", actor="user_id"),
+    *_told("evidence", "evidence.added", actor="uploaded_by"),
+    *_told("milestone", "milestone.late", where="t.is_late"),
+    Check(
+        "membership_untold", "The log does not say who was given this role, or says it of a membership that is gone.",
+        """SELECT COALESCE(m.public_id, told.object_id) AS place FROM membership m
+        LEFT JOIN (SELECT DISTINCT object_id FROM log_entry WHERE action = 'membership.added') told
+          ON told.object_id = m.public_id WHERE told.object_id IS NULL
+        UNION ALL
+        SELECT l.object_id FROM log_entry l LEFT JOIN membership m ON m.public_id = l.object_id
+        WHERE l.action = 'membership.added' AND m.id IS NULL""",
+    ),
+    # Everybody but a company's founders acts for themselves.
+    Check(
+        "membership_of_other", "The membership is another user's or another party's than the log says.",
+        """SELECT m.public_id AS place, m.user_id, m.party_id FROM membership m
+        LEFT JOIN user_account u ON u.id = m.user_id LEFT JOIN party p ON p.id = m.party_id
+        WHERE u.id IS NULL OR p.id IS NULL OR (m.party_id <> u.party_id AND (m.role <> 'founder' OR p.kind <> 'legal'))
+        OR NOT EXISTS (SELECT 1 FROM log_entry l WHERE l.object_id = m.public_id AND l.action = 'membership.added'
+          AND l.after LIKE '%"role":"' || m.role || '","user":"' || u.public_id || '"}')""",
+    ),
+    Check(
+        "float_untold", "The log does not say who funded the float, or how much.",
+        """SELECT COALESCE(j.public_id, l.object_id) AS place FROM journal j
+        LEFT JOIN log_entry l ON l.object_id = j.cause AND l.action = 'float.funded' WHERE j.kind = 'float_funded'
+        AND (l.id IS NULL OR l.after NOT LIKE '%"journal":"' || j.public_id || '"%')
+        UNION ALL
+        SELECT l.object_id FROM log_entry l LEFT JOIN journal j ON j.cause = l.object_id AND j.kind = 'float_funded'
+        WHERE l.action = 'float.funded' AND j.id IS NULL""",
+    ),
+    Check(
+        "sweep_untold", "The log does not say that the fees were swept.",
+        """SELECT j.public_id AS place FROM journal j WHERE j.kind = 'fees_swept' AND NOT EXISTS (
+          SELECT 1 FROM log_entry l WHERE l.object_id = j.cause AND l.action = 'fees.swept'
+          AND l.after LIKE '%"journal":"' || j.public_id || '"%')""",
+    ),
+    Check(
+        "refunds_untold", "The log counts other refunds of what was given back.",
+        """SELECT j.public_id AS place, COUNT(r.id) AS refunds, MAX(l.row_count) AS told FROM journal j
+        LEFT JOIN refund r ON r.journal_id = j.id
+        LEFT JOIN log_entry l ON l.object_id = j.cause AND l.action = 'refunds.owed'
+        WHERE j.kind = 'given_back' GROUP BY j.public_id HAVING COUNT(r.id) <> COALESCE(MAX(l.row_count), -1)""",
+    ),
     Check(
         "late_untold", "The log says that the milestone is late, but it is not marked so.",
         """SELECT m.public_id AS place FROM log_entry l JOIN milestone m ON m.public_id = l.object_id

@@ -63,6 +63,13 @@ CHECKS = (
           SELECT 1 FROM submission s WHERE s.milestone_id = m.id AND s.verdict = 'met'
           AND s.decided_at < r.occurred_at)))""",
     ),
+    Check(
+        "tranches_before_close", "A tranche is in money although the contract does not run, or only some are.",
+        """SELECT o.public_id AS place, o.state, COUNT(m.tranche_minor) AS tranches, COUNT(*) AS milestones
+        FROM offering o JOIN milestone m ON m.offering_id = o.id GROUP BY o.public_id, o.state
+        HAVING COUNT(m.tranche_minor) NOT IN (0, COUNT(*)) OR (COUNT(m.tranche_minor) > 0
+          AND o.state NOT IN ('active', 'winding_down', 'completed', 'wound_down'))""",
+    ),
     # A payment taken back shrinks the tranches with the next step only (MIL-1): until then they are ahead by it.
     Check(
         "tranches_not_escrow", "The tranches still to come are not the money in escrow.",

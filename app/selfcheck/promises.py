@@ -36,6 +36,25 @@ CHECKS = (
         HAVING MAX(v.number) <> COUNT(v.id) OR MIN(v.number) <> 1""",
     ),
     Check(
+        "contract_alone", "The contract is not exactly one offering's.",
+        """SELECT c.public_id AS place, COUNT(o.id) AS offerings FROM contract c
+        LEFT JOIN offering o ON o.contract_id = c.id GROUP BY c.public_id HAVING COUNT(o.id) <> 1""",
+    ),
+    Check(
+        "appointment_untold", "The log does not say that this auditor was appointed, or names somebody else.",
+        """SELECT a.public_id AS place, a.appointed_by FROM appointment a
+        LEFT JOIN offering o ON o.contract_id = a.contract_id LEFT JOIN party p ON p.id = a.party_id
+        WHERE NOT EXISTS (SELECT 1 FROM log_entry l WHERE l.object_id = o.public_id
+          AND l.action = 'auditors.appointed' AND l.actor_user_id = a.appointed_by AND l.at = a.appointed_at
+          AND l.after LIKE '%"' || p.public_id || '"%"milestone":"' || a.milestone_key || '"}')""",
+    ),
+    Check(
+        "issuer_of_other", "The company's party is not the one that its founder acts for.",
+        """SELECT i.public_id AS place, i.party_id, i.created_by FROM issuer i WHERE NOT EXISTS (
+          SELECT 1 FROM membership m JOIN party p ON p.id = m.party_id WHERE m.user_id = i.created_by
+          AND m.party_id = i.party_id AND m.role = 'founder' AND p.kind = 'legal')""",
+    ),
+    Check(
         "evidence_numbers", "The submission's files are not numbered from 1 without a gap.",
         """SELECT s.public_id AS place, COUNT(e.id) AS files FROM submission s JOIN evidence e ON e.submission_id = s.id
         GROUP BY s.public_id HAVING MAX(e.ordinal) <> COUNT(e.id) OR MIN(e.ordinal) <> 1""",
@@ -155,12 +174,17 @@ def _not_met(session: Session, offering_id: int) -> dict[int, int]:
 
 
 def _figures(session: Session) -> Iterator[Problem]:
-    """Compare every published offering, and every class and company, with what the log says froze (OFF-2)."""
-    told = sa.select(LogEntry.after).where(LogEntry.action == "offering.published")
-    for offering in session.scalars(sa.select(Offering).where(Offering.terms_version_id.is_not(None))):
-        entry = session.execute(told.where(LogEntry.object_id == offering.public_id)).scalar()
-        if entry != canonical(offerings.published_figures(session, offering)):
-            yield Problem("figures_altered", offering.public_id, "The offering is not as it was published.")
+    """Compare every offering, class and company with the figures that the log tells of them (OFF-2)."""
+    actions = ("offering.drafted", "offering.draft_changed", "offering.published")
+    for offering in session.scalars(sa.select(Offering)):
+        told = session.execute(
+            sa.select(LogEntry.after)
+            .where(LogEntry.object_id == offering.public_id, LogEntry.action.in_(actions))
+            .order_by(LogEntry.id.desc())
+            .limit(1)
+        ).scalar()
+        if told != canonical(offerings.told_figures(session, offering)):
+            yield Problem("figures_altered", offering.public_id, "The offering's figures are not those the log tells.")
     issuer = sa.table("issuer", sa.column("id"), sa.column("public_id"), sa.column("payee_ref"))
     classes = sa.table(
         "token_class", sa.column("public_id"), sa.column("issuer_id"), sa.column("code"),

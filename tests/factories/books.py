@@ -1,0 +1,117 @@
+"""Books with everything in them: offerings in every state, payments and refunds of every kind, on one database."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from app.db import Database
+from app.demo.stage import Stage
+from app.payments import tasks as payment_tasks
+from app.progress import interventions
+from tests.factories import life as lives
+from tests.factories.life import Life
+
+DAY = dt.timedelta(days=1)
+
+
+def full_books(db: Database) -> Stage:
+    """Live eight offerings at once, so that every table of the money world has rows in several states."""
+    stage = lives.Stage(db, lives.settings_for(db))
+    stage.fund_float(stage.person("operator", "Odd Operator"), 500_00, "USD/2")
+    lives.drafted(db, stage=stage)
+    submitted = lives.drafted(db, stage=stage)
+    stage.submit_offering(submitted.offering_id, submitted.founder)
+    running = _running(db, stage)
+    failing = lives.live(db, stage=stage, investors=1)
+    failing.commitments.append(stage.invest(failing.investors[0], failing.offering_id, 60_000))
+    ending = _paid(lives.live(db, stage=stage, payee_ref="sbx_acct_fails", contract={"resubmissions": 0}), 150_000)
+    shrinking = _paid(lives.live(db, stage=stage, contract={"tranches": (5000, 5000), "closing_bp": 0}), 140_000)
+    withdrawn = lives.live(db, stage=stage, investors=2)
+    withdrawn.commitments.append(stage.invest(withdrawn.investors[0], withdrawn.offering_id, 70_000))
+    stage.commit(withdrawn.investors[1], withdrawn.offering_id, 50_000)
+    stage.withdraw(withdrawn.founder, withdrawn.offering_id, reason="The founders go separate ways.")
+    stage.work()
+    deadline = stage.offering(running.offering_id).deadline_at
+    stage.advance_to(deadline - 2 * DAY)
+    late = stage.person("investor", "Late Investor")
+    shrinking.commitments.append(stage.invest(late, shrinking.offering_id, 100_000, "returned_5d"))
+    waiting = stage.person("investor", "Waiting Investor")
+    stage.commit(waiting, running.offering_id, 50_000)
+    for life in (running, failing, ending, shrinking):
+        stage.close(life.offering_id)
+    lives.reviewed(ending, 1, "not_met")
+    _review(running, shrinking)
+    _raising(db, stage)
+    return stage
+
+
+def _running(db: Database, stage: Stage) -> Life:
+    """Return a live offering paid in four ways, one commitment cancelled, one declined, one without payment."""
+    life = lives.live(db, stage=stage, investors=6, auditors=3, contract={"approvals": 2})
+    for number, (amount, method) in enumerate(
+        [(100_001, "fee_card"), (150_000, "instant"), (133_333, "bank_2d"), (90_050, "times_out")]
+    ):
+        life.commitments.append(stage.invest(life.investors[number], life.offering_id, amount, method))
+    life.commitments.append(stage.invest(life.investors[4], life.offering_id, 75_000, "fee_card"))
+    stage.cancel(life.investors[4], life.commitments[4])
+    life.commitments.append(stage.invest(life.investors[5], life.offering_id, 50_000, "declined"))
+    return life
+
+
+def _paid(life: Life, amount: int) -> Life:
+    for investor in life.investors:
+        life.commitments.append(life.stage.invest(investor, life.offering_id, amount))
+        amount += 1_111
+    return life
+
+
+def _review(running: Life, shrinking: Life) -> None:
+    """Release the running offering's first milestone at the second try; suspend the other's."""
+    stage = running.stage
+    lives.reviewed(running, 1, "not_met")
+    lives.released(running, 1)
+    stage.submit_evidence(running.founder, stage.milestone(running.offering_id, 2).public_id)
+    stage.advance(days=6)
+    lives.reviewed(shrinking, 1)
+    stage.db.unit_of_work(
+        lambda session: interventions.suspend(
+            session, actor=shrinking.operator, milestone_id=stage.milestone(shrinking.offering_id, 1).public_id,
+            reason="A holder doubts the bank statement.", now=stage.now,
+        )
+    )
+    # Time enough for what waits for a payee or a failed refund.
+    stage.advance(days=8)
+
+
+def _raising(db: Database, stage: Stage) -> None:
+    """Leave one offering live with commitments under way, one unclaimed, and money that is nobody's."""
+    life = lives.live(db, stage=stage, investors=6, fields={"minimum_ticket_minor": 50_000})
+    people, offering = life.investors, life.offering_id
+    stage.commit(people[0], offering, 50_000)
+    stage.invest(people[1], offering, 60_000, "fails_late")
+    closing_account = stage.invest(people[2], offering, 55_000, "refund_fails")
+    stage.cancel(people[2], closing_account)
+    stage.advance(days=1)
+    stage.advance(days=1)
+    stage.advance(days=2)
+    stage.invest(people[3], offering, 100_000)
+    gone = stage.invest(people[4], offering, 70_000, "bank_2d")
+    stage.cancel(people[4], gone)
+    stage.invest(people[5], offering, 80_000, "fails_late")
+    lives.let_time_pass(stage, stage.now + 2 * DAY)
+    _only(stage, "poll_rails", "refresh_operations")
+    leaving = stage.person("investor", "Leaving Investor")
+    owed = stage.invest(leaving, offering, 65_000)
+    stage.cancel(leaving, owed)
+
+
+def _only(stage: Stage, *names: str) -> None:
+    """Let some jobs of payments act, and nobody else."""
+    for job in (job for name in names for job in payment_tasks.JOBS if job.name == name):
+        with stage.db.read() as session:
+            due = job.due(session, stage.now, 100)
+        for each in due:
+            if job.outside:
+                job.act(stage.context, each, stage.now)
+            else:
+                stage.db.unit_of_work(lambda session, job=job, each=each: job.act(session, each, stage.now))
