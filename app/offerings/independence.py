@@ -6,10 +6,13 @@ employers, addresses and accounts come with the data they need.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.accounts import queries as people
+from app.errors import Refused
 from app.offerings.models import Issuer, Offering
 
 #: Mail domains that say nothing about who employs somebody.
@@ -37,6 +40,32 @@ def known_auditors(session: Session, offering: Offering) -> dict[str, str | None
             reason = f"{auditor.name} shares the mail domain {auditor.mail_domain} with the company."
         reasons[auditor.public_id] = reason
     return reasons
+
+
+def demand_independent_panel(session: Session, offering: Offering, panel: Sequence[str], *, field: str) -> None:
+    """Refuse a panel (public party ids) of which one is not independent of the issuer or of another (MIL-8).
+
+    Of each other: no shared member and no shared mail domain, public ones ignored. Raises ``Refused``
+    ``auditor_not_independent`` with the reason.
+    """
+    reasons = known_auditors(session, offering)
+    for auditor in panel:
+        if reasons.get(auditor):
+            raise Refused(reasons[auditor] or "", code="auditor_not_independent", field=field)
+    seated = [auditor for auditor in people.auditors(session) if auditor.public_id in panel]
+    ties: dict[str, str] = {}
+    for auditor in seated:
+        members = {f"member {user.id}" for user in people.members_of(session, auditor.party_id)}
+        domains = {auditor.mail_domain} - PUBLIC_DOMAINS
+        for tie in members | domains:
+            if tie in ties:
+                raise Refused(
+                    f"{auditor.name} and {ties[tie]} are not independent of each other: they share "
+                    f"{tie if tie in domains else 'a person'}.",
+                    code="auditor_not_independent",
+                    field=field,
+                )
+            ties[tie] = auditor.name
 
 
 def _investors(session: Session, issuer_id: int) -> set[int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from app.accounts.actor import Actor
 from app.commitments import queries as commitment_queries
@@ -41,6 +42,8 @@ class MilestonePage:
     signed_counts: Mapping[int, int]
     next: dict[str, object] | None
     release: ReleaseView | None
+    #: The last day on which evidence may still be handed in, with what reviews have tolled; None without evidence.
+    latest: dt.date | None
 
 
 def offering_context(session: Session, found: Found, actor: Actor | None, *, now: dt.datetime) -> dict[str, object]:
@@ -93,9 +96,17 @@ def _milestones(
                 panel=tuple(panels.get(terms.key, ())) if terms else (), signed=signed, signed_counts=counted,
                 next=shapes_views.next_of(view.next, offering.zone) if view else None,
                 release=by_milestone.get(view.row.id) if view else None,
+                latest=_last_day(terms, view.row if view else None, agreed.terms.zone),
             )
         )
     return pages
+
+
+def _last_day(terms: MilestoneTerms | None, row: Milestone | None, zone: str) -> dt.date | None:
+    """Return the day that ends at the long-stop, which is the first instant after it (TIM-1)."""
+    if terms is None or row is None or row.long_stop_at is None:
+        return terms.long_stop if terms else None
+    return (row.long_stop_at - dt.timedelta(seconds=1)).astimezone(ZoneInfo(zone)).date()
 
 
 def _at_maximum(offering: Offering, parts: Sequence[Part]) -> list[Part]:

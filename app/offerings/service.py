@@ -5,6 +5,7 @@ What happens after the deadline is ``closing``; after the close ``progress``.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import secrets
 from collections.abc import Mapping
@@ -53,7 +54,7 @@ def draft_offering(
     """Create a draft with its milestone contract. The same ``key`` gives the first one back (COM-1)."""
     accounts.demand(actor, "founder")
     token_class, issuer = issuers.class_of_founder(session, actor, token_class_id)
-    claimed = {"token_class": token_class_id, "name": fields.name, "maximum": fields.maximum_minor}
+    claimed = {"token_class": token_class_id, "fields": dataclasses.asdict(fields), "document": document}
     earlier = idempotency.claim(session, actor=actor, operation="draft_offering", key=key, fields=claimed, now=now)
     if earlier is not None:
         return offering_by_id(session, earlier)
@@ -184,10 +185,7 @@ def appoint_auditors(
     offering = locked(session, offering_id)
     if offering.state not in ("in_review", "approved"):
         raise Conflict("Auditors are appointed between submission and launch.", code="not_in_review")
-    known = independence.known_auditors(session, offering)
-    for each in auditors:
-        if known.get(each):
-            raise Refused(known[each] or "", code="auditor_not_independent", field=milestone_key)
+    independence.demand_independent_panel(session, offering, auditors, field=milestone_key)
     contracts.appoint(
         session, contract=contract_queries.contract(session, offering.contract_id), milestone_key=milestone_key,
         auditor_party_ids=auditors, actor=actor, object_id=offering.public_id, now=now,
@@ -221,6 +219,10 @@ def launch(session: Session, *, actor: Actor, offering_id: str, now: dt.datetime
             f"Fewer than {rules.MIN_OPEN_DAYS} days are left until the deadline. Withdraw, choose a later deadline and "
             "submit again.",
             code="deadline_too_soon",
+        )
+    if offering.state == "approved" and offering.step_due_at is not None and now >= offering.step_due_at:
+        raise Refused(
+            "The 60 days to launch have passed. Submit the offering again.", code="launch_window_over"
         )
     contract = contract_queries.contract(session, offering.contract_id)
     move(session, offering, "launch", "founder", actor=actor, now=now, due=offering.deadline_at)
@@ -289,6 +291,8 @@ def withdraw(session: Session, *, actor: Actor, offering_id: str, reason: str, n
         offering = _owned(session, actor, offering_id)
     if not reason.strip():
         raise Refused("Say why; the reason is published.", code="reason_empty", field="reason")
+    if offering.state == "live" and now >= offering.deadline_at:
+        raise Refused("The deadline has passed; what follows is decided by the cleared money.", code="not_open")
     due = calendars.add_business_days(now, rules.REFUND_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone)
     move(
         session, offering, "withdraw", who, actor=actor, now=now, reason=reason,

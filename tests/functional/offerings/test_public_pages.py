@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import re
 from collections.abc import Callable
@@ -127,6 +128,14 @@ def test_off_3_the_cap_table_now_at_minimum_at_maximum_and_after_each_tranche(ra
         ["After “Milestone 2”", "4,000,000", "15,000", "4,015,000", "0.37 %"],
         ["After “Milestone 3”", "4,000,000", "20,000", "4,020,000", "0.49 %"],
     ]
+
+
+def test_tim_1_the_last_day_on_the_page_is_the_contracts(raise_of: RaiseOf) -> None:
+    raised = raise_of("live", investors=0)
+    first = raised.life.stage.milestone(raised.life.offering_id, 1)
+    assert first.long_stop_at is not None
+    day = first.long_stop_at - dt.timedelta(days=1)
+    assert f"at the latest {day.day} {day:%b} {day.year}" in raised.visitor().open(raised.page).text
 
 
 def test_mil_1_the_contract_shows_both_tables_in_money(raise_of: RaiseOf) -> None:
