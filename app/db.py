@@ -159,6 +159,11 @@ class Database:
             cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
             cursor.close()
 
+        @event.listens_for(self.engine, "reset")
+        def reset(connection: Any, _record: Any, _state: Any) -> None:
+            # A COMMIT that a deferred constraint refuses leaves SQLite inside the transaction, its lock held.
+            connection.rollback()
+
         @event.listens_for(self.engine, "begin")
         def begin(connection: sa.Connection) -> None:
             writes = connection.get_execution_options().get("milestake_write")
