@@ -157,15 +157,19 @@ def new_recovery_codes(session: Session, *, actor: Actor, now: dt.datetime) -> l
     return _replace_recovery_codes(session, user.id, now)
 
 
-def give_demo_second_factor(session: Session, *, user_id: int, sandbox: bool, now: dt.datetime) -> str:
+def give_demo_second_factor(
+    session: Session, *, user_id: int, sandbox: bool, now: dt.datetime, password_hash: str | None = None
+) -> str:
     """Put a second factor in force for an account of the demo; its code is shown on the page.
 
-    Refuses outside a sandbox.
+    With a ``password_hash`` the account can be signed in to from now on. Refuses outside a sandbox.
     """
     if not sandbox:
         raise Refused("Demo accounts exist only in a sandbox.", code="demo_account_off")
     user = session.get_one(User, user_id, with_for_update=True)
     user.demo = True
+    if password_hash is not None:
+        user.password_hash = password_hash
     user.totp_secret = authenticator().new_secret()
     user.totp_confirmed_at = now
     user.totp_last_step = None

@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 from flask.cli import AppGroup, with_appcontext
 
-from app import jobs
+from app import work
 from app import worker as working
 from app.cli import serving
-from app.cli.printing import settings
+from app.cli.printing import refusals, settings
 from app.db import get_db
 from app.payments.rails import build_rails
 
@@ -24,7 +24,7 @@ demo = AppGroup("demo", help="A small invented platform to look around in.")
 @with_appcontext
 def worker(once: bool) -> None:
     """Do due jobs and send what is to be sent, until told to stop; as many workers as wanted may run."""
-    context = jobs.Context(get_db(), settings(), build_rails(settings(), get_db()))
+    context = work.Context(get_db(), settings(), build_rails(settings(), get_db()))
     if not once:
         working.serve(context)
         return
@@ -68,7 +68,21 @@ def _load_demo() -> None:
 
 @click.command("replay")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--seed", type=int, help="What the investors are made up from; printed.")
+@click.option("--limit", type=click.IntRange(1), help="Only so many contracts, spread over the file.")
+@click.option("--database", "url", help="An empty database to keep the result in; otherwise a scratch one is used.")
 @with_appcontext
-def replay(file: Path) -> None:
-    """Run the contracts of FILE (JSON lines) through the whole application, and check every book afterwards."""
-    raise SystemExit(importlib.import_module("app.replay.replay").run(file))
+def replay(file: Path, seed: int | None, limit: int | None, url: str | None) -> None:
+    """Run the contracts of FILE (JSON lines) through the whole application, and check every book afterwards.
+
+    Exit status 0 only when every offering ended, every cent is somewhere and no check found anything.
+    """
+    replaying = importlib.import_module("app.replay")
+    records = importlib.import_module("app.replay.records")
+    options = {} if seed is None else {"seed": seed}
+    with refusals():
+        try:
+            is_well = replaying.run_file(file, settings(), click.echo, limit=limit, url=url, **options)
+        except records.RecordError as error:
+            raise click.ClickException(str(error)) from error
+    raise SystemExit(0 if is_well else 1)

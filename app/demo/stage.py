@@ -113,11 +113,14 @@ class Stage:
 
     # -- raising --------------------------------------------------------------------------------------
 
-    def company(self, founder: Actor, name: str, *, payee_ref: str = "sbx_acct_ok") -> tuple[Actor, str]:
+    def company(
+        self, founder: Actor, name: str, *, payee_ref: str = "sbx_acct_ok", place: str = "Bristol, United Kingdom",
+        description: str = "",
+    ) -> tuple[Actor, str]:
         """Create a company; return its founder, now a member of it, and its public id."""
         issuer = self.db.unit_of_work(
             lambda session: issuers.create_issuer(
-                session, actor=founder, name=name, place="Bristol, United Kingdom", description="", payee_ref=payee_ref,
+                session, actor=founder, name=name, place=place, description=description, payee_ref=payee_ref,
                 now=self._now(session),
             )
         )
@@ -278,6 +281,17 @@ class Stage:
             )
         )
         return submission.public_id
+
+    def latest_submission(self, offering_id: str, ordinal: int) -> str:
+        """Return the public id of a milestone's newest submission."""
+        milestone = self.milestone(offering_id, ordinal)
+        with self.db.read() as session:
+            return session.execute(
+                sa.select(Submission.public_id)
+                .where(Submission.milestone_id == milestone.id)
+                .order_by(Submission.number.desc())
+                .limit(1)
+            ).scalar_one()
 
     def evidence_kinds(self, milestone_id: str) -> list[str]:
         """Return the kinds of evidence that a milestone's criteria ask for."""

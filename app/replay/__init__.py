@@ -8,14 +8,20 @@ Records become offerings (``drafting``), a made-up crowd invests (``crowd``), ev
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import sqlalchemy as sa
+
+from app.accounts.models import User
 from app.config import Settings
 from app.db import Database
 from app.demo.stage import Stage
+from app.errors import Refused
+from app.logging import configure_logging
 from app.migrations import upgrade
 from app.replay import checks, records, report, theatre
 
@@ -46,13 +52,34 @@ def run(
 
 
 @contextlib.contextmanager
-def scratch_database() -> Iterator[Database]:
-    """Give a fresh migrated SQLite database that is gone afterwards, and need not survive a power cut."""
+def database_for(url: str | None) -> Iterator[Database]:
+    """Give a migrated database: the one at ``url``, kept and durable, else an SQLite file that is gone afterwards.
+
+    Raises ``Refused`` for a database that has people in it: a replay moves its clock by years.
+    """
     with tempfile.TemporaryDirectory(prefix="milestake-replay-") as directory:
-        url = f"sqlite:///{Path(directory) / 'replay.db'}"
+        is_kept = url is not None
+        url = url or f"sqlite:///{Path(directory) / 'replay.db'}"
         upgrade(url)
-        db = Database(url, durable=False)
+        db = Database(url, durable=is_kept)
         try:
+            with db.read() as session:
+                if session.execute(sa.select(sa.exists().where(User.id.is_not(None)))).scalar():
+                    raise Refused("This database has people in it. Name an empty one for the replay.", code="not_empty")
             yield db
         finally:
             db.dispose()
+
+
+def run_file(
+    path: Path, settings: Settings, out: Callable[[str], None], *, seed: int = DEFAULT_SEED,
+    limit: int | None = None, url: str | None = None,
+) -> bool:
+    """Replay a file into a database of its own and return whether all is well; evidence goes to a scratch directory."""
+    # Jobs by the ten thousand: only what went wrong is worth a line.
+    configure_logging("ERROR")
+    with tempfile.TemporaryDirectory(prefix="milestake-replay-") as directory, database_for(url) as db:
+        scratch = dataclasses.replace(
+            settings, data_dir=Path(directory) / "blobs", mail_dir=Path(directory) / "mail", sandbox=True
+        )
+        return run(db, scratch, path, out, seed=seed, limit=limit)

@@ -1,0 +1,255 @@
+"""Fill an empty platform with a small invented story: ten companies in every state a visitor should see.
+
+Everything happens through the stage, so through the same services as the web; half a year passes by the demo clock.
+The people can be signed in to only when the story has been told to its end.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from app import clock
+from app.accounts import credentials, passwords
+from app.accounts.actor import Actor
+from app.accounts.models import User
+from app.config import Settings
+from app.db import Database
+from app.demo.catalogue import CURRENCY, ventures
+from app.demo.stage import Stage
+from app.errors import Refused
+
+PASSWORD = "lantern-oat-tide-loam"  # noqa: S105 - printed for everybody, for invented people in a sandbox only
+DEADLINE_HOUR = 17
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody of the story; ``shows`` is what a visitor finds when signed in as them."""
+
+    key: str
+    role: str
+    name: str
+    email: str
+    shows: str
+
+
+PEOPLE: Sequence[Person] = (
+    Person("ines", "investor", "Ines Varga", "ines@investors.example", "positions in seven offerings, one refunded"),
+    Person("noor", "investor", "Noor Haddad", "noor@investors.example", "a payment under way, a cancelled commitment"),
+    Person("sam", "investor", "Sam Whitlock", "sam@investors.example", "a commitment to pay now"),
+    Person("lena", "investor", "Lena Moreau", "lena@investors.example", "large positions"),
+    Person("dev", "investor", "Dev Anand", "dev@investors.example", "small positions"),
+    Person("greta", "investor", "Greta Holm", "greta@investors.example", "small positions"),
+    Person("kofi", "investor", "Kofi Mensah", "kofi@investors.example", "a refund of a failed offering"),
+    Person("yuki", "investor", "Yuki Tanabe", "yuki@investors.example", "a declined card"),
+    Person("mara", "founder", "Mara Teague", "mara@merrow.example", "Merrow Tidal: evidence under review; Kelp & Kin"),
+    Person("tomas", "founder", "Tomas Reyes", "tomas@dotline.example", "Dotline: minimum reached; Quiet Rotor: draft"),
+    Person("jun", "founder", "Jun Abara", "jun@oatfold.example", "Oatfold: nearly full; Northbank: in review"),
+    Person("priya", "founder", "Priya Nair", "priya@reclaim.example", "Reclaim Cell: challenge window; a failed film"),
+    Person("elias", "founder", "Elias Brook", "elias@loamworks.example", "Loamworks: completed; Skylark: wound down"),
+    Person("ada", "auditor", "Ada Hartwell", "ada@hartwell.example", "signed one of two findings on Merrow Tidal"),
+    Person("bram", "auditor", "Bram Okafor", "bram@okafor.example", "Merrow Tidal waits for his findings"),
+    Person("chiyo", "auditor", "Chiyo Lindqvist", "chiyo@lindqvist.example", "reviewed Reclaim Cell"),
+    Person("olga", "operator", "Olga Brandt", "olga@operators.example", "Northbank waits for approval"),
+    Person("percy", "operator", "Percy Oyelaran", "percy@operators.example", "the second pair of eyes"),
+    Person("sunniva", "supervisor", "Sunniva Dahl", "sunniva@supervisor.example", "everything, and no button"),
+)
+
+#: offering → (investor, dollars, way to pay), in the order in which they come. No way: left unpaid.
+PLEDGES = {
+    "loamworks": [("ines", 4_000, "instant"), ("lena", 6_500, "bank_2d"), ("dev", 1_250, "instant"),
+                  ("greta", 2_100, "fee_card"), ("kofi", 3_000, "instant"), ("yuki", 1_850, "instant")],
+    "skylark": [("ines", 5_000, "instant"), ("noor", 3_600, "instant"), ("lena", 7_400, "bank_2d"),
+                ("sam", 2_200, "fee_card"), ("greta", 1_000, "instant"), ("dev", 800, "instant")],
+    "merrow": [("lena", 25_000, "bank_2d"), ("ines", 18_000, "instant"), ("kofi", 15_000, "instant"),
+               ("noor", 12_000, "instant"), ("sam", 9_500, "bank_2d"), ("yuki", 6_000, "fee_card"),
+               ("greta", 4_200, "instant"), ("dev", 2_500, "instant")],
+    "lantern": [("ines", 2_500, "instant"), ("kofi", 4_200, "instant"), ("dev", 600, "fee_card"),
+                ("yuki", 1_500, "instant")],
+    "reclaim": [("lena", 32_000, "instant"), ("kofi", 21_000, "bank_2d"), ("ines", 14_000, "instant"),
+                ("noor", 11_500, "instant"), ("sam", 8_000, "instant"), ("greta", 6_000, "fee_card")],
+    "oatfold": [("lena", 7_800, "instant"), ("ines", 5_200, "instant"), ("noor", 4_100, "bank_2d"),
+                ("dev", 2_600, "instant"), ("greta", 1_900, "instant"), ("kofi", 1_750, "fee_card")],
+    "dotline": [("lena", 18_000, "bank_2d"), ("noor", 9_000, "instant"), ("ines", 12_000, "instant"),
+                ("kofi", 8_400, "instant"), ("sam", 6_400, "instant"), ("greta", 1_800, "fee_card")],
+    "kelp": [("lena", 6_000, "instant"), ("ines", 3_300, "instant"), ("dev", 1_200, "instant"),
+             ("greta", 900, "fee_card")],
+}
+
+
+def load(db: Database, settings: Settings) -> bool:
+    """Tell the story into an empty migrated database; return False, doing nothing, where there are people already.
+
+    Raises ``Refused`` outside a sandbox.
+    """
+    if not settings.sandbox:
+        raise Refused("The demo exists only in a sandbox.", code="demo_off")
+    with db.read() as session:
+        if session.execute(sa.select(sa.func.count()).select_from(User)).scalar_one():
+            return False
+    story = _Story(Stage(db, settings))
+    story.tell()
+    story.hand_over()
+    return True
+
+
+def sign_ins(db: Database) -> Iterator[str]:
+    """Yield lines that say whom to sign in as, where the demo is loaded."""
+    with db.read() as session:
+        invented = set(session.scalars(sa.select(User.email).where(User.demo.is_(True))))
+    found = [person for person in PEOPLE if person.email in invented]
+    if not found:
+        yield "This database has people of its own and no demo. Name an empty one with DATABASE_URL to load the demo."
+        return
+    yield ""
+    yield f"Sign in as one of these invented people; the password of all of them is  {PASSWORD}"
+    yield "Codes of their second factor are shown where they are asked for."
+    yield ""
+    for person in found:
+        yield f"  {person.role:<11} {person.email:<28} {person.name}: {person.shows}"
+    yield ""
+
+
+class _Story:
+    """The plot, day by day. Offerings are known by their key in ``ventures.yaml``."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.people = {person.key: stage.person(person.role, person.name, email=person.email) for person in PEOPLE}
+        self.offerings: dict[str, str] = {}
+        self.commitments: dict[tuple[str, str], str] = {}
+        self.began_at = stage.now
+
+    def tell(self) -> None:
+        """Play half a year."""
+        self.stage.fund_float(self.people["olga"], 250_000, CURRENCY)
+        self._first_two()
+        self._merrow_and_the_film()
+        self._reclaim()
+        self._raising_now()
+
+    def _first_two(self) -> None:
+        for key in ("loamworks", "skylark"):
+            self._launch(key, open_days=23)
+            self._pledge(key)
+        self._until(day=25)
+        for key in ("loamworks", "skylark"):
+            self._review(key, 1, "met")
+        self._until(day=44)
+
+    def _merrow_and_the_film(self) -> None:
+        self._launch("merrow", open_days=26)
+        self._pledge("merrow")
+        self._review("skylark", 2, "not_met", note="The joint cracked after 61,000 cycles.")
+        self._review("loamworks", 2, "met")
+        self._until(day=72)
+        self._launch("lantern", open_days=24)
+        self._pledge("lantern")
+        self._until(day=98)
+
+    def _reclaim(self) -> None:
+        self._launch("reclaim", open_days=25)
+        self._pledge("reclaim")
+        self._review("merrow", 1, "met")
+        self._until(day=160)
+
+    def _raising_now(self) -> None:
+        stage = self.stage
+        self._launch("oatfold", open_days=32)
+        self._pledge("oatfold")
+        self._until(day=166)
+        self._launch("dotline", open_days=29)
+        self._pledge("dotline")
+        stage.cancel(self.people["noor"], self.commitments["dotline", "noor"])
+        self._until(day=170)
+        self._launch("kelp", open_days=30)
+        self._pledge("kelp")
+        self._until(day=172)
+        self._hand_in("merrow", 2)
+        self._hand_in("reclaim", 1)
+        self._until(day=175)
+        self._sign("merrow", 2, "met", by=["ada"])
+        self._sign("reclaim", 1, "met")
+        self._draft("northbank", open_days=40)
+        stage.submit_offering(self.offerings["northbank"], self._founder_of("northbank"))
+        self._draft("quietrotor", open_days=60)
+        self._until(day=176)
+        self.commitments["kelp", "noor"] = stage.invest(self.people["noor"], self.offerings["kelp"], 210_000, "bank_2d")
+        stage.invest(self.people["yuki"], self.offerings["kelp"], 60_000, "declined")
+        self.commitments["kelp", "sam"] = stage.commit(self.people["sam"], self.offerings["kelp"], 150_000)
+        stage.work()
+
+    def hand_over(self) -> None:
+        """Give every invented person the printed password and a second factor whose codes are shown."""
+        password_hash = passwords.hash_password(PASSWORD)
+
+        def give(session: sa.orm.Session) -> None:
+            for actor in self.people.values():
+                credentials.give_demo_second_factor(
+                    session, user_id=actor.user_id or 0, sandbox=self.stage.settings.sandbox,
+                    now=clock.system_now(), password_hash=password_hash,
+                )
+
+        self.stage.db.unit_of_work(give)
+
+    # -- pieces of the plot -------------------------------------------------------------------------------
+
+    def _until(self, *, day: int) -> None:
+        """Let time pass in steps of days, so that what happens by itself happens on its day."""
+        target = self.began_at + dt.timedelta(days=day)
+        while self.stage.now < target:
+            self.stage.advance_to(min(target, self.stage.now + dt.timedelta(days=4)))
+
+    def _founder_of(self, key: str) -> Actor:
+        return self.people[ventures()[key]["founder"]]
+
+    def _draft(self, key: str, *, open_days: int) -> str:
+        venture, stage = ventures()[key], self.stage
+        founder, issuer_id = stage.company(
+            self._founder_of(key), venture["company"], place=venture["place"], description=venture["about"]
+        )
+        self.people[venture["founder"]] = founder
+        class_id = stage.token_class(
+            founder, issuer_id, venture["code"], authorised=venture["authorised"], existing=venture["existing"],
+            name=venture["class_name"], rights=venture["rights"].strip(),
+        )
+        deadline_at = (stage.now + dt.timedelta(days=open_days)).replace(
+            hour=DEADLINE_HOUR, minute=0, second=0, microsecond=0
+        )
+        self.offerings[key] = stage.draft(founder, class_id, venture.fields(deadline_at), venture.document(deadline_at))
+        return self.offerings[key]
+
+    def _launch(self, key: str, *, open_days: int) -> None:
+        offering_id = self._draft(key, open_days=open_days)
+        self.stage.launch(offering_id, self._founder_of(key), self.people["olga"], self._panel(key))
+
+    def _panel(self, key: str) -> list[Actor]:
+        return [self.people[each] for each in ("ada", "bram", "chiyo")][: ventures()[key].auditors]
+
+    def _pledge(self, key: str) -> None:
+        for investor, dollars, method in PLEDGES[key]:
+            self.stage.advance(hours=9)
+            self.commitments[key, investor] = self.stage.invest(
+                self.people[investor], self.offerings[key], dollars * 100, method
+            )
+
+    def _hand_in(self, key: str, ordinal: int) -> None:
+        milestone = self.stage.milestone(self.offerings[key], ordinal)
+        self.stage.submit_evidence(
+            self._founder_of(key), milestone.public_id,
+            statement=f"{milestone.title}: done as agreed. The files show it (all of this is invented).",
+        )
+
+    def _sign(self, key: str, ordinal: int, result: str, *, by: Sequence[str] = (), note: str = "") -> None:
+        submission = self.stage.latest_submission(self.offerings[key], ordinal)
+        for auditor in [self.people[each] for each in by] or self._panel(key):
+            self.stage.attest(auditor, submission, result, note=note)
+
+    def _review(self, key: str, ordinal: int, result: str, *, note: str = "") -> None:
+        self._hand_in(key, ordinal)
+        self.stage.advance(days=3)
+        self._sign(key, ordinal, result, note=note)
