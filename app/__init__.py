@@ -23,7 +23,7 @@ def create_app(settings: Settings | None = None, db: Database | None = None) -> 
     from flask import Flask
     from flask_babel import Babel
 
-    from app import problems, security, shell
+    from app import clock, problems, security, shell
     from app.cli import register_cli
     from app.config import load_settings
     from app.db import Database
@@ -40,7 +40,10 @@ def create_app(settings: Settings | None = None, db: Database | None = None) -> 
         SEND_FILE_MAX_AGE_DEFAULT=3600 if settings.is_production else None,
     )
     app.extensions["milestake_settings"] = settings
-    app.extensions["milestake_db"] = db or Database(settings.database_url)
+    app.extensions["milestake_db"] = db = db or Database(settings.database_url)
+    if not settings.sandbox:
+        with db.read() as session:
+            clock.refuse_offset(session)
     Babel(app)
     log_requests(app)
     security.secure(app, settings)

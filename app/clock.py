@@ -12,10 +12,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.db import Base
-from app.errors import Refused
+from app.errors import InvariantBroken, Refused
 
 #: The furthest the demo clock may run ahead in one step, so that a slip of the hand costs a year at most.
 MAX_STEP_SECONDS = 366 * 86_400
+#: And in all: some two hundred years, far from where calendars end.
+MAX_OFFSET_SECONDS = 200 * 366 * 86_400
 
 
 class DemoClock(Base):
@@ -60,9 +62,22 @@ def advance(session: Session, *, seconds: int, allowed: bool) -> None:
         raise Refused("The demo clock exists only in a sandbox.", code="demo_clock_off")
     if not 0 < seconds <= MAX_STEP_SECONDS:
         raise Refused("Move the clock forward by up to one year.", code="demo_clock_step", field="step")
+    if offset_seconds(session) + seconds > MAX_OFFSET_SECONDS:
+        raise Refused("The demo clock is as far ahead as it can go.", code="demo_clock_far", field="step")
     moved = session.execute(
         sa.update(DemoClock).where(DemoClock.id == 1).values(offset_seconds=DemoClock.offset_seconds + seconds)
     )
     if moved.rowcount == 0:
         session.add(DemoClock(id=1, offset_seconds=seconds))
         session.flush()
+
+
+def refuse_offset(session: Session) -> None:
+    """Raise ``InvariantBroken`` when business time is ahead of real time: for deployments with real money.
+
+    A database that played a demo would have every deadline and every window judged months ahead.
+    """
+    if sa.inspect(session.connection()).has_table(DemoClock.__tablename__) and offset_seconds(session):
+        raise InvariantBroken(
+            "This database's demo clock was moved. It can serve a sandbox only (SANDBOX=1).", code="demo_clock_moved"
+        )

@@ -22,5 +22,8 @@ JOBS: tuple[Job, ...] = (
     *notices.JOBS,
 )
 
+#: Jobs on which everything else waits: they back off, but never stop for a person.
+NEVER_QUARANTINED = frozenset({"poll_rails"})
+
 #: topic → handler of its outbox messages
 HANDLERS: Mapping[str, Handler] = {**notices.HANDLERS}

@@ -58,7 +58,9 @@ def _run_jobs(context: work.Context) -> int:
             failures = _failures(session)
             while waiting and not due:
                 job = waiting.pop()
-                found = job.due(session, now, work.BATCH)
+                # Held-back ones come on top, so that they cannot hide what is behind them.
+                held_back = sum(name == job.name for name, _object_id in failures)
+                found = job.due(session, now, work.BATCH + held_back)
                 due = [each for each in found if not _is_held_back(failures.get((job.name, each)))]
         for object_id in due:
             done += _run_one(context, job, object_id, now, has_failed=(job.name, object_id) in failures)
@@ -105,7 +107,7 @@ def _note_failure(session: Session, job: str, object_id: int, error: str) -> Non
     failure.attempts += 1
     failure.last_error = error[:500]
     failure.next_at = now + dt.timedelta(seconds=outbox.backoff_seconds(failure.attempts))
-    if failure.attempts >= outbox.MAX_ATTEMPTS:
+    if failure.attempts >= outbox.MAX_ATTEMPTS and job not in jobs.NEVER_QUARANTINED:
         failure.quarantined_at = now
 
 

@@ -185,12 +185,12 @@ def resume(plan: Plan, ordinal: int) -> Step:
 
 def suspension_over(plan: Plan, ordinal: int) -> Step:
     """End a suspension nobody decided: open again with all tries; in a wind-down its money goes back instead."""
-    plan = _move(plan, ordinal, "suspension_over", states.CLOCK)
-    if not plan.winding_down:
-        return Step(plan, (MilestoneReopened(ordinal),))
-    plan = _move(plan, ordinal, "lapse", states.WORKER)
-    plan, returned = _return_tranche(plan, ordinal, "suspension_over")
-    return Step(plan, (MilestoneReopened(ordinal), MilestoneLapsed(ordinal)), returned)
+    return _undecided(plan, ordinal, "suspension_over")
+
+
+def review_abandoned(plan: Plan, ordinal: int) -> Step:
+    """End a review too few auditors signed (MIL-9): open again with all tries; in a wind-down its money goes back."""
+    return _undecided(plan, ordinal, "review_abandoned")
 
 
 def release(plan: Plan, ordinal: int) -> Step:
@@ -269,6 +269,15 @@ def _move(plan: Plan, ordinal: int, event: str, who: str, **changes: int) -> Pla
     state = states.next_state(states.MILESTONE_TRANSITIONS, milestone.state, event, who)
     moved = replace(milestone, state=state, **changes)
     return replace(plan, milestones=tuple(moved if m.ordinal == ordinal else m for m in plan.milestones))
+
+
+def _undecided(plan: Plan, ordinal: int, event: str) -> Step:
+    plan = _move(plan, ordinal, event, states.CLOCK)
+    if not plan.winding_down:
+        return Step(plan, (MilestoneReopened(ordinal),))
+    plan = _move(plan, ordinal, "lapse", states.WORKER)
+    plan, returned = _return_tranche(plan, ordinal, event)
+    return Step(plan, (MilestoneReopened(ordinal), MilestoneLapsed(ordinal)), returned)
 
 
 def _open_what_may_open(plan: Plan) -> tuple[Plan, tuple[MilestoneOpened, ...]]:

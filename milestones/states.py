@@ -77,6 +77,8 @@ MILESTONE_TRANSITIONS: tuple[Transition, ...] = (
     _way("submitted", "met", "challengeable", AUDITOR, WORKER),
     _way("submitted", "not_met", "open", AUDITOR, WORKER),
     _way("submitted", "not_met_final", "failed", AUDITOR, WORKER),
+    # Silent auditors cost the founder nothing, and never keep money in escrow for ever (MIL-9).
+    _way("submitted", "review_abandoned", "open", CLOCK),
     _way("challengeable", "window_over", "approved", CLOCK),
     _way("challengeable", "suspend", "disputed", OPERATOR),
     _way("disputed", "resume", "challengeable", OPERATOR),
@@ -192,7 +194,7 @@ WAITING: tuple[Waiting, ...] = (
     Waiting("milestone", "open", "founder", "submit evidence", "milestone_long_stop",
             "it fails and its money goes back to the investors", _MILESTONE_TOLL, "investors"),
     Waiting("milestone", "submitted", "auditors", "sign their findings", "review_limit",
-            "the findings that are in decide if there are enough, else auditors are replaced",
+            "enough findings decide; too few, and ten business days later it opens again, nothing used up",
             ("question", "halt"), "nobody"),
     # Approval after an unchallenged window is the auditors' act and moves nothing: the release has its own tests.
     Waiting("milestone", "challengeable", "holders", "raise doubts with the operator", "challenge_window",

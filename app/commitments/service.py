@@ -108,7 +108,10 @@ def accept_commitment(
     accounts.demand(actor, "investor")
     if not actor.acts_for(party_id, "investor"):
         raise NotFound("There is no such investor.", code="party_not_found")
-    fields = {"offering": offering_id, "party": party_id, "amount": amount_minor, "terms": terms_hash}
+    fields = {
+        "offering": offering_id, "party": party_id, "amount": amount_minor, "terms": terms_hash,
+        "wording": wording_hash,
+    }
     earlier = idempotency.claim(session, actor=actor, operation="commit", key=key, fields=fields, now=now)
     if earlier is not None:
         return by_public_id(session, earlier)

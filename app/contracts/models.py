@@ -46,8 +46,9 @@ class TermsVersion(Base):
 class Milestone(Base):
     """A milestone's progress. What was promised stands in the terms; this row holds what happened.
 
-    ``ordinal`` 0 is the closing tranche. ``tranche_minor`` is set at close. ``long_stop_at`` includes
-    tolling and extensions, ``tolled_seconds`` says how much. ``deadline_at`` is the next instant at
+    ``ordinal`` 0 is the closing tranche. ``tranche_minor`` is set at close. ``long_stop_at`` is the agreed
+    one plus ``tolled_seconds`` (reviews of this milestone) and ``moved_seconds`` (reviews of those before
+    it); ``target_at`` moves with the latter. ``deadline_at`` is the next instant at
     which silence has its effect in the present state (TIM-5).
     """
 
@@ -81,6 +82,7 @@ class Milestone(Base):
     target_at: Mapped[dt.datetime | None]
     long_stop_at: Mapped[dt.datetime | None]
     tolled_seconds: Mapped[int] = mapped_column(default=0)
+    moved_seconds: Mapped[int] = mapped_column(default=0)
     tries_left: Mapped[int]
     is_late: Mapped[bool] = mapped_column(default=False)
     suspended_reason: Mapped[str | None]
@@ -89,7 +91,10 @@ class Milestone(Base):
 
 
 class Appointment(Base):
-    """An auditor appointed to a milestone (by its key), and whether they consented (MIL-9)."""
+    """An auditor appointed to a milestone (by its key), and whether they consented (MIL-9).
+
+    ``replaces_id`` names the seat of an auditor who fell silent, whose state is ``replaced`` then.
+    """
 
     __tablename__ = "appointment"
     __table_args__ = (
@@ -97,7 +102,8 @@ class Appointment(Base):
         sa.ForeignKeyConstraint(["party_id"], ["party.id"]),
         sa.UniqueConstraint("public_id"),
         sa.UniqueConstraint("contract_id", "milestone_key", "party_id"),
-        sa.CheckConstraint("state IN ('appointed', 'accepted', 'declined')", name="state"),
+        sa.CheckConstraint("state IN ('appointed', 'accepted', 'declined', 'replaced')", name="state"),
+        sa.ForeignKeyConstraint(["replaces_id"], ["appointment.id"]),
         sa.Index("ix_appointment_party_id", "party_id"),
     )
 
@@ -110,4 +116,5 @@ class Appointment(Base):
     appointed_at: Mapped[dt.datetime]
     answer_by: Mapped[dt.datetime]
     state: Mapped[str]
+    replaces_id: Mapped[int | None]
     answered_at: Mapped[dt.datetime | None]

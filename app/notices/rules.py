@@ -112,6 +112,8 @@ EVENTS: Mapping[str, tuple[Telling, ...]] = MappingProxyType(
         "milestone_failed:wind_down": _told("milestone_failed", ("founders", "founder"),
                                             ("panel", "reviews", _OPTIONAL)),
         "milestone_late": _told("milestone_late", ("holders", "offering"), ("founders", "founder")),
+        "review_overdue": _told("review_overdue", ("operators", "console"), ("panel", "reviews"),
+                                ("founders", "founder")),
         "submission_received": _told("submission_received", ("panel", "reviews"), ("founders", "founder"),
                                      ("holders", "offering", _OPTIONAL)),
         # money

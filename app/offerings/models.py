@@ -111,6 +111,7 @@ class Offering(Base):
     calendar: Mapped[str]
     deadline_at: Mapped[dt.datetime]
     cancel_until: Mapped[dt.datetime]
+    #: The contract's long-stop plus the time that reviews took in a sequential contract (MIL-14).
     long_stop_at: Mapped[dt.datetime]
     state: Mapped[str]
     state_since: Mapped[dt.datetime]

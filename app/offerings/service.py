@@ -271,7 +271,7 @@ def told_figures(session: Session, offering: Offering) -> dict[str, object]:
         version, contract_hash = published.public_id, published.content_hash
     fields = (
         "rail", "currency", "price_micro", "minimum_minor", "target_minor", "maximum_minor", "minimum_ticket_minor",
-        "fee_bp", "zone", "calendar", "deadline_at", "cancel_until", "long_stop_at",
+        "fee_bp", "zone", "calendar", "deadline_at", "cancel_until",
     )
     return {
         "issuer": session.get_one(Issuer, offering.issuer_id).public_id,

@@ -121,7 +121,8 @@ def submit(
     if earlier is not None:
         return _submission(session, earlier)
     submission, milestone, offering = _draft_of_founder(session, actor, submission_id)
-    if milestone.long_stop_at is not None and now >= milestone.long_stop_at:
+    last_moment = min(each for each in (milestone.long_stop_at, offering.long_stop_at) if each is not None)
+    if now >= last_moment:
         raise Refused("The last moment to submit for this milestone has passed.", code="milestone_long_stop")
     if not statement.strip():
         raise Refused("Describe what was done, in words an auditor can check.", code="statement_empty",
@@ -189,8 +190,12 @@ def attest(
         verdicts.check_findings(terms, findings)
     except verdicts.FindingError as error:
         raise Refused(error.message, code=error.code) from error
-    if any(each.party_id == party_id for each in attestations_of(session, submission.id)):
+    signed = attestations_of(session, submission.id)
+    if any(each.party_id == party_id for each in signed):
         raise Conflict("You have signed your findings on this submission already.", code="attested_already")
+    is_late = submission.review_due_at is not None and now >= submission.review_due_at
+    if is_late and len(signed) >= terms.quorum.approvals:
+        raise Refused("The time to review is over and the findings that were in decide.", code="review_over")
     attestation = Attestation(
         public_id=public_id("att"), submission_id=submission.id, party_id=party_id, user_id=accounts.user_of(actor),
         findings=json.dumps(content, ensure_ascii=False), contract_hash=submission.contract_hash or "",
@@ -204,7 +209,8 @@ def attest(
         session, actor=actor, action="attestation.signed", object_id=attestation.public_id, now=now,
         after={"submission": submission.public_id, "content_hash": attestation.content_hash},
     )
-    decide(session, submission, offering, actor=actor, at_time_limit=False, now=now)
+    # After the time limit the first k findings decide as soon as they are in.
+    decide(session, submission, offering, actor=actor, at_time_limit=is_late, now=now)
     return attestation
 
 
@@ -226,12 +232,9 @@ def decide(
     Attestations whose hashes do not match the submission's never count (MIL-6).
     """
     milestone = session.get_one(Milestone, submission.milestone_id)
-    given = {
-        str(each.party_id): findings_from(each)
-        for each in attestations_of(session, submission.id)
-        if (each.contract_hash, each.manifest_hash) == (submission.contract_hash, submission.manifest_hash)
-    }
-    result = verdicts.verdict(_terms_of(session, offering, milestone), given, at_time_limit=at_time_limit)
+    terms = _terms_of(session, offering, milestone)
+    given = counting(submission, attestations_of(session, submission.id), terms.quorum.approvals)
+    result = verdicts.verdict(terms, given, at_time_limit=at_time_limit)
     if result is None:
         return False
     submission.status, submission.decided_at = "decided", now
@@ -246,6 +249,23 @@ def decide(
         reason=f"verdict on {submission.public_id}: {submission.verdict}",
     )
     return True
+
+
+def counting(
+    submission: Submission, signed: Sequence[Attestation], approvals: int
+) -> dict[str, tuple[verdicts.Finding, ...]]:
+    """Return the findings that count, by auditor: those bound to these terms and files, and signed in time.
+
+    Later ones count only while fewer than k were signed in time, so that when a job ran decides nothing
+    (TIM-1, MIL-6).
+    """
+    bound = [
+        each for each in signed
+        if (each.contract_hash, each.manifest_hash) == (submission.contract_hash, submission.manifest_hash)
+    ]
+    in_time = [each for each in bound if submission.review_due_at is None or each.signed_at < submission.review_due_at]
+    counted = in_time if len(in_time) >= approvals else bound
+    return {str(each.party_id): findings_from(each) for each in counted}
 
 
 def evidence_of(session: Session, submission_id: int) -> list[Evidence]:

@@ -30,12 +30,16 @@ from app.progress import releases
 from app.progress.models import Submission
 from milestones import plan as engine
 from milestones import states
+from milestones.terms import SEQUENTIAL
 
 CHALLENGE_CALENDAR_DAYS = 7
 SUSPENSION_BUSINESS_DAYS = 15
 RELEASE_BUSINESS_DAYS = 5
 WIND_DOWN_BUSINESS_DAYS = 10
 MAX_TOLLING_SECONDS = 60 * 86_400
+
+#: States in which the milestone waits for others than the founder; the time in them is tolled.
+REVIEWED_STATES = ("submitted", "challengeable", "disputed", "approved")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +116,7 @@ def carry_out(
             case engine.WindDown(reason=why):
                 _wind_down(session, offering, why, actor=actor, now=now)
             case engine.Complete():
-                offerings.move(session, offering, "finish", "worker", actor=actor, now=now, due=None)
-                offering.ended_at = now
+                pass  # a job of its own ends the offering, once no operation is undecided (product.md §2)
     return Running(offering, running.published, running.rows, step.plan)
 
 
@@ -137,8 +140,8 @@ def _write_states(
         if row.state == after.state:
             continue
         before, row.state, row.state_since = row.state, after.state, now
-        if row.state == "open" and before != "locked":
-            _toll(session, row, now)
+        if before in REVIEWED_STATES and row.state in (*states.MILESTONE_TERMINAL, "open"):
+            _toll(session, running, row, now)
         row.deadline_at = _deadline(running, row, now)
         if states.is_terminal("milestone", row.state):
             row.settled_at = now
@@ -153,16 +156,32 @@ def _write_states(
     session.flush()
 
 
-def _toll(session: Session, row: Milestone, now: dt.datetime) -> None:
-    """Move the long-stop by the time the review took: at most 60 days a milestone (MIL-14)."""
+def _toll(session: Session, running: Running, row: Milestone, now: dt.datetime) -> None:
+    """Give back the time that others took since the submission was received (MIL-14).
+
+    At most 60 days a milestone. It moves this milestone's long-stop if it opens again, and in a
+    sequential contract the dates of those that had to wait for it, and the offering's own long-stop.
+    """
     received_at = session.execute(
         sa.select(sa.func.max(Submission.received_at)).where(Submission.milestone_id == row.id)
     ).scalar()
     if received_at is None or row.long_stop_at is None:
         return
-    seconds = min((now - received_at) // dt.timedelta(seconds=1), MAX_TOLLING_SECONDS - row.tolled_seconds)
+    taken = (now - received_at) // dt.timedelta(seconds=1)
+    seconds = max(0, min(taken, MAX_TOLLING_SECONDS - row.tolled_seconds))
     row.tolled_seconds += seconds
     row.long_stop_at += dt.timedelta(seconds=seconds)
+    if running.plan.order != SEQUENTIAL:
+        return
+    for later in running.rows.values():
+        if later.ordinal > row.ordinal and later.long_stop_at is not None and later.target_at is not None:
+            later.moved_seconds += seconds
+            later.long_stop_at += dt.timedelta(seconds=seconds)
+            later.target_at += dt.timedelta(seconds=seconds)
+            later.deadline_at = later.long_stop_at
+    running.offering.long_stop_at += dt.timedelta(seconds=seconds)
+    if running.offering.state == "active":
+        running.offering.step_due_at = running.offering.long_stop_at
 
 
 def _deadline(running: Running, row: Milestone, now: dt.datetime) -> dt.datetime | None:

@@ -8,18 +8,23 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app import calendars
 from app.accounts.actor import SYSTEM
 from app.audit import service as audit
+from app.closing import service as closing
 from app.contracts import queries as contract_queries
 from app.contracts.models import Milestone
+from app.offerings import service as offerings
 from app.offerings.models import Offering
 from app.outbox import service as outbox
 from app.progress import interventions, releases, service, steps
 from app.progress.models import Submission
 from app.work import Job
 from milestones import plan as engine
+from milestones import states
 
 RUNNING = ("active", "winding_down")
+WAIT_FOR_AUDITORS_BUSINESS_DAYS = 10
 
 
 def _start_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
@@ -35,7 +40,9 @@ def _start(session: Session, offering_id: int, now: dt.datetime) -> None:
         steps.start(session, offering, actor=SYSTEM, now=now)
 
 
-def _milestones(session: Session, state: str, now: dt.datetime, limit: int, *, overdue: bool = True) -> Sequence[int]:
+def _milestones(
+    session: Session, state: str, now: dt.datetime, limit: int | None, *, overdue: bool = True
+) -> Sequence[int]:
     query = (
         sa.select(Milestone.id)
         .join(Offering, Offering.id == Milestone.offering_id)
@@ -63,19 +70,7 @@ def _locked(session: Session, offering_id: int) -> Offering:
 
 
 def _review_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
-    found = _milestones(session, "submitted", now, limit)
-    return [each for each in found if _enough_findings(session, each)]
-
-
-def _enough_findings(session: Session, milestone_id: int) -> bool:
-    """Whether the time limit can decide; with too few findings an operator must replace auditors (MIL-9)."""
-    milestone = session.get_one(Milestone, milestone_id)
-    offering = session.get_one(Offering, milestone.offering_id)
-    submission = _received(session, milestone_id)
-    terms = contract_queries.published_terms(session, offering.terms_version_id or 0).terms
-    if submission is None or not milestone.ordinal:
-        return False
-    return len(service.attestations_of(session, submission.id)) >= terms.milestone(milestone.ordinal).quorum.approvals
+    return _milestones(session, "submitted", now, limit)
 
 
 def _received(session: Session, milestone_id: int) -> Submission | None:
@@ -85,10 +80,29 @@ def _received(session: Session, milestone_id: int) -> Submission | None:
 
 
 def _review(session: Session, milestone_id: int, now: dt.datetime) -> None:
+    """Decide at the time limit; with too few findings wait once more for replaced auditors, then open again."""
     due = _take(session, milestone_id, "submitted", now)
     submission = _received(session, milestone_id)
-    if due is not None and submission is not None:
-        service.decide(session, submission, due[0], actor=SYSTEM, at_time_limit=True, now=now)
+    if due is None or submission is None:
+        return
+    offering, milestone = due
+    if service.decide(session, submission, offering, actor=SYSTEM, at_time_limit=True, now=now):
+        return
+    if submission.review_due_at is not None and milestone.deadline_at == submission.review_due_at:
+        milestone.deadline_at = calendars.add_business_days(
+            submission.review_due_at, WAIT_FOR_AUDITORS_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone
+        )
+        outbox.enqueue(
+            session, "notice",
+            {"kind": "review_overdue", "offering_id": offering.id, "milestone_id": milestone.id}, now=now,
+            key=f"notice:review_overdue:{submission.public_id}",
+        )
+        return
+    submission.status, submission.decided_at = "discarded", now
+    steps.run(
+        session, offering, lambda plan: engine.review_abandoned(plan, milestone.ordinal), actor=SYSTEM, now=now,
+        reason=f"too few auditors signed {submission.public_id}",
+    )
 
 
 def _step_job(state: str, step: str) -> tuple:  # type: ignore[type-arg]
@@ -117,13 +131,14 @@ def _step_job(state: str, step: str) -> tuple:  # type: ignore[type-arg]
 
 def _release_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
     ready = []
-    for milestone_id in _milestones(session, "approved", now, limit, overdue=False):
+    # Gated ones stay approved, maybe for long; without a limit here they cannot hide those behind them.
+    for milestone_id in _milestones(session, "approved", now, None, overdue=False):
         milestone = session.get_one(Milestone, milestone_id)
         offering = session.get_one(Offering, milestone.offering_id)
         published = contract_queries.published_terms(session, offering.terms_version_id or 0)
         if releases.gate(session, offering, milestone, published) is None:
             ready.append(milestone_id)
-    return ready
+    return ready[:limit]
 
 
 def _release(session: Session, milestone_id: int, now: dt.datetime) -> None:
@@ -181,6 +196,24 @@ def _offering_stop(session: Session, offering_id: int, now: dt.datetime) -> None
         )
 
 
+def _complete_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
+    unsettled = sa.exists().where(
+        Milestone.offering_id == Offering.id, Milestone.state.not_in(sorted(states.MILESTONE_TERMINAL))
+    )
+    found = session.execute(
+        sa.select(Offering).where(Offering.state == "active", ~unsettled).order_by(Offering.id)
+    ).scalars()
+    return [each.id for each in found if closing.may_finish(session, each)][:limit]
+
+
+def _complete(session: Session, offering_id: int, now: dt.datetime) -> None:
+    offering = _locked(session, offering_id)
+    plan = steps.load(session, offering).plan
+    if offering.state == "active" and not plan.unsettled and closing.may_finish(session, offering):
+        offerings.move(session, offering, "finish", "worker", now=now, due=None)
+        offering.ended_at = now
+
+
 JOBS = (
     Job("start_contract", _start_due, _start),
     Job("decide_review", _review_due, _review),
@@ -190,4 +223,5 @@ JOBS = (
     Job("fail_milestone", *_step_job("open", "long_stop")),
     Job("flag_late", _late_due, _late),
     Job("reach_long_stop", _offering_stop_due, _offering_stop),
+    Job("complete_offering", _complete_due, _complete),
 )

@@ -62,7 +62,10 @@ def _told(table: str, action: str, *, where: str = "1 = 1", actor: str | None = 
 CHECKS = (
     _last_state("offering", "state", silent="draft"),
     _last_state("milestone", "state", silent="locked"),
-    _last_state("appointment", "state", silent="appointed"),
+    _last_state(
+        "appointment", "state", silent="appointed",
+        excused="t.state = 'replaced' AND EXISTS (SELECT 1 FROM appointment r WHERE r.replaces_id = t.id)",
+    ),
     _last_state(
         "commitment", "status", silent="",
         stored="CASE t.status WHEN 'cancelled' THEN CASE WHEN l.after LIKE '%\"refunding\"%' THEN 'refunding' "
@@ -90,7 +93,7 @@ CHECKS = (
     *_told("receipt", "receipt.kept"),
     *_told("release", "escrow.released", where="t.kind = 'released'"),
     *_told("release", "escrow.returned", where="t.kind = 'returned'"),
-    *_told("submission", "submission.received", where="t.status IN ('received', 'decided')", actor="created_by"),
+    *_told("submission", "submission.received", where="t.received_at IS NOT NULL", actor="created_by"),
     *_told("attestation", "attestation.signed", actor="user_id"),
     *_told("evidence", "evidence.added", actor="uploaded_by"),
     *_told("milestone", "milestone.late", where="t.is_late"),

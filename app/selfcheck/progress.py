@@ -129,12 +129,14 @@ CHECKS = (
     ),
     Check(
         "submission_status", "The submission's status, its instants and its verdict contradict each other.",
-        """SELECT public_id AS place, status, verdict FROM submission
-        WHERE (status IN ('received', 'decided')) <> (received_at IS NOT NULL AND manifest_hash IS NOT NULL
-          AND contract_hash IS NOT NULL)
-        OR (status = 'decided') <> (verdict IS NOT NULL AND decided_at IS NOT NULL)
-        OR (status = 'discarded') <> EXISTS (SELECT 1 FROM log_entry l WHERE l.object_id = submission.public_id
-          AND l.action = 'submission.discarded')""",
+        """SELECT public_id AS place, status, verdict FROM submission WHERE CASE status
+          WHEN 'draft' THEN received_at IS NULL AND decided_at IS NULL AND verdict IS NULL AND manifest_hash IS NULL
+          WHEN 'received' THEN received_at IS NOT NULL AND decided_at IS NULL AND verdict IS NULL
+          WHEN 'decided' THEN received_at IS NOT NULL AND decided_at IS NOT NULL AND verdict IS NOT NULL
+          ELSE verdict IS NULL AND CASE WHEN received_at IS NULL THEN EXISTS (SELECT 1 FROM log_entry l
+              WHERE l.object_id = submission.public_id AND l.action = 'submission.discarded')
+            ELSE decided_at IS NOT NULL END END = (1 = 0)
+        OR (received_at IS NOT NULL AND (manifest_hash IS NULL OR contract_hash IS NULL OR review_due_at IS NULL))""",
     ),
 )
 

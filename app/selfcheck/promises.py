@@ -6,6 +6,7 @@ small beside that of investors, so this is the one part that walks through rows 
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 from collections import defaultdict
@@ -26,7 +27,7 @@ from app.progress.models import Attestation, Evidence, Release, Submission
 from app.selfcheck.problem import Check, Problem, run_checks
 from milestones import document as documents
 from milestones import verdict as verdicts
-from milestones.terms import MilestoneTerms, Terms
+from milestones.terms import SEQUENTIAL, MilestoneTerms, Terms
 
 CHECKS = (
     Check(
@@ -44,9 +45,23 @@ CHECKS = (
         "appointment_untold", "The log does not say that this auditor was appointed, or names somebody else.",
         """SELECT a.public_id AS place, a.appointed_by FROM appointment a
         LEFT JOIN offering o ON o.contract_id = a.contract_id LEFT JOIN party p ON p.id = a.party_id
-        WHERE NOT EXISTS (SELECT 1 FROM log_entry l WHERE l.object_id = o.public_id
-          AND l.action = 'auditors.appointed' AND l.actor_user_id = a.appointed_by AND l.at = a.appointed_at
-          AND l.after LIKE '%"' || p.public_id || '"%"milestone":"' || a.milestone_key || '"}')""",
+        LEFT JOIN milestone m ON m.contract_id = a.contract_id AND m.key = a.milestone_key
+        WHERE NOT EXISTS (SELECT 1 FROM log_entry l WHERE l.actor_user_id = a.appointed_by AND l.at = a.appointed_at
+          AND CASE WHEN a.replaces_id IS NULL
+            THEN l.object_id = o.public_id AND l.action = 'auditors.appointed'
+              AND l.after LIKE '%"' || p.public_id || '"%"milestone":"' || a.milestone_key || '"}'
+            ELSE l.object_id = m.public_id AND l.action = 'auditor.replaced'
+              AND l.after LIKE '%"auditor":"' || p.public_id || '"%' END)""",
+    ),
+    Check(
+        "seat_replaced", "A replaced auditor's seat has no successor, or somebody succeeds one who was not replaced.",
+        """SELECT a.public_id AS place, a.state, COUNT(r.id) AS successors FROM appointment a
+        LEFT JOIN appointment r ON r.replaces_id = a.id GROUP BY a.public_id, a.state
+        HAVING COUNT(r.id) <> CASE a.state WHEN 'replaced' THEN 1 ELSE 0 END
+        UNION ALL
+        SELECT r.public_id, r.state, 0 FROM appointment r LEFT JOIN appointment a ON a.id = r.replaces_id
+        AND a.contract_id = r.contract_id AND a.milestone_key = r.milestone_key
+        WHERE r.replaces_id IS NOT NULL AND a.id IS NULL""",
     ),
     Check(
         "issuer_of_other", "The company's party is not the one that its founder acts for.",
@@ -100,7 +115,8 @@ def _terms(session: Session) -> Iterator[Problem]:
     accepted = sa.select(Appointment.contract_id, Appointment.milestone_key, party.c.public_id).join(
         party, party.c.id == Appointment.party_id
     )
-    for row in session.execute(accepted.where(Appointment.state == "accepted")):
+    first_panel = sa.and_(Appointment.state.in_(["accepted", "replaced"]), Appointment.replaces_id.is_(None))
+    for row in session.execute(accepted.where(first_panel)):
         seats[row.contract_id, row.milestone_key].add(row.public_id)
     for version in session.execute(sa.select(TermsVersion.__table__)):
         if hashlib.sha256(version.document.encode()).hexdigest() != version.content_hash:
@@ -120,7 +136,16 @@ def _terms(session: Session) -> Iterator[Problem]:
         if {row.ordinal: (row.key, row.tranche_bp) for row in rows} != expected:
             yield Problem("milestones_not_terms", offering.public_id, "The milestones are not those of the terms.")
             continue
+        moved = sum(row.tolled_seconds for row in rows) if terms.order == SEQUENTIAL else 0
+        if offering.long_stop_at != terms.long_stop_at() + dt.timedelta(seconds=moved):
+            yield Problem("long_stop_altered", offering.public_id,
+                          "The long-stop is not the agreed one and the tolling.", {"tolled_seconds": moved})
         for row in rows:
+            earlier = sum(each.tolled_seconds for each in rows if each.ordinal < row.ordinal)
+            if row.moved_seconds != (earlier if terms.order == SEQUENTIAL else 0):
+                yield Problem("dates_moved", row.public_id,
+                              "The dates moved by another time than earlier reviews took.",
+                              {"moved_seconds": row.moved_seconds, "tolled_seconds": earlier})
             agreed = terms.milestone(row.ordinal) if row.ordinal else None
             panel = seats[version.contract_id, row.key]
             for what in _differences(row, agreed, terms, panel, offering, not_met.get(row.id, 0)):
@@ -140,11 +165,10 @@ def _differences(
         if (row.target_at, row.long_stop_at, row.tolled_seconds, row.tries_left) != (None, None, 0, 0):
             yield "dates"
         return
-    if row.target_at != agreed.target_at(terms.zone):
+    moved = dt.timedelta(seconds=row.moved_seconds)
+    if row.target_at != agreed.target_at(terms.zone) + moved:
         yield "target_at"
-    if (row.long_stop_at - agreed.long_stop_at(terms.zone)).days * 86_400 + (
-        row.long_stop_at - agreed.long_stop_at(terms.zone)
-    ).seconds != row.tolled_seconds:
+    if row.long_stop_at != agreed.long_stop_at(terms.zone) + moved + dt.timedelta(seconds=row.tolled_seconds):
         yield "long_stop_at"
     if row.state == "open" and row.deadline_at != row.long_stop_at:
         yield "deadline_at"
@@ -236,10 +260,8 @@ def _submissions(session: Session) -> Iterator[Problem]:
             submission.decided_at >= submission.review_due_at
         )
         try:
-            found = verdicts.verdict(
-                terms, {str(each.party_id): progress.findings_from(each) for each in signed[submission.id]},
-                at_time_limit=at_time_limit,
-            )
+            given = progress.counting(submission, signed[submission.id], terms.quorum.approvals)
+            found = verdicts.verdict(terms, given, at_time_limit=at_time_limit)
         except (verdicts.FindingError, KeyError, ValueError):
             yield Problem("verdict_altered", submission.public_id, "The findings cannot be read any more.")
             continue

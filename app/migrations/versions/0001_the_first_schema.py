@@ -474,12 +474,14 @@ def upgrade() -> None:
         sa.Column("appointed_at", UTCDateTime(), nullable=False),
         sa.Column("answer_by", UTCDateTime(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("replaces_id", sa.BigInteger(), nullable=True),
         sa.Column("answered_at", UTCDateTime(), nullable=True),
         sa.CheckConstraint(
-            "state IN ('appointed', 'accepted', 'declined')", name=op.f("ck_appointment_state")
+            "state IN ('appointed', 'accepted', 'declined', 'replaced')", name=op.f("ck_appointment_state")
         ),
         sa.ForeignKeyConstraint(["contract_id"], ["contract.id"], name=op.f("fk_appointment_contract_id")),
         sa.ForeignKeyConstraint(["party_id"], ["party.id"], name=op.f("fk_appointment_party_id")),
+        sa.ForeignKeyConstraint(["replaces_id"], ["appointment.id"], name=op.f("fk_appointment_replaces_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_appointment")),
         sa.UniqueConstraint(
             "contract_id",
@@ -550,6 +552,7 @@ def upgrade() -> None:
         sa.Column("target_at", UTCDateTime(), nullable=True),
         sa.Column("long_stop_at", UTCDateTime(), nullable=True),
         sa.Column("tolled_seconds", sa.BigInteger(), nullable=False),
+        sa.Column("moved_seconds", sa.BigInteger(), nullable=False),
         sa.Column("tries_left", sa.BigInteger(), nullable=False),
         sa.Column("is_late", sa.Boolean(), nullable=False),
         sa.Column("suspended_reason", sa.Text(), nullable=True),
