@@ -66,7 +66,7 @@ def account() -> Answer:
     lines = lines[:PAGE_SIZE]
     here = {"address": address, "asset": asset}
     return render_template(
-        "ledger/account.html", account=found, lines=lines, cause_url=cause_url, side_items=side_items("ledger"),
+        "ledger/account.html", book=found, lines=lines, cause_url=cause_url, side_items=side_items("ledger"),
         older_url=url_for(".account", **here, before=lines[-1].version) if more else None,
         newer_url=url_for(".account", **here) if before else None,
     )

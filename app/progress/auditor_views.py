@@ -117,7 +117,7 @@ def _review_page(found: Review, form: PlainForm) -> Answer:
     step = next_step("milestone", milestone.state, found.due_at)
     page = render_template(
         "auditor/review.html", form=form, review=found, seat=found.seat, files=files, reason=reason,
-        next=shell.next_line(step, zone, yours=True), size_text=size_text, kind_words=kind_words,
+        next={**shell.next_line(step, zone), "yours": found.submission.status == "received"}, size_text=size_text, kind_words=kind_words,
     )
     return page, form.status
 

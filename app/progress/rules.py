@@ -43,9 +43,9 @@ SHOWN_AS: Mapping[str, str] = MappingProxyType(
     {
         "image/png": "image/png",
         "image/jpeg": "image/jpeg",
-        "text/plain": "text/plain; charset=utf-8",
-        "text/csv": "text/plain; charset=utf-8",
-        "application/json": "text/plain; charset=utf-8",
+        "text/plain": "text/plain",
+        "text/csv": "text/plain",
+        "application/json": "text/plain",
     }
 )
 
