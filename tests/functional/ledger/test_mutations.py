@@ -72,7 +72,7 @@ VALUES = {
     ("receipt", "status"): ("open", "returned"),
     ("submission", "status"): ("draft", "discarded", "received", "decided"),
     ("submission", "verdict"): ("met", "not_met"),
-    ("appointment", "state"): ("appointed", "accepted", "declined"),
+    ("appointment", "state"): ("appointed", "accepted", "declined", "replaced"),
     ("operation", "state"): (
         "created", "sending", "unknown", "pending", "action_required", "succeeded", "failed", "cancelled",
         "needs_operator",
