@@ -34,6 +34,8 @@ MARGIN_DAYS = 60
 TO_OFFERING_STOP_DAYS = 120
 #: The smallest ticket is this part of the target, unless OFF-10 asks for more.
 TICKETS_IN_TARGET = 200
+#: So many tickets there must be at least, for so many investors.
+LEAST_TICKETS_IN_TARGET = 25
 FEE_BP = 300
 MAX_TITLE, MAX_TEXT = 200, 4000
 
@@ -66,8 +68,8 @@ def draft(
     """Return a record's offering, launching at ``launch_at``; raise :class:`RecordError` if none can be made."""
     asset = _asset(record)
     costs = _costs(record, asset, notes)
-    bps = bp_from_costs(costs)
     total_minor = sum(costs)
+    bps = _fine_enough(bp_from_costs(costs), total_minor, asset, notes)
     deadline_at = launch_at + dt.timedelta(days=OPEN_DAYS + dice.randrange(6))
     ticket_minor, price_micro = _ticket_and_price(total_minor, min(bps), asset, dice, notes)
     maximum_minor = total_minor * 115 // 100
@@ -121,16 +123,29 @@ def _costs(record: Record, asset: Asset, notes: Counter[str]) -> list[int]:
     return costs
 
 
+def _fine_enough(bps: Sequence[int], total_minor: int, asset: Asset, notes: Counter[str]) -> tuple[int, ...]:
+    """Raise parts that could buy no token even of the largest ticket, at the largest part's cost (OFF-10)."""
+    found = list(bps)
+    largest_ticket = max(1, total_minor // LEAST_TICKETS_IN_TARGET)
+    while not _largest_price(largest_ticket, min(found), asset):
+        smallest, largest = found.index(min(found)), found.index(max(found))
+        raised_bp = min(found[smallest], found[largest] - found[smallest] - 1)
+        if raised_bp < 1:
+            raise RecordError(f"{total_minor} minor units of {asset} are too few for any price.")
+        found[smallest] += raised_bp
+        found[largest] -= raised_bp
+        notes["part too small to buy a token: doubled at the largest part's cost"] += 1
+    return tuple(found)
+
+
 def _ticket_and_price(
     total_minor: int, smallest_bp: int, asset: Asset, dice: random.Random, notes: Counter[str]
 ) -> tuple[int, int]:
     """Return a minimum ticket and a price fine enough for OFF-10; an odd price, as real ones are."""
     ticket_minor = max(1, total_minor // TICKETS_IN_TARGET)
     while not (largest_micro := _largest_price(ticket_minor, smallest_bp, asset)):
-        ticket_minor *= 2
+        ticket_minor = min(2 * ticket_minor, max(1, total_minor // LEAST_TICKETS_IN_TARGET))
         notes["minimum ticket doubled so that every part buys tokens"] += 1
-        if ticket_minor > total_minor:
-            raise RecordError(f"{total_minor} minor units of {asset} are too few for any price.")
     return ticket_minor, max(1, largest_micro * dice.randrange(30, 101) // 100)
 
 

@@ -24,7 +24,8 @@ from app.replay import crowd, drafting, fates
 from app.replay.course import Course
 from app.replay.records import Record
 
-INVESTORS = 120
+#: All offerings share their investors: the most of one offering, and some more for each.
+INVESTORS_AT_MOST, INVESTORS_PER_RECORD = 120, 4
 #: Auditors for milestones that nobody evaluated: those who evaluated most in the file.
 USUAL_PANEL = 8
 #: Our own money behind the fees of providers, as a part of all that is raised in a currency.
@@ -50,39 +51,73 @@ class Played:
 def play(stage: Stage, records: Sequence[Record], *, seed: int, out: Callable[[str], None]) -> Played:
     """Play the records from their launch to their ends and return what happened."""
     played = Played()
-    cast = _Cast(stage, records)
-    for record in records:
-        played.courses.append(_launch(stage, cast, record, seed, played))
+    panel = _usual_panel(records)
+    launch_at, people = stage.now, min(INVESTORS_AT_MOST, crowd.MOST_INVESTORS + INVESTORS_PER_RECORD * len(records))
+    # All are drafted before anything happens, so that a record that cannot be played leaves nothing behind.
+    scripts = [_script(record, panel, launch_at, people, seed, played) for record in records]
+    cast = _Cast(stage, records, panel, people)
+    for script in scripts:
+        played.courses.append(_launch(stage, cast, script, launch_at, played))
     out(f"Launched {len(played.courses)} offerings; {len(cast.investors)} people invest, {len(cast.auditors)} audit.")
     _fund_float(stage, cast.operator, played.courses)
     _let_time_pass(stage, played, out)
     return played
 
 
+@dataclass(frozen=True, slots=True)
+class _Script:
+    """What is to be played of one record."""
+
+    record: Record
+    fates: Sequence[fates.Fate]
+    draft: drafting.Draft
+    pledges: Sequence[crowd.Pledge]
+
+
+def _usual_panel(records: Sequence[Record]) -> list[str]:
+    evaluators = Counter(
+        each.evaluator for record in records for milestone in record.milestones for each in milestone.evaluations
+    )
+    return [name for name, _count in evaluators.most_common(USUAL_PANEL)] or ["E01"]
+
+
+def _script(
+    record: Record, panel: Sequence[str], launch_at: dt.datetime, people: int, seed: int, played: Played
+) -> _Script:
+    dice = random.Random(f"{seed}:{record.id}")  # noqa: S311 - a story, not a secret
+    course = fates.fates_of(record, panel, played.notes)
+    draft = drafting.draft(record, course, launch_at=launch_at, dice=dice, notes=played.notes)
+    fields = draft.fields
+    pledges = crowd.crowd(
+        target_minor=fields.target_minor, minimum_minor=fields.minimum_minor, ticket_minor=fields.minimum_ticket_minor,
+        open_days=(fields.deadline_at - launch_at).days, people=people, dice=dice,
+    )
+    played.ends.update(fate.end for fate in course)
+    played.relaxed.update(draft.relaxed)
+    if draft.inexact is not None:
+        played.inexact.append(draft.inexact)
+    return _Script(record, course, draft, pledges)
+
+
 class _Cast:
     """The people all offerings share."""
 
-    def __init__(self, stage: Stage, records: Sequence[Record]) -> None:
-        evaluators = Counter(
-            each.evaluator for record in records for milestone in record.milestones for each in milestone.evaluations
-        )
-        self.panel = [name for name, _count in evaluators.most_common(USUAL_PANEL)] or ["E01"]
+    def __init__(self, stage: Stage, records: Sequence[Record], panel: Sequence[str], people: int) -> None:
+        evaluators = {each.evaluator for record in records for one in record.milestones for each in one.evaluations}
         self.operator = stage.person("operator", "Replay operator")
+        # Each of a firm of their own: auditors who share a mail domain are not independent of each other (MIL-8).
         self.auditors = {
-            name: stage.person("auditor", f"Evaluator {name}", email=f"{stage.key()}@evaluators.example")
-            for name in sorted({*evaluators, *self.panel})
+            name: stage.person("auditor", f"Evaluator {name}", email=f"office@{stage.key()}.example")
+            for name in sorted({*evaluators, *panel})
         }
         self.investors = [
             stage.person("investor", f"Investor {number}", email=f"{stage.key()}@investors.example")
-            for number in range(1, INVESTORS + 1)
+            for number in range(1, people + 1)
         ]
 
 
-def _launch(stage: Stage, cast: _Cast, record: Record, seed: int, played: Played) -> Course:
-    dice = random.Random(f"{seed}:{record.id}")  # noqa: S311 - a story, not a secret
-    course = fates.fates_of(record, cast.panel, played.notes)
-    launch_at = stage.now
-    draft = drafting.draft(record, course, launch_at=launch_at, dice=dice, notes=played.notes)
+def _launch(stage: Stage, cast: _Cast, script: _Script, launch_at: dt.datetime, played: Played) -> Course:
+    record, draft = script.record, script.draft
     founder, issuer_id = stage.company(
         stage.person("founder", f"Founder of {record.project}"[:80], email=f"{stage.key()}@founders.example"),
         record.project,
@@ -90,21 +125,14 @@ def _launch(stage: Stage, cast: _Cast, record: Record, seed: int, played: Played
     class_id = stage.token_class(founder, issuer_id, draft.code, authorised=draft.authorised_tokens)
     offering_id = stage.draft(founder, class_id, draft.fields, draft.document)
     stage.submit_offering(offering_id, founder)
-    panels = {f"m{number}": [cast.auditors[name] for name in fate.auditors] for number, fate in enumerate(course, 1)}
+    panels = {
+        f"m{number}": [cast.auditors[name] for name in fate.auditors] for number, fate in enumerate(script.fates, 1)
+    }
     stage.appoint_each(offering_id, cast.operator, panels)
     stage.open_offering(offering_id, founder, cast.operator)
-    fields = draft.fields
-    pledges = crowd.crowd(
-        target_minor=fields.target_minor, minimum_minor=fields.minimum_minor, ticket_minor=fields.minimum_ticket_minor,
-        open_days=(fields.deadline_at - launch_at).days, people=len(cast.investors), dice=dice,
-    )
-    played.ends.update(fate.end for fate in course)
-    played.relaxed.update(draft.relaxed)
-    if draft.inexact is not None:
-        played.inexact.append(draft.inexact)
     return Course(
-        stage, offering_id=offering_id, founder=founder, auditors=cast.auditors, fates=course, pledges=pledges,
-        investors=cast.investors, launched_at=launch_at, counts=played.counts,
+        stage, offering_id=offering_id, founder=founder, auditors=cast.auditors, fates=script.fates,
+        pledges=script.pledges, investors=cast.investors, launched_at=launch_at, counts=played.counts,
     )
 
 
