@@ -88,6 +88,7 @@ class SandboxRail:
         now = self._now()
 
         def act(session: Session) -> ports.Outcome:
+            books.take_turn(session)
             transfer = books.of_operation(session, request.operation, lock=True)
             if transfer is None:
                 # Kept under the key, so that a request still on its way finds it cancelled.
@@ -103,6 +104,7 @@ class SandboxRail:
         now = self._now()
 
         def act(session: Session) -> None:
+            books.take_turn(session)
             transfer = books.by_ref(session, ref, lock=True)
             if transfer is not None and transfer.state == "action":
                 books.move(session, transfer, "cleared", now)
@@ -170,12 +172,13 @@ class SandboxRail:
         """Make everything happen that was due until ``now``, in the order in which it was due."""
 
         def act(session: Session) -> int:
+            books.take_turn(session)
             due = session.scalars(
                 sa.select(SandboxTransfer)
                 .where(SandboxTransfer.due_at <= now)
                 .order_by(SandboxTransfer.due_at, SandboxTransfer.id)
                 .limit(ADVANCE_BATCH)
-                .with_for_update(skip_locked=True)
+                .with_for_update()
             ).all()
             for transfer in due:
                 books.fall_due(session, transfer)
@@ -200,6 +203,7 @@ class SandboxRail:
 
         def act(session: Session) -> ports.Outcome:
             nonlocal is_new
+            books.take_turn(session)
             transfer = books.by_key(session, request.key)
             is_new = transfer is None
             if transfer is None:

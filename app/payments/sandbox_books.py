@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.db import insert_for, public_id
 from app.payments import ports, rules
-from app.payments.sandbox_models import SandboxEvent, SandboxLine, SandboxTransfer
+from app.payments.sandbox_models import SandboxEvent, SandboxFeed, SandboxLine, SandboxTransfer
 
 #: Why the provider refuses, in words for people.
 FAILURES: Mapping[str, str] = {
@@ -28,6 +28,18 @@ FAILURES: Mapping[str, str] = {
     "refund_bounced": "The refund came back: the account is closed.",
     ports.CANCELLED: "It was cancelled before any money moved.",
 }
+
+
+def take_turn(session: Session) -> None:
+    """Wait until no other transaction has events that are not visible yet; every writer of events asks first.
+
+    An event's id is given when it is written and seen when it is committed. Without turns a reader could pass an
+    id that somebody commits a moment later, and never hear of it.
+    """
+    find = sa.select(SandboxFeed.id).where(SandboxFeed.id == 1).with_for_update()
+    if session.execute(find).scalar() is None:
+        session.execute(insert_for(session, SandboxFeed).values(id=1).on_conflict_do_nothing(index_elements=["id"]))
+        session.execute(find)
 
 
 def new(

@@ -65,6 +65,15 @@ class SandboxEvent(Base):
     occurred_at: Mapped[dt.datetime]
 
 
+class SandboxFeed(Base):
+    """The one row (id 1) whose lock gives writers of events their turns, so that ids become visible in their order."""
+
+    __tablename__ = "sandbox_feed"
+    __table_args__ = (sa.CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+
+
 class SandboxLine(Base):
     """One line of the provider's statement: money in above zero, out below, fees apart."""
 

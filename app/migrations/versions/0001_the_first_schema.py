@@ -408,6 +408,12 @@ def upgrade() -> None:
         sa.UniqueConstraint("event_id", name=op.f("uq_sandbox_event_event_id")),
     )
     op.create_table(
+        "sandbox_feed",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_sandbox_feed_one_row")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sandbox_feed")),
+    )
+    op.create_table(
         "sandbox_line",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("ref", sa.Text(), nullable=False),
@@ -1068,6 +1074,7 @@ def downgrade() -> None:
     op.drop_table("sandbox_transfer")
     op.drop_index("ix_sandbox_line_offering_ref", table_name="sandbox_line")
     op.drop_table("sandbox_line")
+    op.drop_table("sandbox_feed")
     op.drop_table("sandbox_event")
     op.drop_index("ix_release_offering_id", table_name="release")
     op.drop_table("release")

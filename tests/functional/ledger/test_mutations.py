@@ -40,6 +40,7 @@ OUTSIDE = {
     "rail_cursor": "how far a rail was asked; asking again changes nothing",
     "sandbox_transfer": "the pretend provider's own books, compared with ours by reconciliation",
     "sandbox_event": "the pretend provider's own books",
+    "sandbox_feed": "the turns of the pretend provider's writers",
     "sandbox_line": "the pretend provider's own books",
 }
 
