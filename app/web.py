@@ -31,6 +31,7 @@ VIEWS = (
     "app.progress.verify_views",
     "app.operations.console_views",
     "app.operations.review_views",
+    "app.operations.panel_views",
     "app.operations.ledger_views",
     "app.operations.record_views",
     "app.operations.check_views",

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from wtforms import HiddenField, SelectField, SelectMultipleField, TextAreaField, ValidationError
+from wtforms import HiddenField, RadioField, SelectField, SelectMultipleField, TextAreaField, ValidationError
 from wtforms.validators import InputRequired
 
 from app.forms import ActForm, AmountField, PlainForm
@@ -78,3 +78,14 @@ class StepForm(PlainForm):
     """How far to move the demo clock: whole seconds."""
 
     seconds = HiddenField()
+
+
+class ReplaceForm(ReasonForm):
+    """Who leaves a panel and who takes the seat; both are public ids of parties."""
+
+    operation = "replace_auditor"
+
+    leaving = RadioField(_l("Who leaves"), validators=[InputRequired(_l("Choose who leaves."))], validate_choice=False)
+    joining = RadioField(
+        _l("Who takes the seat"), validators=[InputRequired(_l("Choose who takes the seat."))], validate_choice=False
+    )

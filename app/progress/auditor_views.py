@@ -115,9 +115,12 @@ def _review_page(found: Review, form: PlainForm) -> Answer:
         reason = desk.independence_of(session, found.seat)
     milestone, zone = found.seat.milestone, found.seat.offering.zone
     step = next_step("milestone", milestone.state, found.due_at)
+    line = shell.next_line(step, zone)
+    if line is not None:
+        line["yours"] = found.submission.status == "received"
     page = render_template(
         "auditor/review.html", form=form, review=found, seat=found.seat, files=files, reason=reason,
-        next={**shell.next_line(step, zone), "yours": found.submission.status == "received"}, size_text=size_text, kind_words=kind_words,
+        next=line, size_text=size_text, kind_words=kind_words,
     )
     return page, form.status
 

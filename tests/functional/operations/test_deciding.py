@@ -1,4 +1,4 @@
-"""What operators see and decide: review, auditors, suspension, wind-down, stuck work, the float (OFF-4, MIL-8, PPL-2)."""
+"""What operators see and decide: review, auditors, suspension, wind-down, stuck work, float (OFF-4, MIL-8, PPL-2)."""
 
 from __future__ import annotations
 
@@ -126,6 +126,31 @@ def test_ppl_2_suspend_and_lift_by_another_operator(life: Life, as_: AsActor) ->
     page = second.send(reason="The bank confirmed it.")
     assert page.title == "The suspension is lifted"
     assert life.stage.milestone(life.offering_id, 1).state == "challengeable"
+
+
+def test_mil_9_an_operator_replaces_a_silent_auditor(life: Life, as_: AsActor) -> None:
+    milestone = life.stage.milestone(life.offering_id, 1)
+    submission = life.stage.submit_evidence(life.founder, milestone.public_id)
+    life.stage.attest(life.auditors[0], submission, "met")
+    spare = life.stage.person("auditor", "Spare Auditor", email="spare@elsewhere.example")
+    leaving, joining = (life.stage.party_public_id(each, "auditor") for each in (life.auditors[1], spare))
+    operator, address = as_(life.operator), f"/operator/milestones/{milestone.public_id}/replace"
+    page = operator.open(address)
+    assert "Accepted, has not signed" in page.text
+    page = operator.send(reason="No answer for ten days.")
+    assert page.errors == ["Choose who leaves.", "Choose who takes the seat."]
+    page = operator.send(reason="No answer for ten days.", leaving=leaving, joining=joining)
+    assert page.title == "Another auditor is asked"
+    assert last_entry(life, milestone.public_id).action == "auditor.replaced"
+    newcomer = as_(spare)
+    page = newcomer.open("/auditor")
+    link = next(href for href, _text in page.links if "/auditor/appointments/" in href)
+    newcomer.open(link)
+    newcomer.send(answer="accept")
+    assert "Review the evidence" in newcomer.open("/auditor").text
+    silent = as_(life.auditors[1])
+    silent.open(f"/auditor/submissions/{submission}")
+    assert silent.status == 404
 
 
 def test_wnd_2_the_preview_is_what_the_order_then_does(life: Life, as_: AsActor) -> None:
