@@ -73,6 +73,7 @@ def _moved(found: Happened) -> Query:
             Membership.user_id,
             _sum(-row.amount_minor).label("my_amount_minor"),
             _sum(row.tokens_issued).label("tokens"),
+            _sum(row.unreleased_after_minor).label("unreleased_minor"),
         )
         .join(Membership, _investors(row.party_id))
         .where(row.journal_id == found.journal_id)

