@@ -47,6 +47,9 @@ def configure_logging(level: str) -> None:
     handler.milestake = True
     root.addHandler(handler)
     root.setLevel(level)
+    # What these tell at every tick or start is noise beside our own events.
+    for noisy in ("apscheduler", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     # The development server's own access lines would repeat ours, with paths in them.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
 

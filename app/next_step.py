@@ -19,9 +19,10 @@ class NextStep:
     action: str
     deadline_at: dt.datetime | None
     default: str
+    modal: str = states.MUST
 
 
 def next_step(subject: str, state: str, deadline_at: dt.datetime | None) -> NextStep | None:
     """Return what a state waits for, or None when nothing more can happen."""
     row = states.waiting_for(subject, state)
-    return None if row is None else NextStep(row.owner, row.action, deadline_at, row.default)
+    return None if row is None else NextStep(row.owner, row.action, deadline_at, row.default, row.modal)

@@ -16,6 +16,7 @@ from app.accounts.queries import SignIn
 from app.db import get_db
 from app.next_step import NextStep
 from app.notices import queries as notices
+from milestones import states
 
 #: (roles that see it, or None for everybody; words; endpoint)
 NAVIGATION = (
@@ -38,6 +39,7 @@ FOOTER = (
 
 def furnish(app: Flask) -> None:
     """Give every template what the frame shows."""
+    app.add_template_global(next_line, "next_line_of")
     app.context_processor(_frame)
     app.jinja_env.filters.update(formats.FILTERS)
 
@@ -108,20 +110,33 @@ def _demo_clock(offset: int) -> dict[str, str | None] | None:
     }
 
 
-def next_line(step: NextStep | None, zone: str = "UTC", *, yours: bool = False) -> dict[str, object] | None:
-    """Return what the macro ``next_line`` draws for a step of the table of states (TIM-5)."""
+def next_line(
+    step: NextStep | None, zone: str = "UTC", *, yours: bool = False, about: str = ""
+) -> dict[str, object] | None:
+    """Return what the macro ``next_line`` draws for a step of the table of states (TIM-5).
+
+    ``about`` names the milestone that the step belongs to, where the page is of more than one.
+    """
     if step is None:
         return None
     owners = {
         "founder": _("the founder"), "operator": _("an operator"), "worker": _("Milestake"),
         "rails": _("the payment rails"), "auditors": _("the auditors"), "holders": _("investors"),
-        "auditor": _("the auditor"), "clock": _("the calendar"),
+        "auditor": _("the auditor"), "investor": _("the investor"), "rail": _("the payment provider"),
     }
     deadline = None
     if step.deadline_at is not None:
         deadline = {"text": formats.instant_text(step.deadline_at, zone), "iso": formats.instant_iso(step.deadline_at)}
     owner = _("you") if yours else owners.get(step.owner, step.owner)
-    return {"owner": owner, "action": step.action, "deadline": deadline, "default": step.default, "yours": yours}
+    action = _("%(action)s for “%(title)s”", action=step.action, title=about) if about else step.action
+    words = {"action": action, "default": step.default, "owner": owner}
+    if deadline is not None and step.modal == states.MAY:
+        sentence = _("%(owner)s may %(action)s until %(until)s; then %(default)s.", until=deadline["text"], **words)
+        return {"owner": None, "sentence": sentence}
+    if deadline is not None and step.modal == states.BY_CLOCK:
+        sentence = _("it %(action)s until %(until)s; then %(default)s.", until=deadline["text"], **words)
+        return {"owner": None, "sentence": sentence}
+    return {"owner": owner, "action": action, "deadline": deadline, "default": step.default, "yours": yours}
 
 
 def is_sandbox() -> bool:

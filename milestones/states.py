@@ -147,9 +147,15 @@ def next_state(table: tuple[Transition, ...], state: str, event: str, who: str) 
     raise TransitionError("transition_refused", f"“{event}” cannot happen while the state is “{state}”.")
 
 
+MUST, MAY, BY_CLOCK = "must", "may", "clock"
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """What a waiting state waits for: "Next: OWNER must ACTION by DEADLINE, otherwise DEFAULT" (TIM-5).
+
+    `modal` says how it reads: `must`; `may` ("OWNER may ACTION until DEADLINE; then DEFAULT"); or `clock`, where nobody
+    has to act ("it ACTION until DEADLINE; then DEFAULT").
 
     `deadline_rule` is a short code the services turn into an instant (`5bd` = 5 business days, `60d` = calendar days,
     or a date of the contract or offering). `moves_money_to` says where the default sends money: None when it moves
@@ -164,6 +170,7 @@ class Waiting:
     default: str
     tolled_by: tuple[str, ...] = ()
     moves_money_to: str | None = None
+    modal: str = MUST
 
 
 _HALT = ("halt",)
@@ -177,15 +184,15 @@ WAITING: tuple[Waiting, ...] = (
             "a second operator is asked; silence never publishes"),
     Waiting("offering", "approved", "founder", "launch it", "60d",
             "it goes back to draft"),
-    Waiting("offering", "live", "clock", "let investors commit until the deadline", "deadline",
-            "it closes and payments under way are waited for", _HALT),
+    Waiting("offering", "live", "clock", "takes commitments", "deadline",
+            "it closes and payments under way are waited for", _HALT, None, BY_CLOCK),
     Waiting("offering", "clearing", "rails", "clear the payments under way", "10bd",
             "payments still pending count as failed", _HALT, "nobody"),
     Waiting("offering", "failing", "worker", "send every refund", "5bd",
             "refunds are retried, then kept as unclaimed", (), "investors"),
     Waiting("offering", "withdrawing", "worker", "send every refund", "5bd",
             "refunds are retried, then kept as unclaimed", (), "investors"),
-    Waiting("offering", "active", "whoever the open milestone waits for", "meet the next milestone", "long_stop",
+    Waiting("offering", "active", "founder", "meet the milestones", "long_stop",
             "what is unreleased goes back to the investors", _MILESTONE_TOLL, "investors"),
     Waiting("offering", "winding_down", "worker", "send back what is unreleased", "10bd",
             "what cannot be paid back is kept as unclaimed", (), "investors"),
@@ -198,7 +205,7 @@ WAITING: tuple[Waiting, ...] = (
             ("question", "halt"), "nobody"),
     # Approval after an unchallenged window is the auditors' act and moves nothing: the release has its own tests.
     Waiting("milestone", "challengeable", "holders", "raise doubts with the operator", "challenge_window",
-            "the auditors' verdict stands and it is approved", _HALT, "nobody"),
+            "the auditors' verdict stands and it is approved", _HALT, "nobody", MAY),
     Waiting("milestone", "disputed", "operator", "lift the suspension", "15bd",
             "it opens again and nothing is used up", _HALT, "nobody"),
     Waiting("milestone", "approved", "worker", "release the tranche", "5bd",
@@ -209,8 +216,8 @@ WAITING: tuple[Waiting, ...] = (
             "the payment counts as failed", (), "nobody"),
     Waiting("commitment", "payment_failed", "investor", "pay again", "7d",
             "it expires and its place is free"),
-    Waiting("commitment", "held", "clock", "reach the deadline", "cut_off",
-            "it is allotted, or refunded if the offering fails", _HALT, "investors"),
+    Waiting("commitment", "held", "clock", "stays in escrow", "cut_off",
+            "it is allotted, or refunded if the offering fails", _HALT, "investors", BY_CLOCK),
     Waiting("commitment", "allotted", "the milestones", "be met and release the money", "long_stop",
             "what is unreleased goes back to the investor", _MILESTONE_TOLL, "investors"),
     Waiting("commitment", "refunding", "worker", "send the refund", "5bd",

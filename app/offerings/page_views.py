@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from app import shell
 from app.accounts.actor import Actor
 from app.commitments import queries as commitment_queries
 from app.contracts import queries as contract_queries
@@ -94,7 +95,7 @@ def _milestones(
             MilestonePage(
                 part=part, terms=terms, row=view.row if view else None, view=view,
                 panel=tuple(panels.get(terms.key, ())) if terms else (), signed=signed, signed_counts=counted,
-                next=shapes_views.next_of(view.next, offering.zone) if view else None,
+                next=shell.next_line(view.next, offering.zone) if view else None,
                 release=by_milestone.get(view.row.id) if view else None,
                 latest=_last_day(terms, view.row if view else None, agreed.terms.zone),
             )

@@ -15,7 +15,7 @@ from flask_babel import ngettext
 from app import formats, shell
 from app.commitments.queries import Raised
 from app.contracts.models import Milestone
-from app.next_step import NextStep, next_step
+from app.next_step import next_step
 from app.offerings.models import Issuer, Offering
 from milestones import money
 from milestones.apportion import apportion, tranche_amounts
@@ -38,14 +38,6 @@ class Part:
     amount_minor: int
 
 
-def next_of(step: NextStep | None, zone: str, *, about: str = "", yours: bool = False) -> dict[str, object] | None:
-    """Return what ``next_line`` draws; ``about`` names the milestone that a step belongs to."""
-    line = shell.next_line(step, zone, yours=yours)
-    if line is not None and about:
-        line["action"] = _("%(action)s for “%(title)s”", action=line["action"], title=about)
-    return line
-
-
 def offering_next(
     offering: Offering, milestones: Sequence[Milestone], *, is_own: bool = False
 ) -> dict[str, object] | None:
@@ -56,14 +48,10 @@ def offering_next(
         if current is not None:
             step = next_step("milestone", current.state, current.deadline_at)
             yours = is_own and step is not None and step.owner == "founder"
-            return next_of(step, offering.zone, about=current.title, yours=yours)
+            return shell.next_line(step, offering.zone, about=current.title, yours=yours)
     step = next_step("offering", offering.state, offering.step_due_at)
-    if step is not None and offering.state == "live":
-        until = formats.instant_text(offering.deadline_at, offering.zone)
-        words = _("investors may commit until %(until)s; then %(default)s.", until=until, default=step.default)
-        return {"owner": None, "sentence": words}
     yours = is_own and step is not None and step.owner == "founder"
-    return next_of(step, offering.zone, yours=yours)
+    return shell.next_line(step, offering.zone, yours=yours)
 
 
 def tag_of(offering: Offering, raised: Raised) -> str:
