@@ -77,7 +77,7 @@ def test_tim_5_every_status_says_what_comes_next(market: Market) -> None:
     commitment_id = market.commit(ines, "1000")
     assert "Next: you must pay by" in ines.open(f"/commitments/{commitment_id}").text
     market.life.stage.pay(actor, commitment_id)
-    assert "Next: the calendar must reach the deadline by" in ines.open(f"/commitments/{commitment_id}").text
+    assert "Next: it stays in escrow until" in ines.open(f"/commitments/{commitment_id}").text
     assert "If it stopped today Back to you $1,000.00" in ines.page.text
     market.life.stage.invest(market.life.investors[0], market.life.offering_id, 200_000)
     market.life.stage.close(market.life.offering_id)
