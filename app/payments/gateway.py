@@ -75,25 +75,48 @@ def confirm_payment(db: Database, rails: Rails, operation_public_id: str) -> Non
 
 
 def poll(db: Database, rails: Rails, rail_name: str) -> int:
-    """Fetch what a rail has to tell, store it, and return how many events were new."""
+    """Fetch all that a rail has to tell, page by page, store it, and return how many events were new."""
     with db.read() as session:
         row = session.get(RailCursor, RAIL_NUMBERS[rail_name])
         cursor = row.cursor if row is not None else 0
         now = clock.business_now(session)
     rail = rails.get(rail_name)
     if rail is None:
-        db.unit_of_work(lambda session: service.hear_events(session, rail_name, [], cursor, now=now))
+        text = f"this process has no rail {rail_name}"
+        db.unit_of_work(lambda session: service.note_poll_failed(session, rail_name, text))
         return 0
-    try:
-        notifications, reached = rail.poll_events(max(0, cursor - POLL_OVERLAP))
-    except Exception as error:  # noqa: BLE001 - a rail that is down is polled again later
-        text = repr(error)
-        log.warning("poll_failed", rail=rail_name, error=text)
-        db.unit_of_work(lambda session: service.note_poll_failed(session, rail_name, text, now=now))
-        return 0
-    return db.unit_of_work(
-        lambda session: service.hear_events(session, rail_name, list(notifications), reached, now=now)
-    )
+    since, new = max(0, cursor - POLL_OVERLAP), 0
+    while True:
+        try:
+            notifications, reached = rail.poll_events(since)
+        except Exception as error:  # noqa: BLE001 - a rail that is down is polled again later
+            text = repr(error)
+            log.warning("poll_failed", rail=rail_name, error=text)
+            db.unit_of_work(lambda session, text=text: service.note_poll_failed(session, rail_name, text))
+            return new
+        # A page without progress is the last, too: nothing may keep the worker here.
+        is_last = len(notifications) < rail.capabilities.events_per_poll or reached <= since
+        new += db.unit_of_work(
+            lambda session, page=list(notifications), reached=reached, is_last=is_last: service.hear_events(
+                session, rail_name, page, reached, now=now, is_last=is_last
+            )
+        )
+        if is_last:
+            return new
+        since = reached
+
+
+def look_again(db: Database, rails: Rails, operation_id: int) -> None:
+    """Fetch an operation that the rail has under way although no event told of it, and apply what it is now."""
+    with db.read() as session:
+        operation = session.get_one(Operation, operation_id)
+        asked_at = clock.business_now(session)
+    rail = rails.get(operation.rail)
+    outcome = _fetch(rail, operation) if rail is not None else None
+    if outcome is None:
+        db.unit_of_work(lambda session: service.note_fetch_failed(session, operation_id))
+        return
+    db.unit_of_work(lambda session: service.apply_look(session, operation_id, outcome, now=asked_at))
 
 
 def refresh_operation(db: Database, rails: Rails, operation_id: int) -> None:

@@ -18,13 +18,18 @@ from app.outbox.service import backoff_seconds
 from app.payments import ports, rules
 from app.payments.models import Operation, RailCursor, RailEvent
 
+#: When a rail counts as polled that never answered.
+NEVER = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
 
 def hear_events(
-    session: Session, rail: str, notifications: list[ports.Notification], cursor: int, *, now: dt.datetime
+    session: Session, rail: str, notifications: list[ports.Notification], cursor: int, *, now: dt.datetime,
+    is_last: bool = True,
 ) -> int:
     """Store what a rail reported, raw and once each, mark what must be fetched again, and move the cursor.
 
-    Returns how many events were new. Order and repeats do not matter, because only the marks remain.
+    Returns how many events were new. Order and repeats do not matter, because only the marks remain. The rail
+    counts as polled at ``now`` once its last page is stored.
     """
     new = _keep_raw(session, rail, notifications)
     for each in {each.event_id: each for each in notifications if each.event_id in new}.values():
@@ -40,7 +45,7 @@ def hear_events(
                 session, actor=SYSTEM, action="rail.object_unknown", object_id=each.ref, now=now,
                 after={"rail": rail, "type": each.type},
             )
-    _move_cursor(session, rail, cursor=cursor, polled_at=now)
+    _move_cursor(session, rail, cursor=cursor, polled_at=now if is_last else None)
     return len(new)
 
 
@@ -71,22 +76,22 @@ def _keep_raw(session: Session, rail: str, notifications: list[ports.Notificatio
     return frozenset(stored)
 
 
-def note_poll_failed(session: Session, rail: str, error: str, *, now: dt.datetime) -> None:
-    """Poll a rail later, with growing pauses; the cursor stays where it is."""
-    _move_cursor(session, rail, cursor=None, polled_at=now, error=error[:500])
+def note_poll_failed(session: Session, rail: str, error: str) -> None:
+    """Poll a rail later, with growing pauses; the cursor stays where it is, and so does the time of the last poll."""
+    _move_cursor(session, rail, cursor=None, polled_at=None, error=error[:500])
 
 
 def _move_cursor(
-    session: Session, rail: str, *, cursor: int | None, polled_at: dt.datetime, error: str | None = None
+    session: Session, rail: str, *, cursor: int | None, polled_at: dt.datetime | None, error: str | None = None
 ) -> None:
     number = rules.RAIL_NUMBERS[rail]
     session.execute(
         insert_for(session, RailCursor)
-        .values(id=number, cursor=0, failures=0, polled_at=polled_at)
+        .values(id=number, cursor=0, failures=0, polled_at=polled_at or NEVER)
         .on_conflict_do_nothing(index_elements=["id"])
     )
     row = session.get_one(RailCursor, number, with_for_update=True, populate_existing=True)
-    row.polled_at = max(row.polled_at, polled_at)
+    row.polled_at = max(row.polled_at, polled_at or NEVER)
     row.last_error = error
     if cursor is not None:
         row.cursor, row.failures, row.retry_at = max(row.cursor, cursor), 0, None

@@ -25,8 +25,9 @@ class Operation(Base):
     ``request`` is frozen when it is first sent and sent again byte for byte within an epoch.
     ``lease_until`` and ``fence`` keep two workers off one operation. ``method`` is the payer's choice, or
     the payee of a payout; ``source_id`` the collection that a refund gives back. ``changed_at`` is the
-    business time of the last thing that happened to it, ``next_at`` the system time of the next attempt.
-    While fewer events were applied than heard, its object at the rail is fetched again.
+    business time of the last thing that happened to it, or when the rail was last asked without news;
+    ``next_at`` the system time of the next attempt. While fewer events were applied than heard, its object at
+    the rail is fetched again.
     """
 
     __tablename__ = "operation"
@@ -59,6 +60,9 @@ class Operation(Base):
         sa.Index("ix_operation_source_id", "source_id"),
         sa.Index("ix_operation_waiting", "state", "kind",
                  sqlite_where=sa.text(_WAITING), postgresql_where=sa.text(_WAITING)),
+        sa.Index("ix_operation_under_way", "changed_at",
+                 sqlite_where=sa.text("state IN ('pending', 'action_required')"),
+                 postgresql_where=sa.text("state IN ('pending', 'action_required')")),
         sa.Index("ix_operation_unheard", "id", sqlite_where=sa.text("events_applied < events_heard"),
                  postgresql_where=sa.text("events_applied < events_heard")),
         sa.Index("ix_operation_commitment_id", "commitment_id"),

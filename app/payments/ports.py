@@ -27,7 +27,8 @@ class Capabilities:
     """What a rail can do. Amounts in minor units, None where there is no limit.
 
     ``assets`` is None when any will do. ``key_lifetime`` is how long the provider remembers our keys:
-    within it the same bytes may be sent again, after it the truth is asked first.
+    within it the same bytes may be sent again, after it the truth is asked first. ``events_per_poll`` is how
+    many events a full page has; a shorter one is the last.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Capabilities:
     key_lifetime: dt.timedelta
     has_push: bool
     has_poll: bool
+    events_per_poll: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,40 @@ def unwanted_collections() -> sa.Select[tuple[int]]:
     )
 
 
+def operations_to_look_at(now: dt.datetime) -> sa.Select[tuple[int]]:
+    """Select what the rail has under way and must be asked about, because no event told of it.
+
+    That is hourly once its usual time is over, and once when a deadline that depends on it has passed: the close
+    of its offering, or the time to pay. So nothing that happened is missed because an event was lost (TIM-3).
+    """
+    usually_over = sa.or_(
+        Operation.method.not_in(list(rules.USUAL_TIMES)),
+        *(
+            sa.and_(Operation.method == method, Operation.created_at <= now - usual)
+            for method, usual in rules.USUAL_TIMES.items()
+        ),
+    )
+    close_is_due = sa.and_(
+        Operation.kind == "collect", Offering.state == "clearing", Offering.step_due_at <= now,
+        Operation.changed_at < Offering.step_due_at,
+    )
+    place_is_due = sa.and_(
+        Operation.kind == "collect", Operation.state == "action_required", Commitment.pay_by <= now,
+        Operation.changed_at < Commitment.pay_by,
+    )
+    return (
+        sa.select(Operation.id)
+        .join(Offering, Offering.id == Operation.offering_id)
+        .outerjoin(Commitment, Commitment.id == Operation.commitment_id)
+        .where(
+            Operation.state.in_(rules.UNDER_WAY),
+            sa.or_(
+                sa.and_(Operation.changed_at <= now - rules.LOOK_AGAIN_AFTER, usually_over), close_is_due, place_is_due
+            ),
+        )
+    )
+
+
 def payouts_of(session: Session, offering_id: int) -> Sequence[Payout]:
     """Return an offering's payouts, oldest first."""
     return session.scalars(sa.select(Payout).where(Payout.offering_id == offering_id).order_by(Payout.id)).all()

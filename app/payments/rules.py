@@ -20,6 +20,8 @@ UNDECIDED = ("created", "sending", "unknown", "pending", "action_required", "nee
 DECIDED = frozenset({"succeeded", "failed", "cancelled"})
 #: States from which the worker sends or asks.
 SENDABLE = ("created", "sending", "unknown")
+#: States in which the rail has it and will tell by an event what came of it.
+UNDER_WAY = ("pending", "action_required")
 
 _ANSWERS = frozenset({"pending", "action_required", "succeeded", "failed", "cancelled", "needs_operator"})
 
@@ -63,10 +65,12 @@ PAYOUT_RETRY_AFTER = dt.timedelta(days=1)
 PAYOUT_ASK_AGAIN_AFTER = dt.timedelta(hours=1)
 #: A payee must be unchanged for this long before money goes there (MIL-12).
 PAYEE_UNCHANGED_FOR = dt.timedelta(days=7)
-#: Business time between two polls of a rail, and the events read again each time: ids of two events
-#: written at the same moment may become visible in the other order.
+#: Business time between two polls of a rail, and the events read again each time, in case a rail does not
+#: show them strictly in the order of their ids.
 POLL_EVERY = dt.timedelta(seconds=5)
 POLL_OVERLAP = 50
+#: What no event told of is asked after this, once its method's usual time is over (business time).
+LOOK_AGAIN_AFTER = dt.timedelta(hours=1)
 
 
 # -- the sandbox's methods --------------------------------------------------------------------------
@@ -116,6 +120,11 @@ _METHODS = (
 )
 
 METHODS: Mapping[str, Method] = MappingProxyType({method.code: method for method in _METHODS})
+
+#: method → how long its outcome usually takes; those left out decide at once or wait for the payer
+USUAL_TIMES: Mapping[str, dt.timedelta] = MappingProxyType(
+    {method.code: method.after for method in _METHODS if method.first == "pending" and method.after is not None}
+)
 
 #: The methods that each rail's payer chooses from.
 METHODS_OF_RAIL: Mapping[str, Mapping[str, Method]] = MappingProxyType({"sandbox": METHODS})

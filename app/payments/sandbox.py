@@ -60,6 +60,7 @@ class SandboxRail:
             name="sandbox", assets=None, minimum_minor=1, maximum_minor=None, collect_at="commit",
             holding="nobody: pretend money", max_hold=None, late_failure_window=dt.timedelta(days=5),
             refund_window=None, key_lifetime=rules.KEY_LIFETIME, has_push=False, has_poll=True,
+            events_per_poll=EVENTS_PER_POLL,
         )
 
     # -- commands -----------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from app.payments.treasury import fund_float
 
 __all__ = [
     "apply_event",
+    "apply_look",
     "ask_again",
     "begin_epoch",
     "claim_for_cancelling",
@@ -287,6 +288,17 @@ def apply_event(session: Session, operation_id: int, heard: int, outcome: ports.
         return
     _apply(session, operation, outcome, now)
     operation.events_applied = heard
+    session.flush()
+
+
+def apply_look(session: Session, operation_id: int, outcome: ports.Outcome, *, now: dt.datetime) -> None:
+    """Apply what an operation's object at the rail was at ``now``, asked although no event told of it."""
+    operation = intents.lock(session, operation_id)
+    if operation.state not in rules.UNDER_WAY:
+        return
+    _apply(session, operation, outcome, now)
+    # Noted also where the answer is no news: it was not decided yet at this instant.
+    operation.changed_at = max(operation.changed_at, now)
     session.flush()
 
 

@@ -76,6 +76,20 @@ def _refresh(context: Context, operation_id: int, _now: dt.datetime) -> None:
     gateway.refresh_operation(context.db, context.rails, operation_id)
 
 
+def _silent(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
+    system_now = clock.system_now()
+    query = (
+        queries.operations_to_look_at(now)
+        .where(Operation.next_at <= system_now, _is_free(system_now))
+        .order_by(Operation.changed_at, Operation.id)
+    )
+    return _ids(session, query, limit)
+
+
+def _look_again(context: Context, operation_id: int, _now: dt.datetime) -> None:
+    gateway.look_again(context.db, context.rails, operation_id)
+
+
 def _abandoned(session: Session, _now: dt.datetime, limit: int) -> Sequence[int]:
     system_now = clock.system_now()
     query = (
@@ -163,6 +177,7 @@ JOBS = (
     Job("send_operations", _sendable, _send, outside=True),
     Job("poll_rails", _pollable, _poll, outside=True),
     Job("refresh_operations", _unheard, _refresh, outside=True),
+    Job("look_again", _silent, _look_again, outside=True),
     Job("cancel_abandoned", _abandoned, _cancel, outside=True),
     Job("escalate_unknown", _unknown_too_long, _escalate),
     Job("cover_fees", _uncovered, _cover),

@@ -212,6 +212,14 @@ def upgrade() -> None:
     op.create_index("ix_operation_refund_id", "operation", ["refund_id"], unique=False)
     op.create_index("ix_operation_source_id", "operation", ["source_id"], unique=False)
     op.create_index(
+        "ix_operation_under_way",
+        "operation",
+        ["changed_at"],
+        unique=False,
+        sqlite_where=sa.text("state IN ('pending', 'action_required')"),
+        postgresql_where=sa.text("state IN ('pending', 'action_required')"),
+    )
+    op.create_index(
         "ix_operation_unheard",
         "operation",
         ["id"],
@@ -1135,6 +1143,12 @@ def downgrade() -> None:
         table_name="operation",
         sqlite_where=sa.text("events_applied < events_heard"),
         postgresql_where=sa.text("events_applied < events_heard"),
+    )
+    op.drop_index(
+        "ix_operation_under_way",
+        table_name="operation",
+        sqlite_where=sa.text("state IN ('pending', 'action_required')"),
+        postgresql_where=sa.text("state IN ('pending', 'action_required')"),
     )
     op.drop_index("ix_operation_source_id", table_name="operation")
     op.drop_index("ix_operation_refund_id", table_name="operation")
