@@ -114,10 +114,10 @@ def _review_page(found: Review, form: PlainForm) -> Answer:
         files = service.evidence_of(session, found.submission.id)
         reason = desk.independence_of(session, found.seat)
     milestone, zone = found.seat.milestone, found.seat.offering.zone
-    step = next_step("milestone", milestone.state, found.due_at)
+    step = next_step("milestone", milestone.state, milestone.deadline_at)
     line = shell.next_line(step, zone)
     if line is not None:
-        line["yours"] = found.submission.status == "received"
+        line["yours"] = line.get("owner") is not None and found.submission.status == "received"
     page = render_template(
         "auditor/review.html", form=form, review=found, seat=found.seat, files=files, reason=reason,
         next=line, size_text=size_text, kind_words=kind_words,

@@ -114,10 +114,11 @@ class Handed:
 
 def submissions_of(session: Session, place: Place, *, drafts: bool) -> list[Handed]:
     """Return a milestone's submissions with their files, newest first; drafts for the company only."""
-    shown = ["received", "decided", *(["draft"] if drafts else [])]
+    was_received = Submission.received_at.is_not(None)
+    shown = sa.or_(was_received, Submission.status == "draft") if drafts else was_received
     rows = session.scalars(
         sa.select(Submission)
-        .where(Submission.milestone_id == place.milestone.id, Submission.status.in_(shown))
+        .where(Submission.milestone_id == place.milestone.id, shown)
         .order_by(Submission.number.desc())
     ).all()
     files: dict[int, list[Evidence]] = {row.id: [] for row in rows}
@@ -132,7 +133,7 @@ def submissions_of(session: Session, place: Place, *, drafts: bool) -> list[Hand
 def evidence_for_reader(session: Session, actor: Actor, evidence_id: str) -> Evidence:
     """Return a file's record for somebody who may see it; a draft's only for its company. Raises ``NotFound``."""
     row = session.execute(
-        sa.select(Evidence, Submission.status, Milestone, Issuer)
+        sa.select(Evidence, Submission.received_at, Milestone, Issuer)
         .join(Submission, Submission.id == Evidence.submission_id)
         .join(Milestone, Milestone.id == Submission.milestone_id)
         .join(Offering, Offering.id == Milestone.offering_id)
@@ -140,8 +141,8 @@ def evidence_for_reader(session: Session, actor: Actor, evidence_id: str) -> Evi
         .where(Evidence.public_id == evidence_id)
     ).one_or_none()
     if row is not None:
-        evidence, status, milestone, issuer = row
-        is_frozen = status in ("received", "decided")
+        evidence, received_at, milestone, issuer = row
+        is_frozen = received_at is not None
         if actor.acts_for(issuer.party_id, "founder") or (
             is_frozen and may_see_evidence(session, actor, milestone, issuer)
         ):
@@ -236,7 +237,7 @@ def reviews_of(session: Session, parties: Collection[int]) -> list[Review]:
     seats = {seat.milestone.id: seat for seat in accepted if seat.milestone is not None}
     submissions = session.scalars(
         sa.select(Submission)
-        .where(Submission.milestone_id.in_(list(seats)), Submission.status.in_(["received", "decided"]))
+        .where(Submission.milestone_id.in_(list(seats)), Submission.received_at.is_not(None))
         .order_by(Submission.decided_at.is_not(None), Submission.review_due_at, Submission.id)
     ).all()
     ids = [submission.id for submission in submissions]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
 import sqlalchemy as sa
 
 from app import clock
+from app.accounts import credentials
 from app.audit import queries as audit
 from app.commitments.models import EscrowStatement
 from app.ledger import chart
@@ -186,6 +188,17 @@ def test_ppl_1_a_decision_asks_for_a_code_on_its_page(life: Life, as_: AsActor) 
     assert page.errors == ["Enter the code that your authenticator app shows."]
     assert "The company is insolvent." in page.source
     assert life.stage.offering(life.offering_id).state == "active"
+
+
+@pytest.mark.databases("sqlite")
+def test_a_demo_account_is_shown_its_code_beside_the_act(life: Life, as_: AsActor) -> None:
+    life.stage.db.unit_of_work(lambda session: credentials.give_demo_second_factor(
+        session, user_id=life.operator.user_id, sandbox=True, now=clock.system_now()))
+    operator = as_(life.operator, second_factor=False)
+    page = operator.open(f"/operator/offerings/{life.offering_id}/wind-down")
+    code = re.search(r"data-sandbox-code>(\d{6})<", page.source)[1]
+    page = operator.send(reason="The company is insolvent.", code=code)
+    assert page.title == "The wind-down has begun"
 
 
 # -- stuck work and the float -----------------------------------------------------------------------

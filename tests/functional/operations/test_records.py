@@ -12,6 +12,8 @@ from flask import Flask
 
 from app import clock, create_app
 from app.audit.models import LogEntry
+from app.db import Database
+from app.demo.stage import Stage
 from app.ledger.models import Journal
 from app.selfcheck import run as run_check
 from tests.factories import life as lives
@@ -192,9 +194,10 @@ def test_the_demo_clock_moves_forward_and_due_work_runs(life: Life, as_: AsActor
 
 
 @pytest.mark.databases("sqlite")
-def test_with_real_money_there_is_no_clock(life: Life, as_: AsActor) -> None:
-    real = create_app(dataclasses.replace(life.stage.settings, sandbox=False), life.stage.db)
-    visitor = signed_in(real, life.operator)
+def test_with_real_money_there_is_no_clock(db: Database) -> None:
+    stage = Stage(db, lives.settings_for(db))
+    real = create_app(dataclasses.replace(stage.settings, sandbox=False), db)
+    visitor = signed_in(real, stage.person("operator", "Olga Operator"))
     visitor.open("/clock")
     assert visitor.status == 404
     signed_out = Visitor(real)

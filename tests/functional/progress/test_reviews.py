@@ -127,6 +127,19 @@ def test_ppl_1_signing_asks_for_a_code_beside_the_text(life: Life, as_: AsActor,
 
 
 @pytest.mark.databases("sqlite")
+def test_mil_9_a_review_that_nobody_finished_is_shown_as_ended(life: Life, as_: AsActor, submission: str) -> None:
+    for _limit in range(2):
+        life.stage.advance_to(life.stage.milestone(life.offering_id, 1).deadline_at)
+    milestone = life.stage.milestone(life.offering_id, 1)
+    assert milestone.state == "open"
+    page = as_(life.investors[0]).open(f"/milestones/{milestone.public_id}")
+    assert "Ended without a verdict" in page.text
+    assert "Too few auditors signed in time" in page.text
+    page = as_(life.auditors[0]).open(f"/auditor/submissions/{submission}")
+    assert "The review of this submission is over" in page.text
+
+
+@pytest.mark.databases("sqlite")
 def test_mil_8_who_is_not_on_the_panel_finds_nothing(life: Life, as_: AsActor, submission: str) -> None:
     life.stage.attest(life.auditors[0], submission, "met")
     outsider = as_(life.stage.person("auditor", "Ann Elsewhere"))
