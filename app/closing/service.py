@@ -19,6 +19,8 @@ from app.ledger import service as ledger
 from app.offerings import rules
 from app.offerings import service as offerings
 from app.offerings.models import Offering, TokenClass
+from app.payments import queries as payments
+from app.payments import subjects
 from app.payments.models import UNDECIDED, Operation
 from milestones import states
 
@@ -28,16 +30,17 @@ GIVING_BACK = ("failing", "withdrawing", "winding_down")
 
 def stop_commitments(session: Session, offering: Offering, *, now: dt.datetime) -> None:
     """End the raise at its deadline; payments under way have ten business days to arrive."""
-    due = calendars.add_business_days(
-        offering.deadline_at, rules.CLEARING_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone
+    offerings.move(
+        session, offering, "deadline", "clock", now=now, due=subjects.payments_count_until(offering)
     )
-    offerings.move(session, offering, "deadline", "clock", now=now, due=due)
 
 
 def may_settle(session: Session, offering: Offering, *, now: dt.datetime) -> bool:
-    """Whether success can be decided: nothing is under way, or the clearing window is over."""
-    if offering.step_due_at is not None and offering.step_due_at <= now:
-        return True
+    """Whether success can be decided: nothing is under way, or the clearing window is over.
+
+    And everything that happened at the rail until then is in the books, however late it is heard (TIM-1).
+    """
+    is_over = offering.step_due_at is not None and offering.step_due_at <= now
     waiting = session.execute(
         sa.select(sa.func.count())
         .select_from(Commitment)
@@ -46,7 +49,10 @@ def may_settle(session: Session, offering: Offering, *, now: dt.datetime) -> boo
             Commitment.status.in_(["awaiting_payment", "clearing", "payment_failed"]),
         )
     ).scalar_one()
-    return waiting == 0
+    if waiting and not is_over:
+        return False
+    until = offering.step_due_at if is_over and waiting else offering.deadline_at
+    return payments.is_heard_until(session, offering, until or offering.deadline_at)
 
 
 def settle(session: Session, offering: Offering, *, now: dt.datetime) -> None:

@@ -38,7 +38,10 @@ def _settle_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]
         Commitment.status.in_(["awaiting_payment", "clearing", "payment_failed"]),
     )
     query = _in_state("clearing").where(sa.or_(~waiting, Offering.step_due_at <= now))
-    return session.execute(query.limit(limit)).scalars().all()
+    found = session.execute(query).scalars().all()
+    return [
+        each for each in found if service.may_settle(session, session.get_one(Offering, each), now=now)
+    ][:limit]
 
 
 def _settle(session: Session, offering_id: int, now: dt.datetime) -> None:

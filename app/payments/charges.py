@@ -77,6 +77,7 @@ def _cleared(
         commitment.status in TAKES_MONEY
         and offering.state in OFFERING_TAKES_MONEY
         and effect.amount_minor == commitment.amount_minor
+        and effect.occurred_at < subjects.payments_count_until(offering)
     )
     address = (offering.public_id, offering.currency)
     posted = ledger.post(

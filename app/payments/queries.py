@@ -112,6 +112,37 @@ def operations_to_look_at(now: dt.datetime) -> sa.Select[tuple[int]]:
     )
 
 
+def is_heard_until(session: Session, offering: Offering, instant: dt.datetime) -> bool:
+    """Say whether all payments that cleared or came back before an instant are in the books (TIM-1).
+
+    The rail was polled at or after it, what was heard is applied, nothing is being sent, what the rail has under
+    way was asked about since. What an operator has to explain waits for nobody.
+    """
+    if session.scalar(sa.select(Operation.id).where(Operation.offering_id == offering.id).limit(1)) is None:
+        return True
+    cursor = session.get(RailCursor, rules.RAIL_NUMBERS[offering.rail])
+    if cursor is None or cursor.polled_at < instant:
+        return False
+    is_open = sa.or_(
+        Operation.state.in_(rules.SENDABLE),
+        sa.and_(Operation.state.in_(rules.UNDER_WAY), Operation.changed_at < instant),
+    )
+    unheard = (
+        sa.select(Operation.id)
+        .join(Commitment, Commitment.id == Operation.commitment_id)
+        .where(
+            Operation.offering_id == offering.id,
+            Operation.kind == "collect",
+            sa.or_(
+                Operation.events_applied < Operation.events_heard,
+                sa.and_(is_open, Commitment.status.in_(charges.TAKES_MONEY)),
+            ),
+        )
+        .limit(1)
+    )
+    return session.scalar(unheard) is None
+
+
 def payouts_of(session: Session, offering_id: int) -> Sequence[Payout]:
     """Return an offering's payouts, oldest first."""
     return session.scalars(sa.select(Payout).where(Payout.offering_id == offering_id).order_by(Payout.id)).all()

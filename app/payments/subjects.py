@@ -6,12 +6,16 @@ accounts. What these rows mean belongs to their own features.
 
 from __future__ import annotations
 
+import datetime as dt
+
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app import calendars
 from app.commitments.models import Commitment, Refund
 from app.ledger import chart
 from app.ledger import queries as ledger
+from app.offerings import rules as offering_rules
 from app.offerings.models import Issuer, Offering
 from app.payments.models import Operation, OperationEffect, Payout, Receipt
 from app.payments.rules import UNDECIDED
@@ -35,6 +39,15 @@ def lock_refund(session: Session, refund_id: int) -> Refund:
 def lock_payout(session: Session, payout_id: int) -> Payout:
     """Return a payout, locked and read anew; its offering is locked already."""
     return session.get_one(Payout, payout_id, with_for_update=True, populate_existing=True)
+
+
+def payments_count_until(offering: Offering) -> dt.datetime:
+    """Return the instant before which a payment under way at the deadline must clear to count: ten business days."""
+    if offering.state == "clearing" and offering.step_due_at is not None:
+        return offering.step_due_at
+    return calendars.add_business_days(
+        offering.deadline_at, offering_rules.CLEARING_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone
+    )
 
 
 def issuer_of(session: Session, offering: Offering) -> Issuer:

@@ -1,4 +1,4 @@
-"""Findings of the review: every event of the rail is heard, and what no event tells is asked (payments.md §3, TIM-3)."""
+"""Findings of the review: every event is heard, and what no event tells is asked (payments.md §3, TIM-3)."""
 
 from __future__ import annotations
 
