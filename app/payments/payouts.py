@@ -15,10 +15,11 @@ from app.accounts.actor import SYSTEM
 from app.audit import service as audit
 from app.db import public_id
 from app.ledger import chart
+from app.ledger import queries as ledger_queries
 from app.ledger import service as ledger
 from app.offerings.models import Offering
 from app.outbox import service as outbox
-from app.payments import intents, ports, rules, subjects
+from app.payments import intents, ports, rules, subjects, treasury
 from app.payments.models import Operation, Payout
 
 
@@ -85,6 +86,10 @@ def _gate(
     settled_at = issuer.payee_changed_at + rules.PAYEE_UNCHANGED_FOR
     if settled_at > now:
         return f"the payee to be unchanged for 7 days, until {settled_at:%d %B %Y %H:%M} UTC", settled_at
+    balances = ledger_queries.balances(session, offering_id=offering.id)
+    if treasury.uncovered_minor(balances, offering.rail, offering.public_id, offering.currency):
+        # The cash that is missing is what refunds may need; a payout must not take it first.
+        return "our float to cover what the payment provider kept of this offering's payments", again
     if subjects.free_cash_minor(session, offering) < payout.amount_minor:
         return "the rail to hold the money of this offering", again
     return None

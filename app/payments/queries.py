@@ -195,12 +195,13 @@ def _open_refunds(offering_id: int, now: dt.datetime) -> sa.Select[tuple[Refund]
 
 @dataclass(frozen=True, slots=True)
 class Uncovered:
-    """Provider fees of an offering that the float has not covered yet, in minor units."""
+    """Provider fees of an offering that nothing has covered yet, and what we earned there; minor units."""
 
     offering_id: int
     rail: str
     asset: str
     amount_minor: int
+    earned_minor: int
 
 
 def uncovered_fees(session: Session) -> list[Uncovered]:
@@ -216,7 +217,8 @@ def uncovered_fees(session: Session) -> list[Uncovered]:
                 continue
             amount_minor = treasury.uncovered_minor(accounts, rail, rest[0], account.asset)
             if amount_minor:
-                found.append(Uncovered(offering_id, rail, account.asset, amount_minor))
+                earned = accounts.get(chart.fees(rest[0], account.asset), 0)
+                found.append(Uncovered(offering_id, rail, account.asset, amount_minor, earned))
     return sorted(found, key=lambda each: each.offering_id)
 
 

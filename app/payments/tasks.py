@@ -121,13 +121,14 @@ def _escalate(session: Session, operation_id: int, now: dt.datetime) -> None:
 
 
 def _uncovered(session: Session, _now: dt.datetime, limit: int) -> Sequence[int]:
-    """Return the offerings whose uncovered fees the float can pay, in order, until it is short."""
+    """Return the offerings whose uncovered fees we can pay, whole or in part, in order, until the float is empty."""
     floats = dict(queries.floats(session))
     due: list[int] = []
     for each in queries.uncovered_fees(session):
         account = (each.rail, each.asset)
-        if floats.get(account, 0) >= each.amount_minor:
-            floats[account] -= each.amount_minor
+        paid = min(each.amount_minor - min(each.amount_minor, each.earned_minor), floats.get(account, 0))
+        if each.earned_minor or paid:
+            floats[account] = floats.get(account, 0) - paid
             due.append(each.offering_id)
     return due[:limit]
 

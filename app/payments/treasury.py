@@ -19,6 +19,7 @@ from app.errors import Refused
 from app.ledger import chart
 from app.ledger import queries as ledger_queries
 from app.ledger import service as ledger
+from app.offerings.models import Offering
 from app.payments import subjects
 
 
@@ -65,25 +66,33 @@ def uncovered_minor(balances: dict[chart.Account, int], rail: str, offering: str
 
 
 def cover_fees(session: Session, offering_id: int, *, now: dt.datetime) -> None:
-    """Cover an offering's provider fees out of the float: D cash:R:O / C cash:R:platform.
+    """Cover an offering's provider fees: first by what we earned there, then out of the float, as far as it goes.
 
-    Does nothing while the float is short; the journal is unique per cumulative expense.
+    What we earned stays where it is and is no longer ours to take: D fees / C capital. The float pays the rest:
+    D cash:R:O / C cash:R:platform. Journals are unique per cumulative amount covered.
     """
     offering = subjects.lock_offering(session, offering_id)
     rail, public, asset = offering.rail, offering.public_id, offering.currency
     balances = ledger_queries.balances(session, offering_id=offering.id)
-    amount_minor = uncovered_minor(balances, rail, public, asset)
-    expense = balances.get(chart.rail_expense(rail, public, asset), 0)
-    platform = chart.platform_cash(rail, asset)
-    if not amount_minor or ledger_queries.balance(session, platform) < amount_minor:
-        return
+    missing = uncovered_minor(balances, rail, public, asset)
+    fees, cash, platform = chart.fees(public, asset), chart.cash(rail, public, asset), chart.platform_cash(rail, asset)
+    set_off = min(missing, balances.get(fees, 0))
+    if set_off:
+        _cover(session, offering, "fees_set_off", fees, chart.capital(asset), set_off, now)
+    covered = min(missing - set_off, ledger_queries.balance(session, platform))
+    if covered:
+        _cover(session, offering, "fees_covered", cash, platform, covered, now)
+
+
+def _cover(
+    session: Session, offering: Offering, kind: str, debited: chart.Account, credited: chart.Account,
+    amount_minor: int, now: dt.datetime,
+) -> None:
+    total = ledger_queries.moved(session, debited, (kind,)) + amount_minor
     ledger.post(
-        session, kind="fees_covered", key=f"fees_covered:{rail}:{public}:{expense}", cause=public,
+        session, kind=kind, key=f"{kind}:{offering.rail}:{offering.public_id}:{total}", cause=offering.public_id,
         offering_id=offering.id, occurred_at=now,
-        lines=[
-            ledger.debit(chart.cash(rail, public, asset), amount_minor),
-            ledger.credit(platform, amount_minor),
-        ],
+        lines=[ledger.debit(debited, amount_minor), ledger.credit(credited, amount_minor)],
     )
 
 

@@ -30,7 +30,7 @@ def _attempts(kind: str) -> str:
 
 
 CHECKS = (
-    # Every journal moves cash and debt together, but for providers' fees and the float that covers them.
+    # Every journal moves cash and debt together, but for providers' fees and what covers them.
     Check(
         "cash_short", "The offering's cash is not what it owes, less the providers' fees that nobody covered yet.",
         f"""WITH {BALANCES} SELECT place, asset, cash, owed, expense, covered FROM (
@@ -42,7 +42,7 @@ CHECKS = (
           FROM offering o JOIN balance b ON b.offering_id = o.id AND b.asset = o.currency
           LEFT JOIN (SELECT j.offering_id, SUM(e.amount) AS covered FROM journal j
               JOIN entry e ON e.journal_id = j.id JOIN account a ON a.id = e.account_id
-            WHERE j.kind = 'fees_covered' AND a.offering_id IS NOT NULL GROUP BY j.offering_id) f
+            WHERE j.kind IN ('fees_covered', 'fees_set_off') AND a.offering_id IS NOT NULL GROUP BY j.offering_id) f
             ON f.offering_id = o.id
           GROUP BY o.public_id, o.currency) AS judged
         WHERE cash + expense - covered <> owed OR covered > expense""",

@@ -35,14 +35,14 @@ def test_float_funded_and_the_providers_fee_covered(till: Till) -> None:
     assert till.rail_agrees()
 
 
-def test_a_short_float_waits_and_is_shown(till: Till) -> None:
+def test_a_short_float_covers_what_it_can_and_the_rest_is_shown(till: Till) -> None:
     till.invest("fee_card")
     till.fund(FEE - 1)
     till.work()
-    assert till.journals("fees_covered") == []
+    assert till.journals("fees_covered") == [{"cash:sandbox:O": FEE - 1, "cash:sandbox:platform": 1 - FEE}]
     health = till.read(lambda session: queries.health(session, now=till.life.stage.now))
-    assert [(each.rail, each.asset, each.amount_minor) for each in health.uncovered] == [("sandbox", "USD/2", FEE)]
-    assert health.floats == {("sandbox", "USD/2"): FEE - 1}
+    assert [(each.rail, each.asset, each.amount_minor) for each in health.uncovered] == [("sandbox", "USD/2", 1)]
+    assert health.floats == {("sandbox", "USD/2"): 0}
     assert health.needs_attention
 
 
