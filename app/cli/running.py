@@ -71,8 +71,10 @@ def _load_demo() -> None:
 @click.option("--seed", type=int, help="What the investors are made up from; printed.")
 @click.option("--limit", type=click.IntRange(1), help="Only so many contracts, spread over the file.")
 @click.option("--database", "url", help="An empty database to keep the result in; otherwise a scratch one is used.")
+@click.option("--need-programs", is_flag=True, envvar="CI",
+              help="Fail where hledger or beancount is missing; set in continuous integration (CI).")
 @with_appcontext
-def replay(file: Path, seed: int | None, limit: int | None, url: str | None) -> None:
+def replay(file: Path, seed: int | None, limit: int | None, url: str | None, need_programs: bool) -> None:
     """Run the contracts of FILE (JSON lines) through the whole application, and check every book afterwards.
 
     Exit status 0 only when every offering ended, every cent is somewhere and no check found anything.
@@ -82,7 +84,9 @@ def replay(file: Path, seed: int | None, limit: int | None, url: str | None) -> 
     options = {} if seed is None else {"seed": seed}
     with refusals():
         try:
-            is_well = replaying.run_file(file, settings(), click.echo, limit=limit, url=url, **options)
+            is_well = replaying.run_file(
+                file, settings(), click.echo, limit=limit, url=url, need_programs=need_programs, **options
+            )
         except records.RecordError as error:
             raise click.ClickException(str(error)) from error
     raise SystemExit(0 if is_well else 1)

@@ -30,7 +30,7 @@ DEFAULT_SEED = 2007
 
 def run(
     db: Database, settings: Settings, path: Path, out: Callable[[str], None], *, seed: int = DEFAULT_SEED,
-    limit: int | None = None,
+    limit: int | None = None, need_programs: bool = False,
 ) -> bool:
     """Replay a file into an empty migrated database and return whether all is well.
 
@@ -45,7 +45,7 @@ def run(
     seconds = (time.monotonic_ns() - began) // 1_000_000_000
     with db.read() as session:
         is_over = report.tell(session, played, seconds=seconds, out=out)
-    is_sound = checks.check_books(db, out)
+    is_sound = checks.check_books(db, out, need_programs=need_programs)
     out(f"All is well after {(time.monotonic_ns() - began) // 1_000_000_000} seconds." if is_over and is_sound
         else "Something is wrong; see above.")
     return is_over and is_sound
@@ -73,7 +73,7 @@ def database_for(url: str | None) -> Iterator[Database]:
 
 def run_file(
     path: Path, settings: Settings, out: Callable[[str], None], *, seed: int = DEFAULT_SEED,
-    limit: int | None = None, url: str | None = None,
+    limit: int | None = None, url: str | None = None, need_programs: bool = False,
 ) -> bool:
     """Replay a file into a database of its own and return whether all is well; evidence goes to a scratch directory."""
     # Jobs by the ten thousand: only what went wrong is worth a line.
@@ -82,4 +82,4 @@ def run_file(
         scratch = dataclasses.replace(
             settings, data_dir=Path(directory) / "blobs", mail_dir=Path(directory) / "mail", sandbox=True
         )
-        return run(db, scratch, path, out, seed=seed, limit=limit)
+        return run(db, scratch, path, out, seed=seed, limit=limit, need_programs=need_programs)

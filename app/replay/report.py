@@ -23,6 +23,7 @@ from milestones.money import Asset, format_amount
 from milestones.states import OFFERING_TERMINAL
 
 Out = Callable[[str], None]
+WIDTH = 14
 
 
 def tell(session: Session, played: Played, *, seconds: int, out: Out) -> bool:
@@ -101,16 +102,16 @@ def _words(counts: Mapping[str, int]) -> str:
 
 
 def _tell_money(flows: Sequence[Money], out: Out) -> None:
-    columns = ("", "paid in", "our float", "refunded", "taken back", "to companies", "kept by rail", "held", "")
+    columns = ("", "paid in", "our float", "refunded", "taken back", "to companies", "kept by rail", "held")
     out("")
-    out("".join(f"{column:>20}" for column in columns))
+    out("".join(f"{column:>{WIDTH}}" for column in columns))
     for each in flows:
         asset = Asset.parse(each.asset)
         amounts = (
             each.paid_in, each.funded, each.refunded, each.returned, each.paid_out, each.kept_by_rail, each.held
         )
-        figures = "".join(f"{format_amount(amount, asset):>20}" for amount in amounts)
-        out(f"{each.asset:>20}{figures}{'in = out + held' if each.is_whole else 'DIFFERS':>20}")
+        figures = "".join(f"{format_amount(amount, asset):>{WIDTH}}" for amount in amounts)
+        out(f"{each.asset:>{WIDTH}}{figures}  {'in = out + held' if each.is_whole else 'DIFFERS'}")
 
 
 def _left_over(session: Session) -> list[str]:
