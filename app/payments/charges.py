@@ -11,7 +11,7 @@ import datetime as dt
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.accounts.actor import SYSTEM
+from app.accounts.actor import SYSTEM, Actor
 from app.audit import service as audit
 from app.commitments import escrow
 from app.commitments import service as commitments
@@ -23,7 +23,7 @@ from app.ledger import queries as ledger_queries
 from app.ledger import service as ledger
 from app.offerings.models import Offering
 from app.outbox import service as outbox
-from app.payments import intents, ports, refunds, subjects, treasury
+from app.payments import intents, ports, refunds, rules, subjects, treasury
 from app.payments.models import Operation, Receipt
 
 #: A commitment that still holds its place takes cleared money, while its offering does.
@@ -34,6 +34,26 @@ RETURNED_BY_THE_BANK = "returned by the bank"
 
 #: What an effect could not settle: a stable code and words for the operator.
 Trouble = tuple[str, str]
+
+RETURNED_AFTER_RELEASE: Trouble = (
+    "returned_after_release",
+    "The bank took this payment back after part of it was released. Releases of this offering are stopped; decide "
+    "who bears the loss.",
+)
+RETURNED_WHILE_REFUNDING: Trouble = (
+    "returned_while_refunding",
+    "The bank took this payment back after its refund was sent. Ask the payer's bank and the provider which of the "
+    "two stands.",
+)
+RETURNED_IN_PART: Trouble = (
+    "returned_in_part",
+    "The bank took back a part of this payment. Ask the provider why, and what becomes of the rest.",
+)
+FLOAT_SHORT: Trouble = (
+    "float_short",
+    "The bank took this payment back, and the cash of this offering does not cover it until the provider's fees are. "
+    "Fund the float, then ask the rail again.",
+)
 
 
 def accepted(session: Session, operation: Operation, *, now: dt.datetime) -> None:
@@ -128,33 +148,55 @@ def _returned(
 ) -> Trouble | None:
     """Take a returned payment out of wherever it stands; the provider's fee stays an expense.
 
-    Nothing is posted once part of it was released or is on its way back: releases stop, a person decides.
+    Where no rule settles it nothing is posted: releases of the offering stop, nothing goes back to this payer and
+    a person decides. That ends when the return is in the books (:func:`resume_releases`).
     """
-    position = escrow.position(session, commitment.id)
     receipt = subjects.receipt_of(session, operation)
-    if receipt is None and position.released_minor:
+    waits = receipt if receipt is not None and receipt.status == "open" else None
+    on_its_way = [] if waits is not None else _open_refunds(session, commitment, receipt)
+    found = _where_it_stands(session, operation, offering, commitment, effect, receipt, on_its_way)
+    if isinstance(found, chart.Account) and not _is_covered(session, operation, offering, effect.amount_minor, now):
+        found = FLOAT_SHORT
+    if not isinstance(found, chart.Account):
         _stop_releases(session, offering, operation, now)
-        return "returned_after_release", (
-            "The bank took this payment back after part of it was released. Releases of this offering are stopped; "
-            "decide who bears the loss."
-        )
-    on_its_way = [] if receipt is not None and receipt.status == "open" else _open_refunds(session, commitment, receipt)
-    if receipt is not None and receipt.status == "open":
-        account = chart.unapplied(operation.rail, offering.public_id, offering.currency)
-    elif receipt is None and commitment.status == "held" and position.unreleased_minor == effect.amount_minor:
-        account = chart.escrow(offering.public_id, offering.currency)
-    elif sum(refund.amount_minor for refund in on_its_way) == effect.amount_minor:
-        account = chart.refunds(offering.public_id, offering.currency)
+        return found
+    posted = post_return(session, operation, offering, found, effect, now=now)
+    if waits is not None:
+        waits.status, waits.reason = "returned", RETURNED_BY_THE_BANK
+    elif on_its_way:
+        for refund in on_its_way:
+            refunds.settle_otherwise(session, refund, RETURNED_BY_THE_BANK, now=now)
     else:
-        return "returned_while_refunding", (
-            "The bank took this payment back after its refund was sent. Ask the payer's bank and the provider "
-            "which of the two stands."
-        )
-    if not _is_covered(session, operation, offering, effect.amount_minor, now):
-        return "float_short", (
-            "The bank took this payment back, and the cash of this offering does not cover it until the provider's "
-            "fees are. Fund the float, then ask the rail again."
-        )
+        commitments.reverse(session, commitment, journal=posted, now=now)
+    session.flush()
+    return None
+
+
+def _where_it_stands(
+    session: Session, operation: Operation, offering: Offering, commitment: Commitment, effect: ports.Effect,
+    receipt: Receipt | None, on_its_way: list[Refund],
+) -> chart.Account | Trouble:
+    """Return the account that owes all of a returned payment to its payer, or why there is none."""
+    position = escrow.position(session, commitment.id)
+    if effect.amount_minor != subjects.effects_of(session, operation.id)[ports.CLEARED].amount_minor:
+        return RETURNED_IN_PART
+    if receipt is None and position.released_minor:
+        return RETURNED_AFTER_RELEASE
+    if receipt is not None and receipt.status == "open":
+        return chart.unapplied(operation.rail, offering.public_id, offering.currency)
+    # Money on its way back has left escrow already, so only one of the two can hold all of it.
+    if receipt is None and commitment.status == "held" and position.unreleased_minor == effect.amount_minor:
+        return chart.escrow(offering.public_id, offering.currency)
+    if sum(refund.amount_minor for refund in on_its_way) == effect.amount_minor:
+        return chart.refunds(offering.public_id, offering.currency)
+    return RETURNED_WHILE_REFUNDING
+
+
+def post_return(
+    session: Session, operation: Operation, offering: Offering, account: chart.Account, effect: ports.Effect, *,
+    now: dt.datetime,
+) -> ledger.Posted:
+    """Post that a bank took a payment back, out of ``account``, and note the effect; unique per operation."""
     posted = ledger.post(
         session, kind="payment_returned", key=f"payment:{operation.public_id}:returned", cause=operation.public_id,
         offering_id=offering.id, occurred_at=now,
@@ -164,15 +206,7 @@ def _returned(
         ],
     )
     intents.note_effect(session, operation, effect, posted)
-    if receipt is not None and receipt.status == "open":
-        receipt.status, receipt.reason = "returned", RETURNED_BY_THE_BANK
-    elif on_its_way:
-        for refund in on_its_way:
-            refunds.settle_otherwise(session, refund, RETURNED_BY_THE_BANK, now=now)
-    else:
-        commitments.reverse(session, commitment, journal=posted, now=now)
-    session.flush()
-    return None
+    return posted
 
 
 def _open_refunds(session: Session, commitment: Commitment, receipt: Receipt | None) -> list[Refund]:
@@ -204,10 +238,7 @@ def _is_covered(
 def _stop_releases(session: Session, offering: Offering, operation: Operation, now: dt.datetime) -> None:
     if offering.releases_stopped is not None:
         return
-    offering.releases_stopped = (
-        f"A payment was taken back by its bank after part of it was released ({operation.public_id}). "
-        "An operator decides."
-    )
+    offering.releases_stopped = _why_stopped(operation.public_id)
     session.flush()
     audit.record(
         session, actor=SYSTEM, action="offering.releases_stopped", object_id=offering.public_id, now=now,
@@ -217,3 +248,30 @@ def _stop_releases(session: Session, offering: Offering, operation: Operation, n
         session, "notice", {"kind": "releases_stopped", "offering_id": offering.id}, now=now,
         key=f"notice:releases_stopped:{operation.public_id}",
     )
+
+
+def _why_stopped(operation_public_id: str) -> str:
+    return f"A payment was taken back by its bank ({operation_public_id}). An operator decides what follows."
+
+
+def resume_releases(session: Session, operation: Operation, *, now: dt.datetime, actor: Actor = SYSTEM) -> None:
+    """Lift the stop of releases after a returned payment was settled, unless another one still waits for a person."""
+    offering = subjects.lock_offering(session, operation.offering_id)
+    if offering.releases_stopped is None:
+        return
+    other = session.scalar(
+        sa.select(Operation.public_id)
+        .where(
+            Operation.offering_id == offering.id, Operation.id != operation.id, Operation.state == "needs_operator",
+            Operation.failure_code.in_(rules.RETURN_TROUBLES),
+        )
+        .order_by(Operation.id)
+        .limit(1)
+    )
+    offering.releases_stopped = _why_stopped(other) if other is not None else None
+    session.flush()
+    if other is None:
+        audit.record(
+            session, actor=actor, action="offering.releases_resumed", object_id=offering.public_id, now=now,
+            after={"operation": operation.public_id},
+        )

@@ -178,13 +178,16 @@ def refunds_to_send(session: Session, *, now: dt.datetime, limit: int) -> list[i
 
 
 def _open_refunds(offering_id: int, now: dt.datetime) -> sa.Select[tuple[Refund]]:
-    """Select open refunds but those that failed less than a day ago (one failure is all that stays open)."""
+    """Select open refunds but those that failed less than a day ago (one failure is all that stays open).
+
+    What goes to a payer whose bank took a payment back waits until a person has decided.
+    """
     tried_lately = sa.exists().where(
         Operation.refund_id == Refund.id, Operation.changed_at > now - rules.REFUND_RETRY_AFTER
     )
     return (
         sa.select(Refund)
-        .where(Refund.offering_id == offering_id, Refund.status == "open")
+        .where(Refund.offering_id == offering_id, Refund.status == "open", ~subjects.is_return_open())
         .where(sa.or_(Refund.failures == 0, ~tried_lately))
         .order_by(Refund.id)
     )

@@ -28,14 +28,17 @@ LATE_PAYMENT = "late_payment"
 def send_back(session: Session, refund_id: int, *, now: dt.datetime) -> Operation | None:
     """Make the operation of one open refund, out of the payment that it gives back.
 
-    Does nothing while another attempt is open, its pause runs, or the offering's cash does not cover it.
-    A refund without a payment to give back becomes unclaimed.
+    Does nothing while another attempt is open, its pause runs, the offering's cash does not cover it, or a person
+    decides about a payment of the same payer that its bank took back. A refund without a payment to give back
+    becomes unclaimed.
     """
     offering = subjects.lock_offering(session, session.get_one(Refund, refund_id).offering_id)
     refund = subjects.lock_refund(session, refund_id)
     if refund.status != "open" or _is_pausing(session, refund, now):
         return None
     if subjects.free_cash_minor(session, offering) < refund.amount_minor:
+        return None
+    if session.scalar(sa.select(Refund.id).where(Refund.id == refund.id, subjects.is_return_open())) is not None:
         return None
     source = _source_of(session, refund)
     if source is None:

@@ -23,6 +23,9 @@ SENDABLE = ("created", "sending", "unknown")
 #: States in which the rail has it and will tell by an event what came of it.
 UNDER_WAY = ("pending", "action_required")
 
+#: Why a payment that its bank took back waits for an operator: until then releases stop and nothing goes back.
+RETURN_TROUBLES = ("returned_after_release", "returned_while_refunding", "returned_in_part", "float_short")
+
 _ANSWERS = frozenset({"pending", "action_required", "succeeded", "failed", "cancelled", "needs_operator"})
 
 #: state → states that may follow (payments.md §2). Decided states never go back; only money that comes

@@ -271,8 +271,11 @@ def _done(
 def _succeed(session: Session, operation: Operation, now: dt.datetime) -> None:
     """Call an operation succeeded, unless it was decided otherwise: then its money is kept and goes back."""
     operation.unknown_since = None
+    was_stuck = operation.state == "needs_operator"
     if operation.state not in rules.DECIDED:
         intents.change_state(session, operation, "succeeded", now=now)
+    if was_stuck and operation.kind == "collect":
+        charges.resume_releases(session, operation, now=now)
 
 
 # -- events -----------------------------------------------------------------------------------------

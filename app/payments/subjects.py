@@ -18,7 +18,7 @@ from app.ledger import queries as ledger
 from app.offerings import rules as offering_rules
 from app.offerings.models import Issuer, Offering
 from app.payments.models import Operation, OperationEffect, Payout, Receipt
-from app.payments.rules import UNDECIDED
+from app.payments.rules import RETURN_TROUBLES, UNDECIDED
 
 
 def lock_offering(session: Session, offering_id: int) -> Offering:
@@ -71,6 +71,14 @@ def receipt_of(session: Session, operation: Operation) -> Receipt | None:
     return session.scalars(
         sa.select(Receipt).where(Receipt.operation_id == operation.id).with_for_update()
     ).one_or_none()
+
+
+def is_return_open() -> sa.Exists:
+    """Say in SQL whether a person still decides about a payment of the refund's commitment that its bank took back."""
+    return sa.exists().where(
+        Operation.commitment_id == Refund.commitment_id, Operation.kind == "collect",
+        Operation.state == "needs_operator", Operation.failure_code.in_(RETURN_TROUBLES),
+    )
 
 
 def effects_of(session: Session, operation_id: int) -> dict[str, OperationEffect]:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app import clock, work
+from app.audit.models import LogEntry
 from app.commitments.models import Commitment, Refund
 from app.db import Database
 from app.ledger import queries as ledger
@@ -150,7 +151,7 @@ class Till:
         self.act(tell)
 
     def tell_returned(self, commitment_id: str) -> None:
-        """Tell that a bank took a payment back, at any time we like."""
+        """Tell that a bank took a payment back, at any time we like, and as often."""
         operation = self.payment(commitment_id)
         _effect, amount_minor, fee_minor = self.effects(operation)[0]
         effects = (
@@ -201,6 +202,11 @@ class Till:
 
     def refunds(self) -> Sequence[Refund]:
         return self.read(lambda session: session.scalars(sa.select(Refund).order_by(Refund.id)).all())
+
+    def logged(self, action: str) -> int:
+        return self.read(
+            lambda session: session.scalar(sa.select(sa.func.count()).where(LogEntry.action == action)) or 0
+        )
 
     def receipts(self) -> Sequence[Receipt]:
         return self.read(lambda session: session.scalars(sa.select(Receipt).order_by(Receipt.id)).all())
