@@ -10,7 +10,7 @@ import datetime as dt
 import json
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import FrameType
 
 import sqlalchemy as sa
@@ -28,6 +28,9 @@ log = structlog.get_logger("worker")
 
 #: One pass of ``run_due`` over all jobs must come to rest; a job that keeps being due is a defect.
 MAX_PASSES = 10_000
+
+#: Messages handled in one transaction: enough to share its cost, few enough that others hardly wait for it.
+MESSAGES_TOGETHER = 20
 
 
 def run_due(context: work.Context) -> int:
@@ -120,16 +123,36 @@ def _run_outbox(context: work.Context, handlers: Mapping[str, work.Handler]) -> 
         if not outbox.is_waiting(session, now=clock.system_now()):
             return 0
     claimed = context.db.unit_of_work(lambda session: outbox.claim(session, now=clock.system_now()))
-    return sum(_handle(context, handlers, message) for message in claimed)
+    return sum(
+        _handle_together(context, handlers, claimed[start : start + MESSAGES_TOGETHER])
+        for start in range(0, len(claimed), MESSAGES_TOGETHER)
+    )
 
 
-def _handle(context: work.Context, handlers: Mapping[str, work.Handler], message: OutboxMessage) -> int:
+def _handle_together(
+    context: work.Context, handlers: Mapping[str, work.Handler], messages: Sequence[OutboxMessage]
+) -> int:
+    """Handle some messages in one unit of work; when it fails, each alone, so that one cannot hold up the others."""
+
     def handle(session: Session) -> None:
-        handlers[message.topic](session, json.loads(message.payload), clock.business_now(session))
-        outbox.finish(session, message.id, now=clock.system_now())
+        for message in messages:
+            _apply(session, handlers, message)
 
     try:
         context.db.unit_of_work(handle)
+    except Exception:  # noqa: BLE001 - nothing is kept of it; the message that failed is found and kept below
+        return sum(_handle(context, handlers, message) for message in messages)
+    return len(messages)
+
+
+def _apply(session: Session, handlers: Mapping[str, work.Handler], message: OutboxMessage) -> None:
+    handlers[message.topic](session, json.loads(message.payload), clock.business_now(session))
+    outbox.finish(session, message.id, now=clock.system_now())
+
+
+def _handle(context: work.Context, handlers: Mapping[str, work.Handler], message: OutboxMessage) -> int:
+    try:
+        context.db.unit_of_work(lambda session: _apply(session, handlers, message))
     except Exception as error:  # noqa: BLE001 - a message that fails must not stop the others; it is kept and shown
         log.error("message_failed", topic=message.topic, message_id=message.id, error=repr(error))
         text = repr(error)
