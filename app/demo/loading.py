@@ -38,7 +38,7 @@ class Person:
 
 
 PEOPLE: Sequence[Person] = (
-    Person("ines", "investor", "Ines Varga", "ines@investors.example", "positions in seven offerings, one refunded"),
+    Person("ines", "investor", "Ines Varga", "ines@investors.example", "a position in eight offerings, in every state"),
     Person("noor", "investor", "Noor Haddad", "noor@investors.example", "a payment under way, a cancelled commitment"),
     Person("sam", "investor", "Sam Whitlock", "sam@investors.example", "a commitment to pay now"),
     Person("lena", "investor", "Lena Moreau", "lena@investors.example", "large positions"),
@@ -231,8 +231,9 @@ class _Story:
         return [self.people[each] for each in ("ada", "bram", "chiyo")][: ventures()[key].auditors]
 
     def _pledge(self, key: str) -> None:
-        for investor, dollars, method in PLEDGES[key]:
-            self.stage.advance(hours=9)
+        for number, (investor, dollars, method) in enumerate(PLEDGES[key]):
+            if number % 2:
+                self.stage.advance(hours=19)
             self.commitments[key, investor] = self.stage.invest(
                 self.people[investor], self.offerings[key], dollars * 100, method
             )

@@ -38,7 +38,8 @@ PROGRAM_SECONDS = 600
 class Money:
     """Where the money of one currency went, in minor units, by the entries on accounts of cash and expense.
 
-    ``statement_minor`` is what the rail says it holds, without the float we put in.
+    ``ours`` is the part of what is held that is the platform's: float and fees. ``statement_minor`` is what the rail
+    says it holds, without the float we put in.
     """
 
     asset: str
@@ -49,6 +50,7 @@ class Money:
     paid_out: int
     kept_by_rail: int
     held: int
+    ours: int
     statement_minor: int
 
     @property
@@ -87,13 +89,12 @@ def money(session: Session) -> list[Money]:
         found[FLOWS[kind]] += int(amount)
         if is_fee:
             found["kept_by_rail"] += int(amount)
-    counters = dict(
-        session.execute(
-            sa.select(LedgerAccount.asset, sa.func.sum(LedgerAccount.balance))
-            .where(LedgerAccount.address.startswith("cash:"))
-            .group_by(LedgerAccount.asset)
-        ).tuples().all()
-    )
+    held: Counter[str] = Counter()
+    ours: Counter[str] = Counter()
+    cash = sa.select(LedgerAccount.address, LedgerAccount.asset, LedgerAccount.balance)
+    for address, asset, balance in session.execute(cash.where(LedgerAccount.address.startswith("cash:"))):
+        held[asset] += balance
+        ours[asset] += balance if address.endswith(":platform") else 0
     lines = dict(
         session.execute(
             sa.select(SandboxLine.asset, sa.func.sum(SandboxLine.amount_minor)).group_by(SandboxLine.asset)
@@ -103,7 +104,8 @@ def money(session: Session) -> list[Money]:
         Money(
             asset=asset, paid_in=found["paid_in"], funded=found["funded"], refunded=-found["refunded"],
             returned=-found["returned"], paid_out=-found["paid_out"], kept_by_rail=found["kept_by_rail"],
-            held=int(counters.get(asset, 0)), statement_minor=int(lines.get(asset, 0)),
+            held=held[asset], ours=ours[asset],
+            statement_minor=int(lines.get(asset, 0)),
         )
         for asset, found in sorted(flows.items())
     ]

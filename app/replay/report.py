@@ -102,13 +102,17 @@ def _words(counts: Mapping[str, int]) -> str:
 
 
 def _tell_money(flows: Sequence[Money], out: Out) -> None:
-    columns = ("", "paid in", "our float", "refunded", "taken back", "to companies", "kept by rail", "held")
+    columns = (
+        "", "paid in", "our float", "refunded", "taken back", "to companies", "kept by rail", "held: ours",
+        "held: owed",
+    )
     out("")
     out("".join(f"{column:>{WIDTH}}" for column in columns))
     for each in flows:
         asset = Asset.parse(each.asset)
         amounts = (
-            each.paid_in, each.funded, each.refunded, each.returned, each.paid_out, each.kept_by_rail, each.held
+            each.paid_in, each.funded, each.refunded, each.returned, each.paid_out, each.kept_by_rail, each.ours,
+            each.held - each.ours,
         )
         figures = "".join(f"{format_amount(amount, asset):>{WIDTH}}" for amount in amounts)
         out(f"{each.asset:>{WIDTH}}{figures}  {'in = out + held' if each.is_whole else 'DIFFERS'}")
