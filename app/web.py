@@ -18,6 +18,7 @@ VIEWS = (
     "app.commitments.commit_views",
     "app.commitments.views",
     "app.payments.views",
+    "app.payments.operator_views",
     "app.offerings.views",
     "app.contracts.views",
     "app.offerings.founder_views",

@@ -16,6 +16,7 @@ CREDIT = "credit"
 SIDES = {
     "cash": DEBIT,
     "expense": DEBIT,
+    "loss": DEBIT,
     "unissued": DEBIT,
     "reserved": DEBIT,
     "outstanding": DEBIT,
@@ -77,6 +78,11 @@ def platform_cash(rail: str, asset: str) -> Account:
 def rail_expense(rail: str, offering: str, asset: str) -> Account:
     """What the provider kept of this offering's payments."""
     return Account(f"expense:{rail}:{offering}", asset)
+
+
+def loss(offering: str, asset: str) -> Account:
+    """Written off for this offering, at our own cost."""
+    return Account(f"loss:platform:{offering}", asset)
 
 
 def escrow(offering: str, asset: str) -> Account:

@@ -19,7 +19,7 @@ from app.payments.models import Operation, Payout, RailCursor, Receipt
 from app.payments.sandbox_models import SandboxLine
 
 #: Journals that move our own money in or out of an offering's cash; the rail's statement knows none of them.
-OWN_TRANSFERS = ("fees_covered", "fees_swept")
+OWN_TRANSFERS = ("fees_covered", "fees_swept", "loss_covered")
 
 
 # -- operations -------------------------------------------------------------------------------------

@@ -26,6 +26,12 @@ UNDER_WAY = ("pending", "action_required")
 #: Why a payment that its bank took back waits for an operator: until then releases stop and nothing goes back.
 RETURN_TROUBLES = ("returned_after_release", "returned_while_refunding", "returned_in_part", "float_short")
 
+#: What two operators may decide of an operation that waits for a person, and the returns that we can bear: where
+#: only the float is short, funding it settles the return.
+PLATFORM_BEARS, STANDS_AS_IS = "platform_bears", "stands_as_is"
+DECISIONS = (PLATFORM_BEARS, STANDS_AS_IS)
+BEARABLE = ("returned_after_release", "returned_while_refunding")
+
 _ANSWERS = frozenset({"pending", "action_required", "succeeded", "failed", "cancelled", "needs_operator"})
 
 #: state → states that may follow (payments.md §2). Decided states never go back; only money that comes

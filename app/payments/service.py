@@ -22,6 +22,7 @@ from app.errors import Conflict, NotFound, Refused
 from app.offerings.models import Offering
 from app.outbox.service import backoff_seconds
 from app.payments import charges, intents, payouts, ports, refunds, rules, subjects
+from app.payments.decisions import decide_operation
 from app.payments.hearing import hear_events, note_poll_failed
 from app.payments.models import Operation
 from app.payments.payouts import create_payout
@@ -35,6 +36,7 @@ __all__ = [
     "claim_for_cancelling",
     "claim_for_sending",
     "create_payout",
+    "decide_operation",
     "escalate_unknown",
     "fund_float",
     "hear_events",

@@ -78,6 +78,7 @@ FLOWS: Mapping[str, str] = {
     "payout_returned": "paid_out",
     "fees_covered": "inside",
     "fees_swept": "inside",
+    "loss_covered": "inside",
 }
 
 

@@ -30,19 +30,21 @@ def _attempts(kind: str) -> str:
 
 
 CHECKS = (
-    # Every journal moves cash and debt together, but for providers' fees and what covers them.
+    # Every journal moves cash and debt together, but for providers' fees and losses, and what covers them.
     Check(
-        "cash_short", "The offering's cash is not what it owes, less the providers' fees that nobody covered yet.",
+        "cash_short", "The offering's cash is not what it owes, less the fees and losses that nobody covered yet.",
         f"""WITH {BALANCES} SELECT place, asset, cash, owed, expense, covered FROM (
           SELECT o.public_id AS place, o.currency AS asset,
             SUM(CASE WHEN b.address LIKE 'cash:%' THEN b.amount ELSE 0 END) AS cash,
-            SUM(CASE WHEN b.address LIKE 'expense:%' THEN b.amount ELSE 0 END) AS expense,
-            SUM(CASE WHEN b.address LIKE 'cash:%' OR b.address LIKE 'expense:%' THEN 0 ELSE b.amount END) AS owed,
+            SUM(CASE WHEN b.address LIKE 'expense:%' OR b.address LIKE 'loss:%' THEN b.amount ELSE 0 END) AS expense,
+            SUM(CASE WHEN b.address LIKE 'cash:%' OR b.address LIKE 'expense:%' OR b.address LIKE 'loss:%' THEN 0
+              ELSE b.amount END) AS owed,
             COALESCE(MAX(f.covered), 0) AS covered
           FROM offering o JOIN balance b ON b.offering_id = o.id AND b.asset = o.currency
           LEFT JOIN (SELECT j.offering_id, SUM(e.amount) AS covered FROM journal j
               JOIN entry e ON e.journal_id = j.id JOIN account a ON a.id = e.account_id
-            WHERE j.kind IN ('fees_covered', 'fees_set_off') AND a.offering_id IS NOT NULL GROUP BY j.offering_id) f
+            WHERE j.kind IN ('fees_covered', 'fees_set_off', 'loss_covered') AND a.offering_id IS NOT NULL
+            GROUP BY j.offering_id) f
             ON f.offering_id = o.id
           GROUP BY o.public_id, o.currency) AS judged
         WHERE cash + expense - covered <> owed OR covered > expense""",
