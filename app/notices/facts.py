@@ -125,16 +125,18 @@ def _of_milestone(session: Session, found: Happened, milestone_id: int) -> None:
 
 
 def _why_open(session: Session, found: Happened) -> str:
-    """Say by which way a milestone became open: opened, not met, or a suspension that ran out."""
+    """Say by which way a milestone became open: opened, not met, reviewed in vain, or suspended for too long."""
     assert found.milestone is not None
     latest = session.execute(
         sa.select(Submission)
-        .where(Submission.milestone_id == found.milestone.id, Submission.status == "decided")
+        .where(Submission.milestone_id == found.milestone.id, Submission.received_at.is_not(None))
         .order_by(Submission.number.desc())
         .limit(1)
     ).scalar_one_or_none()
     if latest is None:
         return ""
+    if latest.status == "discarded":
+        return ":review_abandoned"
     return ":not_met" if latest.verdict == "not_met" else ":suspension_over"
 
 

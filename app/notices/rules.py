@@ -100,6 +100,8 @@ EVENTS: Mapping[str, tuple[Telling, ...]] = MappingProxyType(
         "milestone_open": _told("milestone_open", ("founders", "founder")),
         "milestone_open:not_met": _told("milestone_not_met", ("holders", "offering"), ("founders", "founder"),
                                         ("panel", "reviews", _OPTIONAL)),
+        "milestone_open:review_abandoned": _told("review_abandoned", ("founders", "founder"), ("holders", "offering"),
+                                                 ("panel", "reviews"), ("operators", "console")),
         "milestone_open:suspension_over": _told("milestone_reopened", ("holders", "offering"),
                                                 ("founders", "founder"), ("panel", "reviews", _OPTIONAL)),
         "milestone_challengeable": _told("milestone_met", ("holders", "offering"), ("founders", "founder"),
@@ -134,6 +136,7 @@ EVENTS: Mapping[str, tuple[Telling, ...]] = MappingProxyType(
         "refund_unclaimed": _told("refund_unclaimed", ("payer", "commitment"), ("operators", "console")),
         # people
         "auditor_appointed": _told("auditor_appointed", ("appointee", "reviews")),
+        "auditor_replaced": _told("auditor_replaced", ("appointee", "reviews")),
         "appointment_declined": _told("appointment_declined", ("operators", "review"), ("founders", "founder")),
         "membership_approved": _told("membership_approved", ("member", "account")),
         "membership_refused": _told("membership_refused", ("member", "account")),

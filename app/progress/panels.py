@@ -78,8 +78,13 @@ def replace_auditor(
         session, actor=actor, action="auditor.replaced", object_id=milestone.public_id, now=now, reason=reason,
         before={"auditor": leaving}, after={"auditor": joining, "review_due_at": milestone.deadline_at},
     )
-    outbox.enqueue(
-        session, "notice", {"kind": "auditor_appointed", "appointment_id": appointment.id}, now=now,
-        key=f"notice:auditor_appointed:{appointment.public_id}",
-    )
+    _tell(session, "auditor_appointed", appointment, now)
+    _tell(session, "auditor_replaced", seat, now)
     return appointment
+
+
+def _tell(session: Session, kind: str, appointment: Appointment, now: dt.datetime) -> None:
+    outbox.enqueue(
+        session, "notice", {"kind": kind, "appointment_id": appointment.id}, now=now,
+        key=f"notice:{kind}:{appointment.public_id}",
+    )

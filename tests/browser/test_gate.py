@@ -169,6 +169,8 @@ def under_review(demo: Site) -> str:
 def html_errors(pages: dict[str, str], java: str, directory: Path) -> list[str]:
     """Let the checker of the W3C judge every page at once; return its errors with the page and the place."""
     names = {}
+    directory = directory / "pages"  # beside it lies the evidence, which may be anything
+    directory.mkdir()
     for number, (where, source) in enumerate(pages.items()):
         (directory / f"{number:03}.html").write_text(source)
         names[f"{number:03}.html"] = where

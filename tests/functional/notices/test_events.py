@@ -19,7 +19,7 @@ from app.notices.models import Notice
 from app.offerings import issuers
 from app.offerings import service as offerings
 from app.outbox.models import OutboxMessage
-from app.progress import interventions
+from app.progress import interventions, panels
 from milestones import states
 from tests.factories import life as lives
 
@@ -158,6 +158,38 @@ def test_ppl_4_a_verdict_of_not_met_says_what_is_left_to_do(db: Database) -> Non
     assert "$850.00 of yours is in escrow and stays there" in text(db, life.investors[0], "milestone_not_met")
     assert "tries left: 0" in text(db, life.founder, "milestone_not_met")
     assert len(told(db, life.founder, "milestone_open")) == 1
+
+
+def test_ppl_4_a_review_that_nobody_ends_is_told_twice(db: Database) -> None:
+    life = lives.active(db, amounts=[100_000, 150_000], auditors=2, contract={"approvals": 2})
+    milestone = life.stage.milestone(life.offering_id, 1)
+    submission = life.stage.submit_evidence(life.founder, milestone.public_id)
+    life.stage.attest(life.auditors[0], submission)
+    life.stage.advance(days=20)
+    assert "Milestone 1" in text(db, life.operator, "review_overdue")
+    assert told(db, life.founder, "review_overdue")
+
+    life.stage.advance(days=20)
+    assert life.stage.milestone(life.offering_id, 1).state == "open"
+    assert "$850.00 of yours is in escrow and stays there" in text(db, life.investors[0], "review_abandoned")
+    assert "no try was used up" in text(db, life.founder, "review_abandoned")
+    assert len(told(db, life.founder, "milestone_open")) == 1
+
+
+def test_ppl_4_a_replaced_auditor_and_the_next_one_are_told(db: Database) -> None:
+    life = lives.active(db, amounts=[100_000, 150_000], auditors=2, contract={"approvals": 2})
+    milestone = life.stage.milestone(life.offering_id, 1)
+    life.stage.submit_evidence(life.founder, milestone.public_id)
+    silent, joining = life.auditors[1], life.stage.person("auditor", "Auditor 3", email="three@third.example")
+    db.unit_of_work(lambda session: panels.replace_auditor(
+        session, actor=life.operator, milestone_id=milestone.public_id, reason="No answer in weeks.",
+        leaving=life.stage.party_public_id(silent, "auditor"), joining=life.stage.party_public_id(joining, "auditor"),
+        now=life.stage.now,
+    ))
+    life.stage.work()
+
+    assert "your seat for milestone 1" in text(db, silent, "auditor_replaced")
+    assert "Accept or decline by" in text(db, joining, "auditor_appointed")
 
 
 def test_ppl_4_a_suspension_and_its_end_are_told(db: Database) -> None:
