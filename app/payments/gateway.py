@@ -34,6 +34,8 @@ def run_operation(db: Database, rails: Rails, operation_id: int) -> None:
     rail = rails.get(request.rail)
     if rail is None:
         outcome: ports.Outcome = ports.Unknown(f"this process has no rail {request.rail}")
+    elif request.is_unwanted:
+        outcome = _cancel(rail, request)
     elif request.ask_first:
         outcome = _resolve(db, rail, operation_id, request)
     else:
@@ -52,10 +54,7 @@ def cancel_operation(db: Database, rails: Rails, operation_id: int) -> None:
     if rail is None:
         outcome: ports.Outcome = ports.Unknown(f"this process has no rail {request.rail}")
     else:
-        try:
-            outcome = rail.cancel(request)
-        except Exception as error:  # noqa: BLE001 - whatever a rail raises, nobody knows what became of it
-            outcome = _not_known(request, error)
+        outcome = _cancel(rail, request)
     _record(db, operation_id, request.fence, outcome)
 
 
@@ -159,6 +158,14 @@ def _send(rail: ports.PaymentRail, request: ports.FrozenRequest) -> ports.Outcom
         return _not_known(request, error)
 
 
+def _cancel(rail: ports.PaymentRail, request: ports.FrozenRequest) -> ports.Outcome:
+    """Make sure that it never happens, or hear what it has become."""
+    try:
+        return rail.cancel(request)
+    except Exception as error:  # noqa: BLE001 - whatever a rail raises, nobody knows what became of it
+        return _not_known(request, error)
+
+
 def _resolve(
     db: Database, rail: ports.PaymentRail, operation_id: int, request: ports.FrozenRequest
 ) -> ports.Outcome:
@@ -172,7 +179,9 @@ def _resolve(
     anew = db.unit_of_work(
         lambda session: service.begin_epoch(session, operation_id, request.fence, now=clock.business_now(session))
     )
-    return _send(rail, anew) if anew is not None else ports.Unknown("another worker has it")
+    if anew is None:
+        return ports.Unknown("another worker has it")
+    return _cancel(rail, anew) if anew.is_unwanted else _send(rail, anew)
 
 
 def _not_known(request: ports.FrozenRequest, error: Exception) -> ports.Unknown:

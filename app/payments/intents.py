@@ -77,12 +77,15 @@ def freeze(session: Session, operation: Operation) -> None:
     operation.request = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
-def request_of(operation: Operation, *, ask_first: bool = False) -> ports.FrozenRequest:
+def request_of(
+    operation: Operation, *, ask_first: bool = False, is_unwanted: bool = False
+) -> ports.FrozenRequest:
     """Return an operation as it is sent; its request is frozen already."""
     assert operation.request is not None
     return ports.FrozenRequest(
         operation=operation.public_id, kind=operation.kind, rail=operation.rail, epoch=operation.epoch,
         body=operation.request, provider_ref=operation.provider_ref, fence=operation.fence, ask_first=ask_first,
+        is_unwanted=is_unwanted,
     )
 
 

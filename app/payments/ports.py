@@ -50,7 +50,7 @@ class Capabilities:
 class FrozenRequest:
     """One operation as it is sent: the same bytes every time within one epoch.
 
-    ``fence`` and ``ask_first`` are for the caller and are not sent.
+    ``fence``, ``ask_first`` and ``is_unwanted`` are for the caller and are not sent.
     """
 
     operation: str
@@ -61,6 +61,7 @@ class FrozenRequest:
     provider_ref: str | None = None
     fence: int = 0
     ask_first: bool = False
+    is_unwanted: bool = False
 
     @property
     def key(self) -> str:

@@ -130,12 +130,14 @@ def claim_for_sending(session: Session, operation_id: int, *, now: dt.datetime) 
 
     None when there is nothing to send or somebody else has it. ``ask_first`` is set when the truth must be
     looked up before anything is sent: after an unknown outcome, or once the rail may have forgotten the
-    key. A payment that nobody wants any more is cancelled instead of sent.
+    key. A payment that nobody wants any more is cancelled instead of sent; once it may have arrived
+    ``is_unwanted`` asks for that at the rail.
     """
     operation = intents.lock(session, operation_id)
     if operation.state not in rules.SENDABLE or not _is_free(operation):
         return None
-    if operation.state == "created" and operation.kind == "collect" and not _is_wanted(session, operation):
+    is_unwanted = not _is_wanted(session, operation)
+    if operation.state == "created" and is_unwanted:
         intents.change_state(session, operation, "cancelled", now=now, code=ports.CANCELLED,
                              message="The commitment ended before the payment was sent.")
         return None
@@ -148,7 +150,7 @@ def claim_for_sending(session: Session, operation_id: int, *, now: dt.datetime) 
     _lease(operation)
     operation.attempts += 1
     intents.change_state(session, operation, "sending", now=now)
-    return intents.request_of(operation, ask_first=ask_first)
+    return intents.request_of(operation, ask_first=ask_first, is_unwanted=is_unwanted)
 
 
 def claim_for_cancelling(session: Session, operation_id: int, *, now: dt.datetime) -> ports.FrozenRequest | None:  # noqa: ARG001 - the shape of every claim
@@ -173,16 +175,23 @@ def _lease(operation: Operation) -> None:
 
 
 def _is_wanted(session: Session, operation: Operation) -> bool:
+    if operation.kind != "collect":
+        return True
     commitment = session.get_one(Commitment, operation.commitment_id)
     offering = session.get_one(Offering, operation.offering_id)
     return commitment.status in charges.TAKES_MONEY and offering.state in charges.OFFERING_TAKES_MONEY
 
 
 def begin_epoch(session: Session, operation_id: int, fence: int, *, now: dt.datetime) -> ports.FrozenRequest | None:  # noqa: ARG001 - the shape of every claim
-    """Start a new epoch of an operation that the rail conclusively never received; None when the lease is lost."""
+    """Start a new epoch of an operation that the rail conclusively never received; None when the lease is lost.
+
+    A payment that nobody wants any more gets none: its request comes back to be cancelled (``is_unwanted``).
+    """
     operation = intents.lock(session, operation_id)
     if operation.fence != fence or operation.state != "sending":
         return None
+    if not _is_wanted(session, operation):
+        return intents.request_of(operation, is_unwanted=True)
     operation.epoch += 1
     operation.request = None
     intents.freeze(session, operation)
