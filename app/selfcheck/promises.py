@@ -46,12 +46,12 @@ CHECKS = (
         """SELECT a.public_id AS place, a.appointed_by FROM appointment a
         LEFT JOIN offering o ON o.contract_id = a.contract_id LEFT JOIN party p ON p.id = a.party_id
         LEFT JOIN milestone m ON m.contract_id = a.contract_id AND m.key = a.milestone_key
-        WHERE NOT EXISTS (SELECT 1 FROM log_entry l WHERE l.actor_user_id = a.appointed_by AND l.at = a.appointed_at
-          AND CASE WHEN a.replaces_id IS NULL
-            THEN l.object_id = o.public_id AND l.action = 'auditors.appointed'
+        WHERE NOT EXISTS (SELECT 1 FROM log_entry l
+          WHERE l.object_id = CASE WHEN a.replaces_id IS NULL THEN o.public_id ELSE m.public_id END
+          AND l.actor_user_id = a.appointed_by AND l.at = a.appointed_at
+          AND CASE WHEN a.replaces_id IS NULL THEN l.action = 'auditors.appointed'
               AND l.after LIKE '%"' || p.public_id || '"%"milestone":"' || a.milestone_key || '"}'
-            ELSE l.object_id = m.public_id AND l.action = 'auditor.replaced'
-              AND l.after LIKE '%"auditor":"' || p.public_id || '"%' END)""",
+            ELSE l.action = 'auditor.replaced' AND l.after LIKE '%"auditor":"' || p.public_id || '"%' END)""",
     ),
     Check(
         "seat_replaced", "A replaced auditor's seat has no successor, or somebody succeeds one who was not replaced.",

@@ -144,6 +144,29 @@ def test_wnd_2_a_wind_down_returns_the_rest_and_lapses_its_tokens(db: Database) 
     assert life.stage.offering(life.offering_id).state == "wound_down"
 
 
+def test_rel_5_the_payout_follows_the_release(db: Database) -> None:
+    life = lives.active(db, amounts=PAID, fields=PENNIES, contract=THIRDS)
+    lives.released(life, 1)
+    life.stage.work()
+    assert journals(life, "payout_reserved") == [{"payable:I:O": 58_050, "paying:I:O": -58_050}]
+    assert journals(life, "payout_done") == [{"paying:I:O": 58_050, "cash:sandbox:O": -58_050}]
+
+
+def test_rel_5_a_failed_payout_leaves_the_money_payable_and_the_tokens_issued(db: Database) -> None:
+    life = lives.active(db, amounts=PAID, fields=PENNIES, contract=THIRDS, payee_ref="sbx_acct_fails")
+    lives.released(life, 1)
+    life.stage.work()
+    assert journals(life, "payout_failed")[0] == {"paying:I:O": 58_050, "payable:I:O": -58_050}
+    assert journals(life, "released")[0]["outstanding:C"] == 61_105
+    assert journals(life, "payout_done") == []
+
+
+def test_an_operator_funds_the_float(db: Database) -> None:
+    life = lives.drafted(db)
+    life.stage.fund_float(life.operator, 50_000, "USD/2")
+    assert journals(life, "float_funded") == [{"cash:sandbox:platform": 50_000, "capital:platform": -50_000}]
+
+
 def test_rel_4_fees_are_swept_once_earned(db: Database) -> None:
     life = lives.active(db, amounts=PAID, fields=PENNIES, contract=THIRDS)
     lives.released(life, 1)
