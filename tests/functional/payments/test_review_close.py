@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from app.closing import tasks as closing
 from app.payments import ports
 from app.payments.models import Operation
+from app.payments.sandbox import Fault
 from tests.functional.payments.conftest import Till
 
 
@@ -79,6 +81,25 @@ def test_tim_1_what_is_under_way_is_asked_about_before_the_decision(till: Till) 
     till.work("look_again")
     assert till.payment(commitment_id).state == "succeeded"
     assert len(_settle_due(till)) == 1
+
+
+def test_an_unknown_payment_holds_the_decision_up_until_an_operator_has_it(till: Till) -> None:
+    till.scripted(*(Fault("down", on, nth) for on in ("collect", "lookup") for nth in range(1, 30)))
+    till.invest(investor=1)
+    commitment_id = _closing(till, "instant")
+    _until(till, _window_over(till))
+    till.work("poll_rails", "refresh_operations")
+    assert till.payment(commitment_id).state == "unknown"
+    assert _settle_due(till) == []
+    till.db.unit_of_work(_age_unknown)
+    till.work("escalate_unknown")
+    assert till.payment(commitment_id).state == "needs_operator"
+    assert len(_settle_due(till)) == 1
+
+
+def _age_unknown(session: Session) -> None:
+    long_ago = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+    session.execute(sa.update(Operation).where(Operation.state == "unknown").values(unknown_since=long_ago))
 
 
 def test_a_close_without_anything_under_way_still_hears_the_rail_first(till: Till) -> None:

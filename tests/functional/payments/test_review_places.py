@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from app.payments import ports
+from app.commitments import tasks as commitments
+from app.payments import ports, service
 from app.payments.sandbox import Fault
 from tests.functional.payments.conftest import Till
 
@@ -45,3 +46,59 @@ def test_com_4_a_payment_that_arrived_before_it_was_cancelled_goes_back(till: Ti
     assert [(each.status, each.reason) for each in till.refunds()] == [("done", "late_payment")]
     assert till.rail.balances() == {"USD/2": 0}
     assert till.balances() == {}
+
+
+# -- 10: who paid in time keeps the place ---------------------------------------------------------------
+
+
+def _expire(till: Till) -> None:
+    """Let the job that expires come before those that ask the rail, as another worker's may."""
+    [job] = commitments.JOBS
+    till.act(lambda session, now: [job.act(session, each, now) for each in job.due(session, now, 10)])
+
+
+def test_tim_1_paid_in_time_keeps_the_place_although_the_answer_was_lost(till: Till) -> None:
+    till.scripted(Fault("timeout_after", "collect"), *(Fault("down", "lookup", nth) for nth in range(1, 9)))
+    commitment_id = till.invest()
+    till.skip(hours=25)
+    _expire(till)
+    assert till.commitment(commitment_id).status == "awaiting_payment"
+    assert till.offering().committed_minor == 500_000
+    till.scripted()
+    till.pauses_pass()
+    till.life.stage.work()
+    assert till.commitment(commitment_id).status == "held"
+    assert till.balances() == {"cash:sandbox:O": 500_000, "escrow:O": 500_000}
+
+
+def test_tim_1_a_place_is_kept_while_an_operator_has_to_explain_its_payment(till: Till) -> None:
+    operation = till.start(till.commit())
+    request = till.claim(operation.id)
+    till.act(
+        lambda session, now: service.record_outcome(
+            session, operation.id, request.fence, ports.Unknown("key used twice", ask_operator=True), now=now
+        )
+    )
+    till.skip(hours=25)
+    _expire(till)
+    assert till.offering().committed_minor == 500_000
+
+
+def test_tim_1_confirmed_in_time_keeps_the_place_although_it_is_heard_late(till: Till) -> None:
+    commitment_id = till.invest("action")
+    till.work()
+    operation = till.payment(commitment_id)
+    till.rail.confirm(operation.provider_ref or "")
+    till.skip(hours=25)
+    _expire(till)
+    assert till.commitment(commitment_id).status == "awaiting_payment", "nobody has asked the rail since"
+    till.life.stage.work()
+    assert till.commitment(commitment_id).status == "held"
+
+
+def test_com_4_a_payment_that_its_payer_never_confirmed_expires(till: Till) -> None:
+    commitment_id = till.invest("action")
+    till.life.stage.advance(hours=25)
+    assert till.commitment(commitment_id).status == "expired"
+    assert till.payment(commitment_id).state == "cancelled"
+    assert till.offering().committed_minor == 0
