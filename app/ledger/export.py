@@ -25,6 +25,7 @@ GROUPS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "cash": ("A", "Assets"),
         "expense": ("X", "Expenses"),
+        "loss": ("X", "Expenses"),
         "unissued": ("A", "Assets"),
         "reserved": ("A", "Assets"),
         "outstanding": ("A", "Assets"),

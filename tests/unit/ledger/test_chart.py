@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.ledger import chart
-from app.ledger.export import BeancountForm, HledgerForm, Symbols
+from app.ledger.export import GROUPS, BeancountForm, HledgerForm, Symbols
 from app.ledger.service import content_hash
 from milestones.money import Asset
 
@@ -14,6 +14,7 @@ from milestones.money import Asset
     (chart.cash("sandbox", "off_1", "USD/2"), "cash:sandbox:off_1", "debit", False),
     (chart.platform_cash("sandbox", "USD/2"), "cash:sandbox:platform", "debit", True),
     (chart.rail_expense("sandbox", "off_1", "USD/2"), "expense:sandbox:off_1", "debit", False),
+    (chart.loss("off_1", "USD/2"), "loss:platform:off_1", "debit", False),
     (chart.escrow("off_1", "USD/2"), "escrow:off_1", "credit", False),
     (chart.unapplied("sandbox", "off_1", "USD/2"), "unapplied:sandbox:off_1", "credit", False),
     (chart.refunds("off_1", "USD/2"), "refunds:off_1", "credit", False),
@@ -58,3 +59,9 @@ def test_the_forms_spell_accounts_and_amounts_as_their_programs_take_them() -> N
     assert BeancountForm(symbols)._amount("USD/2", 5) == "0.05 USD"
     assert BeancountForm(symbols)._account("payable:iss_0a1f:off_9b") == "Liabilities:Payable:Iss-0a1f:Off-9b"
     assert BeancountForm(symbols)._account("cash:sandbox:platform") == "Assets:Cash:Sandbox:Platform"
+
+
+def test_every_kind_of_account_has_its_place_in_an_export() -> None:
+    debits = {kind for kind, side in chart.SIDES.items() if side == chart.DEBIT}
+    assert debits <= set(GROUPS)
+    assert set(GROUPS) - debits == {"fees", "capital", "authorised"}
