@@ -97,7 +97,7 @@ def _cleared(
         commitment.status in TAKES_MONEY
         and offering.state in OFFERING_TAKES_MONEY
         and effect.amount_minor == commitment.amount_minor
-        and effect.occurred_at < subjects.payments_count_until(offering)
+        and _is_in_time(operation, offering, commitment, effect)
     )
     address = (offering.public_id, offering.currency)
     posted = ledger.post(
@@ -120,6 +120,19 @@ def _cleared(
         commitments.hold(session, commitment, journal=posted, now=now)
     else:
         _keep_receipt(session, operation, offering, commitment, effect.amount_minor, now)
+
+
+def _is_in_time(operation: Operation, offering: Offering, commitment: Commitment, effect: ports.Effect) -> bool:
+    """Say whether money came in time: by when it cleared, not by when we heard (TIM-1).
+
+    A payment that its payer had to confirm counts when that was before ``pay_by``, or when the rail had it under
+    way while the place was kept. One that needed nothing more was complete when it was ordered, which
+    ``start_collection`` allows before ``pay_by`` only. None counts after the clearing window.
+    """
+    was_complete = operation.instructions is None or commitment.status == "clearing"
+    return (was_complete or effect.occurred_at < commitment.pay_by) and (
+        effect.occurred_at < subjects.payments_count_until(offering)
+    )
 
 
 def _keep_receipt(

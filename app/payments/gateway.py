@@ -61,10 +61,13 @@ def cancel_operation(db: Database, rails: Rails, operation_id: int) -> None:
 def confirm_payment(db: Database, rails: Rails, operation_public_id: str) -> None:
     """Do in the sandbox what a payer does on a provider's page, then hear what came of it.
 
-    Raises ``NotFound`` when there is no such pretend payment; the caller has checked whose it is.
+    Raises ``NotFound`` when there is no such pretend payment, ``Refused`` ``payment_too_late`` after the time to
+    pay; the caller has checked whose it is.
     """
     with db.read() as session:
         operation = intents.find(session, operation_public_id)
+        if operation is not None:
+            service.demand_payable(session, operation, now=clock.business_now(session))
     rail = rails.get(operation.rail) if operation is not None else None
     if operation is None or not isinstance(rail, SandboxRail) or operation.provider_ref is None:
         raise NotFound("There is no payment to confirm.", code="operation_not_found")

@@ -37,6 +37,7 @@ __all__ = [
     "claim_for_sending",
     "create_payout",
     "decide_operation",
+    "demand_payable",
     "escalate_unknown",
     "fund_float",
     "hear_events",
@@ -113,6 +114,12 @@ def _demand_payable(commitment: Commitment, offering: Offering, now: dt.datetime
             "While the offering is open you can commit anew.",
             code="payment_too_late",
         )
+
+
+def demand_payable(session: Session, operation: Operation, *, now: dt.datetime) -> None:
+    """Refuse what a payer still does for a payment when the time to pay is over (COM-4)."""
+    commitment = session.get_one(Commitment, operation.commitment_id)
+    _demand_payable(commitment, session.get_one(Offering, operation.offering_id), now)
 
 
 def _by_public_id(session: Session, operation_public_id: str) -> Operation:

@@ -85,7 +85,8 @@ def test_a_payment_never_confirmed_is_cancelled_once_its_commitment_has_ended(ti
     assert till.commitment(commitment_id).status == "expired"
     assert till.payment(commitment_id).state == "cancelled"
     assert till.read(lambda session: queries.undecided_count(session, till.offering().id)) == 0
-    gateway.confirm_payment(till.db, till.life.stage.rails, till.payment(commitment_id).public_id)
+    with pytest.raises(Refused, match="The time to pay for this commitment is over"):
+        gateway.confirm_payment(till.db, till.life.stage.rails, till.payment(commitment_id).public_id)
     till.work()
     assert till.balances() == {}
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from app.commitments import tasks as commitments
-from app.payments import ports, service
+from app.errors import Refused
+from app.payments import gateway, ports, service
 from app.payments.sandbox import Fault
 from tests.functional.payments.conftest import Till
 
@@ -96,9 +99,36 @@ def test_tim_1_confirmed_in_time_keeps_the_place_although_it_is_heard_late(till:
     assert till.commitment(commitment_id).status == "held"
 
 
-def test_com_4_a_payment_that_its_payer_never_confirmed_expires(till: Till) -> None:
+# -- 12: what a payer does after the time to pay does not count -------------------------------------------
+
+
+def test_com_4_confirming_after_the_time_to_pay_is_refused_and_changes_nothing(till: Till) -> None:
     commitment_id = till.invest("action")
-    till.life.stage.advance(hours=25)
+    operation = till.payment(commitment_id)
+    till.skip(hours=25)
+    with pytest.raises(Refused) as refused:
+        gateway.confirm_payment(till.db, till.life.stage.rails, operation.public_id)
+    assert refused.value.code == "payment_too_late"
+    assert till.payment(commitment_id).state == "action_required"
+    assert till.rail.balances() == {}
+
+
+def test_com_4_money_confirmed_at_the_provider_after_the_time_to_pay_goes_back(till: Till) -> None:
+    commitment_id = till.invest("action")
+    till.skip(hours=25)
+    till.rail.confirm(till.payment(commitment_id).provider_ref or "")
+    till.work("poll_rails", "refresh_operations")
+    assert till.journals("payment_cleared") == []
+    assert till.journals("payment_unapplied") == [{"cash:sandbox:O": 500_000, "unapplied:sandbox:O": -500_000}]
+    till.life.stage.work()
     assert till.commitment(commitment_id).status == "expired"
-    assert till.payment(commitment_id).state == "cancelled"
-    assert till.offering().committed_minor == 0
+    assert [(each.status, each.reason) for each in till.refunds()] == [("done", "late_payment")]
+    assert till.balances() == {}
+
+
+def test_tim_1_a_payment_ordered_in_time_that_needs_no_more_of_its_payer_counts(till: Till) -> None:
+    commitment_id = till.invest("lost")
+    till.skip(hours=25)
+    till.life.stage.work()
+    assert till.commitment(commitment_id).status == "held"
+    assert till.effects(till.payment(commitment_id)) == [("cleared", 500_000, 0)]
