@@ -15,8 +15,11 @@ import pyotp
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request
 
 from app import work
+from app.accounts import passwords
+from app.accounts.actor import Actor
+from app.accounts.models import User
 from app.config import Settings
-from app.db import Database
+from app.db import Database, Session
 from app.demo.stage import Stage
 from app.payments.rails import build_rails
 from app.worker import run_due
@@ -35,6 +38,17 @@ class Site:
     def work(self) -> int:
         """Let a worker do everything that is due."""
         return run_due(work.Context(self.db, self.settings, build_rails(self.settings, self.db)))
+
+    def let_in(self, who: Actor) -> str:
+        """Give somebody whom the stage made a password, and return their mail address."""
+        hashed = passwords.hash_password(PASSWORD)
+
+        def give(session: Session) -> str:
+            user = session.get_one(User, who.user_id)
+            user.password_hash = hashed
+            return user.email
+
+        return self.db.unit_of_work(give)
 
 
 @dataclass

@@ -8,12 +8,9 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
-from app.accounts import passwords
-from app.accounts.actor import Actor
-from app.accounts.models import User
 from app.commitments.models import Commitment
 from app.progress.models import Attestation
-from tests.browser.people import PASSWORD, Person, Site
+from tests.browser.people import Person, Site
 from tests.factories import life as lives
 
 pytestmark = [pytest.mark.browser, pytest.mark.databases("sqlite")]
@@ -22,22 +19,10 @@ People = Callable[..., Person]
 MOST_TABS = 80
 
 
-def sign_in(site: Site, person: Person, who: Actor) -> None:
-    """Give somebody whom the stage made a password, and sign them in."""
-    hashed = passwords.hash_password(PASSWORD)
-
-    def let_in(session):  # type: ignore[no-untyped-def]
-        user = session.get_one(User, who.user_id)
-        user.password_hash = hashed
-        return user.email
-
-    person.sign_in(site.db.unit_of_work(let_in))
-
-
 def test_com_8_committing_works_without_javascript(site: Site, new_person: People) -> None:
     life = lives.live(site.db, stage=site.stage, investors=1)
     ines = new_person("Investor 1", java_script_enabled=False)
-    sign_in(site, ines, life.investors[0])
+    ines.sign_in(site.let_in(life.investors[0]))
 
     ines.open("/offerings/halden-tidal/commit")
     ines.follow("Continue")
@@ -66,7 +51,7 @@ def test_mil_7_signing_works_without_javascript(site: Site, new_person: People) 
     life = lives.active(site.db, stage=site.stage, amounts=[150_000, 133_350])
     site.stage.submit_evidence(life.founder, site.stage.milestone(life.offering_id, 1).public_id)
     ann = new_person("Auditor 1", java_script_enabled=False)
-    sign_in(site, ann, life.auditors[0])
+    ann.sign_in(site.let_in(life.auditors[0]))
     ann.set_up_second_factor()
 
     ann.open("/auditor")
@@ -115,7 +100,7 @@ def enter(person: Person, words: str) -> None:
 def test_committing_works_by_keyboard_alone(site: Site, new_person: People) -> None:
     life = lives.live(site.db, stage=site.stage, investors=1)
     ines = new_person("Investor 1")
-    sign_in(site, ines, life.investors[0])
+    ines.sign_in(site.let_in(life.investors[0]))
 
     ines.open("/offerings/halden-tidal/commit")
     enter(ines, "Continue")

@@ -6,6 +6,7 @@ nothing refused by the policy, nothing asked of another place, at most 60 KB; an
 
 from __future__ import annotations
 
+import datetime as dt
 import html
 import json
 import re
@@ -27,6 +28,7 @@ from app import create_app
 from app.contracts.models import Milestone
 from app.demo import loading
 from tests.browser.people import Person, Site
+from tests.factories import life as lives
 
 pytestmark = [pytest.mark.browser, pytest.mark.databases("sqlite")]
 
@@ -50,7 +52,8 @@ FILES = {
 AFTER_AN_ACT = {
     "accounts.accept_invitation", "accounts.setup", "auditor.receipt", "auditor.appointment", "check.index",
     "commit.check", "commit.confirmed", "commit.quote", "commit.understand", "commitments.cancelled",
-    "company.payee_changed", "console.retry_job", "console.retry_message", "draft.submit", "draft.submitted",
+    "company.payee_changed", "console.retry_job", "console.retry_message", "decisions.decide", "draft.submit",
+    "draft.submitted",
     "founder.launch", "founder.launched", "founder.withdrawn", "milestones.sent", "milestones.statement",
     "payments.confirm", "payments.payment", "people.auditor", "resign.resigned", "reviews.decided", "reviews.resume",
     "styleguide.index", "styleguide.page",
@@ -158,6 +161,27 @@ def test_every_page_passes_the_gate(
     }
     assert not been.found, "\n" + "\n".join(been.found)
     assert pages - set(been.seen) == set(), "pages that no link led to"
+
+
+def test_the_page_of_a_payment_that_a_person_must_decide_passes_the_gate(
+    site: Site, new_person: Callable[..., Person], find_program: Callable[..., str], tmp_path: Path
+) -> None:
+    stage = site.stage
+    life = lives.live(site.db, stage=stage, investors=2)
+    stage.advance_to(stage.offering(life.offering_id).deadline_at - dt.timedelta(days=2))
+    stage.invest(life.investors[0], life.offering_id, 250_000)
+    stage.invest(life.investors[1], life.offering_id, 100_000, method="returned_5d")
+    stage.close(life.offering_id)
+    stage.advance(days=4)
+    olga, been = new_person("Olga"), Walk()
+    olga.sign_in(site.let_in(life.operator))
+    olga.set_up_second_factor()
+    for size in (PHONE, DESK):
+        list(look(olga, "/operator/payments", size, been))
+        decide = olga.main.get_by_role("link", name="Decide").first.get_attribute("href")
+        list(look(olga, decide or "", size, been))
+
+    assert not been.found + html_errors(been.pages, find_program("java"), tmp_path)
 
 
 def under_review(demo: Site) -> str:

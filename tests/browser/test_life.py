@@ -12,7 +12,7 @@ import sqlalchemy as sa
 import yaml
 
 from app import clock
-from app.accounts import invitations, passwords
+from app.accounts import invitations
 from app.accounts import queries as people
 from app.accounts.models import User
 from app.commitments.models import Commitment, EscrowStatement, Refund
@@ -299,26 +299,11 @@ def finish_second_milestone(site: Site) -> None:
     stage.advance(minutes=1)  # the rail says that the payout arrived
 
 
-def _with_password(site: Site, who: object) -> None:
-    """Let a person whom the stage made sign in."""
-    hashed = passwords.hash_password(PASSWORD)
-    site.db.unit_of_work(lambda session: session.execute(
-        sa.update(User).where(User.id == who.user_id).values(password_hash=hashed)  # type: ignore[attr-defined]
-    ))
-
-
-def _signed_in(site: Site, person: Person, who: object) -> None:
-    _with_password(site, who)
-    with site.db.read() as session:
-        email = session.get_one(User, who.user_id).email  # type: ignore[attr-defined]
-    person.sign_in(email)
-
-
 def test_a_missed_minimum_refunds_everybody_in_the_browser(site: Site, new_person: People) -> None:
     life = lives.live(site.db, stage=site.stage, investors=2)
     ines, otto = new_person("Investor 1"), new_person("Investor 2")
     for person, who in zip((ines, otto), life.investors, strict=True):
-        _signed_in(site, person, who)
+        person.sign_in(site.let_in(who))
     one, two = invest(ines, "600.00"), invest(otto, "700.50")
     assert balances(site.db)["escrow"] == 130_050
 
@@ -349,7 +334,7 @@ def test_a_failed_last_milestone_winds_down_in_the_browser(site: Site, new_perso
     )
     lives.released(life, 1)
     ines = new_person("Investor 1")
-    _signed_in(site, ines, life.investors[0])
+    ines.sign_in(site.let_in(life.investors[0]))
     commitment_id = life.commitments[0]
     before = statement_of(site.db, commitment_id)
     ines.open(f"/commitments/{commitment_id}")
