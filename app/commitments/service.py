@@ -271,14 +271,17 @@ def payment_pending(session: Session, commitment: Commitment, *, now: dt.datetim
         _set_status(session, commitment, "payment_pending", "worker", actor=SYSTEM, now=now)
 
 
-def payment_failed(session: Session, commitment: Commitment, *, now: dt.datetime) -> None:
-    """Note that a payment failed; the place is kept once, for seven days or until the deadline."""
-    if commitment.status not in ("awaiting_payment", "clearing"):
+def payment_failed(session: Session, commitment: Commitment, *, is_first: bool, now: dt.datetime) -> None:
+    """Note that a payment failed; the place is kept once, for seven days or until the deadline, then it is free."""
+    if commitment.status not in UNPAID:
         return
-    offering = session.get_one(Offering, commitment.offering_id)
-    _set_status(session, commitment, "payment_failed", "worker", actor=SYSTEM, now=now)
-    commitment.pay_by = rules.retry_by(now, offering.deadline_at)
-    _tell(session, "payment_failed", commitment, now)
+    if commitment.status != "payment_failed":
+        _set_status(session, commitment, "payment_failed", "worker", actor=SYSTEM, now=now)
+    if is_first:
+        commitment.pay_by = rules.retry_by(now, session.get_one(Offering, commitment.offering_id).deadline_at)
+        _tell(session, "payment_failed", commitment, now)
+    else:
+        expire(session, commitment, now=now)
 
 
 def hold(session: Session, commitment: Commitment, *, journal: ledger.Posted, now: dt.datetime) -> None:
@@ -350,10 +353,7 @@ def free_place(session: Session, commitment: Commitment) -> None:
 
 
 def locked(session: Session, commitment_id: str) -> tuple[Offering, Commitment]:
-    """Return the offering and the commitment, locked in this order, as everywhere; raises ``NotFound``.
-
-    One order of locks: a payment and a close never wait for each other in a circle.
-    """
+    """Return the offering and the commitment, locked in this order as everywhere: no circles; raises ``NotFound``."""
     commitment = by_public_id(session, commitment_id)
     offering = session.get_one(Offering, commitment.offering_id, with_for_update=True, populate_existing=True)
     session.refresh(commitment, with_for_update=True)
@@ -362,9 +362,7 @@ def locked(session: Session, commitment_id: str) -> tuple[Offering, Commitment]:
 
 def by_public_id(session: Session, commitment_id: str) -> Commitment:
     """Return the commitment; raises ``NotFound``."""
-    commitment = session.execute(
-        sa.select(Commitment).where(Commitment.public_id == commitment_id)
-    ).scalar_one_or_none()
+    commitment = session.scalars(sa.select(Commitment).where(Commitment.public_id == commitment_id)).one_or_none()
     if commitment is None:
         raise NotFound("There is no such commitment.", code="commitment_not_found")
     return commitment

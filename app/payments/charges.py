@@ -63,9 +63,11 @@ def accepted(session: Session, operation: Operation, *, now: dt.datetime) -> Non
 
 
 def rejected(session: Session, operation: Operation, *, now: dt.datetime) -> None:
-    """Note on the commitment that the payment failed, unless it has ended already."""
+    """Note on the commitment that the payment failed, unless it has ended already; a second failure ends it."""
     _offering, commitment = _locked(session, operation)
-    commitments.payment_failed(session, commitment, now=now)
+    earlier = subjects.collections_of(session, commitment.id)
+    is_first = not any(each.state == "failed" and each.id != operation.id for each in earlier)
+    commitments.payment_failed(session, commitment, is_first=is_first, now=now)
 
 
 def apply_effect(session: Session, operation: Operation, effect: ports.Effect, *, now: dt.datetime) -> Trouble | None:

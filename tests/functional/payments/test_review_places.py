@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 
 from app.commitments import tasks as commitments
@@ -132,3 +134,36 @@ def test_tim_1_a_payment_ordered_in_time_that_needs_no_more_of_its_payer_counts(
     till.life.stage.work()
     assert till.commitment(commitment_id).status == "held"
     assert till.effects(till.payment(commitment_id)) == [("cleared", 500_000, 0)]
+
+
+# -- 14: a place is kept once -----------------------------------------------------------------------------
+
+
+def test_com_4_a_place_is_kept_after_the_first_failure_only(till: Till) -> None:
+    commitment_id = till.invest("declined")
+    kept = till.commitment(commitment_id)
+    assert kept.status == "payment_failed"
+    assert dt.timedelta(days=6) < kept.pay_by - till.life.stage.now <= dt.timedelta(days=7)
+    till.pay(commitment_id, "declined")
+    assert till.commitment(commitment_id).status == "expired"
+    assert till.offering().committed_minor == 0
+    with pytest.raises(Refused, match="The time to pay"):
+        till.start(commitment_id, key="k3")
+
+
+def test_com_4_slow_failures_do_not_hold_a_place_until_the_deadline(till: Till) -> None:
+    commitment_id = till.invest("fails_late")
+    till.life.stage.advance(days=3)
+    assert till.commitment(commitment_id).status == "payment_failed"
+    till.pay(commitment_id, "fails_late")
+    till.life.stage.advance(days=3)
+    assert [each.state for each in till.operations("collect")] == ["failed", "failed"]
+    assert till.commitment(commitment_id).status == "expired"
+    assert till.offering().committed_minor == 0
+
+
+def test_com_4_a_failure_then_a_payment_holds(till: Till) -> None:
+    commitment_id = till.invest("declined")
+    till.pay(commitment_id)
+    assert till.commitment(commitment_id).status == "held"
+    assert till.balances() == {"cash:sandbox:O": 500_000, "escrow:O": 500_000}
