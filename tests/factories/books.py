@@ -39,6 +39,8 @@ def full_books(db: Database) -> Stage:
     stage.commit(waiting, running.offering_id, 50_000)
     for life in (running, failing, ending, shrinking):
         stage.close(life.offering_id)
+    # A close is decided only once the rail was asked after it, and it is asked once a second.
+    stage.advance(minutes=1)
     lives.reviewed(ending, 1, "not_met")
     _review(running, shrinking)
     _raising(db, stage)
