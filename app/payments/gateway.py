@@ -58,6 +58,26 @@ def cancel_operation(db: Database, rails: Rails, operation_id: int) -> None:
     _record(db, operation_id, request.fence, outcome)
 
 
+def ask_unknown(db: Database, rails: Rails, operation_id: int) -> None:
+    """Look up once more what nobody knew for too long; nothing is sent, and no answer changes nothing."""
+    request = db.unit_of_work(
+        lambda session: service.claim_for_asking(session, operation_id, now=clock.business_now(session))
+    )
+    rail = rails.get(request.rail) if request is not None else None
+    if request is None or rail is None:
+        return
+    try:
+        found = rail.lookup(request)
+    except Exception as error:  # noqa: BLE001 - whatever a rail raises, nobody knows what became of it
+        found = _not_known(request, error)
+    if isinstance(found, ports.Absent):
+        db.unit_of_work(
+            lambda session: service.resume(session, operation_id, request.fence, now=clock.business_now(session))
+        )
+    else:
+        _record(db, operation_id, request.fence, found)
+
+
 def confirm_payment(db: Database, rails: Rails, operation_public_id: str) -> None:
     """Do in the sandbox what a payer does on a provider's page, then hear what came of it.
 

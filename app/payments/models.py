@@ -26,8 +26,8 @@ class Operation(Base):
     ``lease_until`` and ``fence`` keep two workers off one operation. ``method`` is the payer's choice, or
     the payee of a payout; ``source_id`` the collection that a refund gives back. ``changed_at`` is the
     business time of the last thing that happened to it, or when the rail was last asked without news;
-    ``next_at`` the system time of the next attempt. While fewer events were applied than heard, its object at
-    the rail is fetched again.
+    ``next_at`` is the system time of the next attempt, ``unknown_since`` of when its answer was lost. While
+    fewer events were applied than heard, its object at the rail is fetched again.
     """
 
     __tablename__ = "operation"

@@ -60,8 +60,11 @@ def may_become(state: str, following: str) -> bool:
 LEASE = dt.timedelta(seconds=60)
 #: After this the provider may have forgotten a key: ask before sending the same bytes again (system time).
 KEY_LIFETIME = dt.timedelta(hours=24)
-#: An operation unknown for so long goes to an operator; its money stays reserved.
+#: An operation unknown for so long goes to an operator; its money stays reserved (system time, as a rail's own).
 UNKNOWN_AT_MOST = dt.timedelta(hours=24)
+#: Even then the rail is asked so often whether it knows more, so that work resumes by itself (system time).
+ASK_UNKNOWN_EVERY = dt.timedelta(hours=1)
+UNKNOWN_TOO_LONG = "unknown_too_long"
 #: The pause before a refund is tried again, per failure (business time).
 REFUND_RETRY_AFTER = dt.timedelta(days=1)
 #: A refund that failed so often becomes unclaimed (states.md: refunding).

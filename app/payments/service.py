@@ -33,6 +33,7 @@ __all__ = [
     "apply_look",
     "ask_again",
     "begin_epoch",
+    "claim_for_asking",
     "claim_for_cancelling",
     "claim_for_sending",
     "create_payout",
@@ -44,6 +45,7 @@ __all__ = [
     "note_fetch_failed",
     "note_poll_failed",
     "record_outcome",
+    "resume",
     "start_collection",
 ]
 
@@ -262,7 +264,7 @@ def _unknown(session: Session, operation: Operation, outcome: ports.Unknown, now
         return
     pause = backoff_seconds(operation.attempts - 1) if operation.attempts > 1 else 0
     operation.next_at = clock.system_now() + dt.timedelta(seconds=pause)
-    operation.unknown_since = operation.unknown_since or now
+    operation.unknown_since = operation.unknown_since or clock.system_now()
     intents.change_state(session, operation, "unknown", now=now, code="unknown", message=outcome.reason[:500])
 
 
@@ -335,15 +337,37 @@ def note_fetch_failed(session: Session, operation_id: int) -> None:
 
 
 def escalate_unknown(session: Session, operation_id: int, *, now: dt.datetime) -> None:
-    """Hand an operation that nobody can explain for a day to an operator; its money stays reserved."""
+    """Hand what nobody could explain for a day of real time to an operator; its money stays reserved."""
     operation = intents.lock(session, operation_id)
     since = operation.unknown_since
-    if operation.state not in ("unknown", "sending") or since is None or since + rules.UNKNOWN_AT_MOST > now:
+    if operation.state not in ("unknown", "sending") or since is None or since + rules.UNKNOWN_AT_MOST > clock.system_now():
         return
     intents.ask_operator(
-        session, operation, "unknown_too_long",
-        f"The rail has not said for {rules.UNKNOWN_AT_MOST.days} day what became of this. Ask the provider.", now=now,
+        session, operation, rules.UNKNOWN_TOO_LONG,
+        f"The rail has not said for {rules.UNKNOWN_AT_MOST.days} day what became of this. It is asked every hour; ask "
+        "the provider, too.", now=now,
     )
+
+
+def claim_for_asking(session: Session, operation_id: int, *, now: dt.datetime) -> ports.FrozenRequest | None:  # noqa: ARG001 - the shape of every claim
+    """Lease an operation that was unknown for too long, to be looked up and not sent; None when it need not be."""
+    operation = intents.lock(session, operation_id)
+    is_due = operation.state == "needs_operator" and operation.failure_code == rules.UNKNOWN_TOO_LONG
+    if not is_due or operation.next_at > clock.system_now() or not _is_free(operation):
+        return None
+    _lease(operation)
+    operation.next_at = clock.system_now() + rules.ASK_UNKNOWN_EVERY
+    session.flush()
+    return intents.request_of(operation)
+
+
+def resume(session: Session, operation_id: int, fence: int, *, now: dt.datetime) -> None:
+    """Let an operation that the rail conclusively never received be taken up again as any unknown one."""
+    operation = intents.lock(session, operation_id)
+    if operation.fence != fence or operation.state != "needs_operator":
+        return
+    operation.lease_until, operation.next_at, operation.unknown_since = None, clock.system_now(), clock.system_now()
+    intents.change_state(session, operation, "unknown", now=now)
 
 
 def ask_again(session: Session, *, actor: Actor, operation_public_id: str, reason: str, now: dt.datetime) -> Operation:
@@ -362,7 +386,7 @@ def ask_again(session: Session, *, actor: Actor, operation_public_id: str, reaso
     if subjects.effects_of(session, operation.id):
         operation.events_heard += 1
     else:
-        operation.unknown_since = now
+        operation.unknown_since = clock.system_now()
         intents.change_state(session, operation, "unknown", now=now, actor=actor)
     session.flush()
     return operation

@@ -104,10 +104,11 @@ def _cancel(context: Context, operation_id: int, _now: dt.datetime) -> None:
     gateway.cancel_operation(context.db, context.rails, operation_id)
 
 
-def _unknown_too_long(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
+def _unknown_too_long(session: Session, _now: dt.datetime, limit: int) -> Sequence[int]:
+    long_ago = clock.system_now() - rules.UNKNOWN_AT_MOST
     query = (
         sa.select(Operation.id)
-        .where(Operation.state.in_(["unknown", "sending"]), Operation.unknown_since <= now - rules.UNKNOWN_AT_MOST)
+        .where(Operation.state.in_(["unknown", "sending"]), Operation.unknown_since <= long_ago)
         .order_by(Operation.id)
     )
     return _ids(session, query, limit)
@@ -115,6 +116,23 @@ def _unknown_too_long(session: Session, now: dt.datetime, limit: int) -> Sequenc
 
 def _escalate(session: Session, operation_id: int, now: dt.datetime) -> None:
     service.escalate_unknown(session, operation_id, now=now)
+
+
+def _still_unknown(session: Session, _now: dt.datetime, limit: int) -> Sequence[int]:
+    system_now = clock.system_now()
+    query = (
+        sa.select(Operation.id)
+        .where(
+            Operation.state == "needs_operator", Operation.failure_code == rules.UNKNOWN_TOO_LONG,
+            Operation.next_at <= system_now, _is_free(system_now),
+        )
+        .order_by(Operation.next_at, Operation.id)
+    )
+    return _ids(session, query, limit)
+
+
+def _ask_unknown(context: Context, operation_id: int, _now: dt.datetime) -> None:
+    gateway.ask_unknown(context.db, context.rails, operation_id)
 
 
 # -- the books --------------------------------------------------------------------------------------
@@ -181,6 +199,7 @@ JOBS = (
     Job("look_again", _silent, _look_again, outside=True),
     Job("cancel_abandoned", _abandoned, _cancel, outside=True),
     Job("escalate_unknown", _unknown_too_long, _escalate),
+    Job("ask_unknown", _still_unknown, _ask_unknown, outside=True),
     Job("cover_fees", _uncovered, _cover),
     Job("return_receipts", _open_receipts, _return_receipt),
     Job("start_refunds", _refundable, _send_back),

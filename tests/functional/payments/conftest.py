@@ -129,6 +129,12 @@ class Till:
         past = clock.system_now() - dt.timedelta(seconds=1)
         self.db.unit_of_work(lambda session: session.execute(sa.update(Operation).values(lease_until=past)))
 
+    def unknown_for(self, **time: int) -> None:
+        """Let it be so long ago, in real time, that answers were lost."""
+        since = clock.system_now() - dt.timedelta(**time)
+        lost = sa.update(Operation).where(Operation.unknown_since.is_not(None)).values(unknown_since=since)
+        self.db.unit_of_work(lambda session: session.execute(lost))
+
     def pauses_pass(self) -> None:
         """Let the pauses between attempts pass, which run on the system clock."""
         past = clock.system_now() - dt.timedelta(seconds=1)

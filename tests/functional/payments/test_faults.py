@@ -242,9 +242,13 @@ def test_a_rail_that_is_down_is_polled_with_growing_pauses(till: Till) -> None:
 def test_an_operation_unknown_for_a_day_goes_to_an_operator_and_stays_reserved(till: Till) -> None:
     till.scripted(*(Fault("down", on, nth) for on in ("collect", "lookup") for nth in range(1, 9)))
     commitment_id = till.invest()
-    till.pass_time(hours=23)
+    till.pass_time(days=3)
+    assert till.payment(commitment_id).state == "unknown", "a day of real time is meant, not of the demo clock"
+    till.unknown_for(hours=23)
+    till.work()
     assert till.payment(commitment_id).state == "unknown"
-    till.pass_time(hours=2)
+    till.unknown_for(hours=25)
+    till.work()
     operation = till.payment(commitment_id)
     assert (operation.state, operation.failure_code) == ("needs_operator", "unknown_too_long")
     assert till.balances() == {}

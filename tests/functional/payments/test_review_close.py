@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
 
 from app.closing import tasks as closing
 from app.payments import ports
@@ -91,15 +90,10 @@ def test_an_unknown_payment_holds_the_decision_up_until_an_operator_has_it(till:
     till.work("poll_rails", "refresh_operations")
     assert till.payment(commitment_id).state == "unknown"
     assert _settle_due(till) == []
-    till.db.unit_of_work(_age_unknown)
+    till.unknown_for(hours=25)
     till.work("escalate_unknown")
     assert till.payment(commitment_id).state == "needs_operator"
     assert len(_settle_due(till)) == 1
-
-
-def _age_unknown(session: Session) -> None:
-    long_ago = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
-    session.execute(sa.update(Operation).where(Operation.state == "unknown").values(unknown_since=long_ago))
 
 
 def test_a_close_without_anything_under_way_still_hears_the_rail_first(till: Till) -> None:
