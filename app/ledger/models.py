@@ -22,6 +22,10 @@ class LedgerAccount(Base):
         sa.UniqueConstraint("address", "asset"),
         sa.CheckConstraint("side IN ('debit', 'credit')", name="side"),
         sa.CheckConstraint("may_be_negative OR balance >= 0", name="balance_not_negative"),
+        # Below 2⁶³, past which SQLite would silently go on with a float.
+        sa.CheckConstraint(
+            "balance <= 9000000000000000000 AND balance >= -9000000000000000000", name="balance_in_range"
+        ),
         sa.Index("ix_account_offering_id", "offering_id"),
     )
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
 from app import clock
@@ -69,8 +69,8 @@ def post(
     the journal's id, for journals whose amounts follow from subsidiary rows that it writes first.
     Accounts come into being when first used. The same ``key`` with the same lines posts nothing the
     second time; with other lines it raises ``Conflict`` (``journal_key_reused``). A balance below
-    zero raises ``Refused`` (``balance_below_zero``), an unbalanced or empty journal
-    ``InvariantBroken``. Amounts are integers in the asset's smallest unit.
+    zero or past 9·10¹⁸ raises ``Refused`` (``balance_below_zero``, ``balance_too_large``), an unbalanced or
+    empty journal ``InvariantBroken``. Amounts are integers in the asset's smallest unit.
     """
     earlier = session.execute(
         sa.select(Journal.id, Journal.public_id, JournalSeal.content_hash)
@@ -166,7 +166,11 @@ def _move(session: Session, journal_id: int, account_id: int, account: Account, 
             .returning(LedgerAccount.balance, LedgerAccount.version)
             .execution_options(synchronize_session=False)
         ).one()
-    except IntegrityError as error:
+    except (IntegrityError, DataError) as error:
+        if change > 0:
+            raise Refused(
+                f"{account.address} cannot hold {change} {account.asset} more.", code="balance_too_large"
+            ) from error
         raise Refused(
             f"{account.address} does not hold {abs(amount)} {account.asset}.", code="balance_below_zero"
         ) from error

@@ -77,6 +77,8 @@ PAYOUT_RETRY_AFTER = dt.timedelta(days=1)
 PAYOUT_ASK_AGAIN_AFTER = dt.timedelta(hours=1)
 #: A payee must be unchanged for this long before money goes there (MIL-12).
 PAYEE_UNCHANGED_FOR = dt.timedelta(days=7)
+#: The most that is put behind the float in one step: far more than any fee, far less than a counter holds.
+FLOAT_STEP_AT_MOST_MINOR = 1_000_000_000_000
 #: Business time between two polls of a rail, and the events read again each time, in case a rail does not
 #: show them strictly in the order of their ids.
 POLL_EVERY = dt.timedelta(seconds=5)

@@ -339,8 +339,8 @@ def note_fetch_failed(session: Session, operation_id: int) -> None:
 def escalate_unknown(session: Session, operation_id: int, *, now: dt.datetime) -> None:
     """Hand what nobody could explain for a day of real time to an operator; its money stays reserved."""
     operation = intents.lock(session, operation_id)
-    since = operation.unknown_since
-    if operation.state not in ("unknown", "sending") or since is None or since + rules.UNKNOWN_AT_MOST > clock.system_now():
+    since, is_open = operation.unknown_since, operation.state in ("unknown", "sending")
+    if not is_open or since is None or since + rules.UNKNOWN_AT_MOST > clock.system_now():
         return
     intents.ask_operator(
         session, operation, rules.UNKNOWN_TOO_LONG,

@@ -20,7 +20,8 @@ from app.ledger import chart
 from app.ledger import queries as ledger_queries
 from app.ledger import service as ledger
 from app.offerings.models import Offering
-from app.payments import subjects
+from app.payments import rules, subjects
+from milestones import money
 
 
 def fund_float(
@@ -34,6 +35,9 @@ def fund_float(
     accounts.demand(actor, "operator", second_factor=True)
     if amount_minor <= 0:
         raise Refused("Enter an amount above zero.", code="amount_not_above_zero", field="amount")
+    if amount_minor > rules.FLOAT_STEP_AT_MOST_MINOR:
+        words = money.display_amount(rules.FLOAT_STEP_AT_MOST_MINOR, money.Asset.parse(asset))
+        raise Refused(f"Enter {words} or less: more at once is a slip.", code="amount_too_large", field="amount")
     fields = {"amount_minor": amount_minor, "asset": asset, "rail": rail}
     key = key or public_id("flt")
     earlier = idempotency.claim(session, actor=actor, operation="fund_float", key=key, fields=fields, now=now)

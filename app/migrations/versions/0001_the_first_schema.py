@@ -43,6 +43,10 @@ def upgrade() -> None:
         sa.Column("balance", sa.BigInteger(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("side IN ('debit', 'credit')", name=op.f("ck_account_side")),
+        sa.CheckConstraint(
+            "balance <= 9000000000000000000 AND balance >= -9000000000000000000",
+            name=op.f("ck_account_balance_in_range"),
+        ),
         sa.CheckConstraint("may_be_negative OR balance >= 0", name=op.f("ck_account_balance_not_negative")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_account")),
         sa.UniqueConstraint("address", "asset", name=op.f("uq_account_address_asset")),
