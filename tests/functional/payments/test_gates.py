@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from app.offerings.models import Issuer, Offering
-from app.payments import queries, service
+from app.payments import queries, rules, service
 from app.payments.models import Payout
 from app.payments.rails import build_rails
 from app.progress import interventions as progress
@@ -99,7 +99,7 @@ def test_off_9_overdue_refunds_are_counted(till: Till) -> None:
         assert till.read(lambda session, now=now: queries.health(session, now=now)).overdue_refunds == overdue
 
 
-def test_a_refund_whose_payment_the_bank_took_back_becomes_unclaimed(till: Till) -> None:
+def test_a_refund_whose_payment_the_bank_took_back_waits_for_the_decision_then_is_unclaimed(till: Till) -> None:
     commitment_id = till.invest()
     till.life.stage.close(till.life.offering_id)
     till.tell_returned(commitment_id)
@@ -109,6 +109,17 @@ def test_a_refund_whose_payment_the_bank_took_back_becomes_unclaimed(till: Till)
             reason="The company gave up.", now=now,
         )
     )
+    till.work()
+    assert [(each.status, each.amount_minor) for each in till.refunds()] == [("open", 425_000)]
+    till.fund(500_000)
+    operation = till.payment(commitment_id)
+    for operator in (till.life.operator, till.life.stage.person("operator", "Otto Operator")):
+        till.act(
+            lambda session, now, operator=operator: service.decide_operation(
+                session, actor=operator, operation_id=operation.public_id, decision=rules.PLATFORM_BEARS,
+                reason="The bank will not give it back.", now=now,
+            )
+        )
     till.work()
     assert [(each.status, each.amount_minor) for each in till.refunds()] == [("unclaimed", 425_000)]
     assert till.operations("refund") == []
