@@ -110,7 +110,7 @@ def _as_it_was(session: Session, operation: Operation) -> str | None:
     """Return the decided state that an operation was in before a report put it in doubt, None if it had none."""
     if subjects.effects_of(session, operation.id):
         return "succeeded"
-    return "failed" if operation.failure_code == "contradicted" else None
+    return "failed" if operation.failure_code == rules.CONTRADICTED else None
 
 
 def _bear(session: Session, operation: Operation, now: dt.datetime) -> None:

@@ -32,6 +32,9 @@ PLATFORM_BEARS, STANDS_AS_IS = "platform_bears", "stands_as_is"
 DECISIONS = (PLATFORM_BEARS, STANDS_AS_IS)
 BEARABLE = ("returned_after_release", "returned_while_refunding")
 
+#: Why a refund or payout waits that failed, of which the rail says later that it was done.
+CONTRADICTED = "contradicted"
+
 _ANSWERS = frozenset({"pending", "action_required", "succeeded", "failed", "cancelled", "needs_operator"})
 
 #: state → states that may follow (payments.md §2). Decided states never go back; only money that comes

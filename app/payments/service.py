@@ -277,15 +277,21 @@ def _done(
     for effect in sorted(outcome.effects, key=lambda each: ports.EFFECT_ORDER[each.kind]):
         if effect.kind in known:
             continue
-        if operation.kind != "collect" and operation.state in ("failed", "cancelled"):
+        if operation.kind != "collect" and _has_failed(operation):
             # Its money was given free when it failed, so it may be on its way a second time.
-            trouble = "contradicted", "The rail said that this failed, and says now that it was done. Ask the provider."
+            trouble = rules.CONTRADICTED, "The rail said that this failed, and now that it was done. Ask the provider."
         else:
             trouble = books.apply_effect(session, operation, effect, now=now)
         if trouble is not None:
             intents.ask_operator(session, operation, *trouble, now=now)
             return
     _succeed(session, operation, now)
+
+
+def _has_failed(operation: Operation) -> bool:
+    """Whether an operation failed once, even if a person is looking at that now."""
+    is_doubted = operation.state == "needs_operator" and operation.failure_code == rules.CONTRADICTED
+    return is_doubted or operation.state in ("failed", "cancelled")
 
 
 def _succeed(session: Session, operation: Operation, now: dt.datetime) -> None:
@@ -383,7 +389,7 @@ def ask_again(session: Session, *, actor: Actor, operation_public_id: str, reaso
         session, actor=actor, action="operation.asked_again", object_id=operation.public_id, now=now, reason=reason
     )
     operation.next_at, operation.lease_until = clock.system_now(), None
-    if subjects.effects_of(session, operation.id):
+    if subjects.effects_of(session, operation.id) or _has_failed(operation):
         operation.events_heard += 1
     else:
         operation.unknown_since = clock.system_now()

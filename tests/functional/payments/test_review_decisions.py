@@ -159,6 +159,14 @@ def test_fault_9_a_refund_that_the_rail_contradicts_can_stay_failed(till: Till) 
     )
     till.tell(refund.id, ports.Done("sbx", (ports.Effect(ports.DONE, 100_000, refund.created_at),)))
     before = till.balances()
+    # Saying so once more, asked or not, posts nothing: the money may be on its way a second time.
+    till.tell(refund.id, ports.Done("sbx", (ports.Effect(ports.DONE, 100_000, refund.created_at),)))
+    till.act(
+        lambda session, now: service.ask_again(
+            session, actor=till.life.operator, operation_public_id=refund.public_id, reason="Is it so?", now=now
+        )
+    )
+    assert till.operation(refund.id).state == "needs_operator"
     with pytest.raises(Refused, match="cannot be decided"):
         _decide(till, till.life.operator, refund, "platform_bears")
     for actor in (till.life.operator, _second(till)):
