@@ -16,6 +16,7 @@ from app.db import Database
 NOW = dt.datetime(2027, 3, 4, 9, 0, tzinfo=dt.UTC)
 
 
+@pytest.mark.tampers  # the entry tells of an object that does not exist
 def test_ppl_5_an_entry_says_who_what_which_before_after_why(db: Database) -> None:
     db.unit_of_work(
         lambda s: service.record(

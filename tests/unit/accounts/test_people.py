@@ -63,6 +63,7 @@ def test_auditors_count_once_approved(db: Database) -> None:
         assert [row.party_id for row in queries.auditors(session)] == [aude.party_id]
 
 
+@pytest.mark.tampers  # a membership is deleted by hand to begin with a user who has none
 def test_ppl_2_two_halves_of_a_forbidden_pair_at_once(db: Database) -> None:
     """An investor's request and an operator's grant meet: one of the two is refused, whatever the order."""
     user = create(db, "auditor", "aude@firm.example")
