@@ -135,6 +135,8 @@ class Database:
         self._gate = threading.Lock() if self.is_sqlite else None
         # Errors are logged with their statement; the values in it are people's.
         options: dict[str, Any] = {"hide_parameters": True, "pool_size": pool_size}
+        # Every statement of the program fits, or a day with all jobs would compile some again and again.
+        options["query_cache_size"] = 2000
         options |= {"max_overflow": pool_size, "pool_timeout": 30}
         if self.is_sqlite:
             options["connect_args"] = {"timeout": 30, "check_same_thread": False}

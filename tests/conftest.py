@@ -6,6 +6,7 @@ Databases are made in ``databases.py``, programs found in ``programs.py``, peopl
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import sys
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+from jinja2 import FileSystemBytecodeCache
 
 from tests import databases
 from tests.programs import browser_type_launch_args, find_program  # noqa: F401 - fixtures
@@ -46,9 +48,19 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     if not hasattr(config, "workerinput"):
         config.stash[_run] = databases.Run()
+    _keep_compiled_templates()
 
 
 _run = pytest.StashKey[databases.Run]()
+
+
+def _keep_compiled_templates() -> None:
+    """Compile each page's template once in a session: every application that a test makes would do it again."""
+    from flask import Flask
+
+    folder = Path(os.environ[databases.RUN_VARIABLE]) / "templates"
+    folder.mkdir(exist_ok=True)
+    Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": FileSystemBytecodeCache(str(folder))}
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -96,15 +108,21 @@ def db(database_url: str, request: pytest.FixtureRequest) -> Iterator[Database]:
 
     Tests marked ``tampers`` break the books on purpose and are spared the check.
     """
-    from app.db import Database
-
-    database = Database(database_url, durable=False)
+    database = _database_at(database_url)
     try:
         yield database
         if request.node.get_closest_marker("tampers") is None:
             _check_books(database)
     finally:
         database.dispose()
+
+
+@functools.cache
+def _database_at(url: str) -> Database:
+    """Return the one engine for an address: the databases there come and go, what it has compiled stays."""
+    from app.db import Database
+
+    return Database(url, durable=False)
 
 
 def _check_books(database: Database) -> None:

@@ -300,16 +300,23 @@ def postgresql_template() -> str:
 
 @contextlib.contextmanager
 def fresh_database(name: str) -> Iterator[str]:
-    """Give the URL of a fresh migrated database, ``name`` being sqlite or postgresql; drop it afterwards."""
+    """Give the URL of a fresh migrated database, ``name`` being sqlite or postgresql.
+
+    One process uses one at a time: its address is always the same, so that an engine may serve test after test
+    and keep the statements it has compiled. Making them anew was a quarter of the time of all tests.
+    """
+    run = Path(os.environ[RUN_VARIABLE])
     if name == "sqlite":
-        with tempfile.TemporaryDirectory(prefix="db-", dir=os.environ[RUN_VARIABLE]) as directory:
-            path = Path(directory) / "test.db"
+        path = run / f"test{os.getpid()}.db"
+        try:
             shutil.copyfile(sqlite_template(), path)
             yield f"sqlite:///{path}"
+        finally:
+            for rest in ("", "-wal", "-shm"):
+                Path(f"{path}{rest}").unlink(missing_ok=True)
         return
     template = postgresql_template()
-    run = Path(os.environ[RUN_VARIABLE])
-    database = f"t{os.getpid()}_{next(_numbers)}"
+    database = f"test{os.getpid()}"
     _administer(run, f"CREATE DATABASE {database} TEMPLATE {template}")
     try:
         yield _url(run, database)

@@ -251,3 +251,12 @@ def till(db: Database) -> Till:
 @pytest.fixture
 def make_till(db: Database) -> Callable[..., Till]:
     return lambda **options: Till(factories.live(db, **options))
+
+
+@pytest.fixture(autouse=True)
+def long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the pauses after a failure longer than any test, so that a slow machine changes nothing of what is tried.
+
+    :meth:`Till.pauses_pass` ends them.
+    """
+    monkeypatch.setattr(service, "backoff_seconds", lambda _attempts: 3600)
