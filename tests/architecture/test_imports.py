@@ -11,7 +11,8 @@ from tests.architecture.sources import Import, imports, is_module, modules
 
 #: An earlier feature never imports a later one.
 FEATURES = (
-    "ledger", "outbox", "audit", "accounts", "contracts", "offerings", "commitments", "register",
+    "ledger", "outbox", "audit", "accounts", "regimes", "investors", "contracts", "offerings", "commitments",
+    "register",
     "payments", "closing", "progress", "notices", "operations", "api",
 )
 
@@ -35,7 +36,9 @@ WORDS = {RULES: "rules", MODELS: "models", SERVICE: "service or queries", EDGE: 
 EDGE_NAMES = {"views", "forms", "tasks", "webhooks", "commands"}
 
 #: Pure values and ports that everybody may know: they import nothing of ours themselves.
-VOCABULARY = {"app.accounts.actor", "app.ledger.chart", "app.payments.rail"}
+VOCABULARY = {
+    "app.accounts.actor", "app.ledger.chart", "app.payments.rail", "app.regimes.records", "app.regimes.settings",
+}
 
 
 @dataclass(frozen=True)
