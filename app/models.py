@@ -4,8 +4,10 @@ from app import clock, idempotency, ratelimit  # noqa: F401
 from app.accounts import models as accounts  # noqa: F401
 from app.audit import models as audit  # noqa: F401
 from app.commitments import models as commitments  # noqa: F401
+from app.complaints import models as complaints  # noqa: F401
 from app.contracts import models as contracts  # noqa: F401
 from app.db import Base
+from app.investors import models as investors  # noqa: F401
 from app.ledger import models as ledger  # noqa: F401
 from app.notices import models as notices  # noqa: F401
 from app.offerings import models as offerings  # noqa: F401

@@ -25,6 +25,9 @@ APPEND_ONLY = (
     "rail_event",
 )
 
+#: What a person said is never edited either, but it can be erased when its retention ends (PPL-6).
+NEVER_EDITED = ("investor_declaration", "understanding_attempt", "acknowledgement")
+
 
 def install(connection: sa.Connection, tables: tuple[str, ...] = APPEND_ONLY) -> None:
     """Create every trigger on ``connection``'s database."""
@@ -39,7 +42,7 @@ def remove(connection: sa.Connection, tables: tuple[str, ...] = APPEND_ONLY) -> 
         for name in list(names):
             connection.exec_driver_sql(f'DROP TRIGGER "{name}"')
         return
-    for table in tables:
+    for table in (*tables, *NEVER_EDITED):
         connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {table}_append_only ON {table}")
     connection.exec_driver_sql("DROP TRIGGER IF EXISTS entry_not_after_seal ON entry")
     connection.exec_driver_sql("DROP TRIGGER IF EXISTS journal_seal_checks ON journal_seal")
@@ -56,6 +59,11 @@ def _sqlite(tables: tuple[str, ...]) -> Iterator[str]:
                 f"CREATE TRIGGER {table}_append_only_{verb.lower()} BEFORE {verb} ON {table} "
                 f"BEGIN SELECT RAISE(ABORT, 'append_only: {table}'); END"
             )
+    for table in NEVER_EDITED:
+        yield (
+            f"CREATE TRIGGER {table}_append_only_update BEFORE UPDATE ON {table} "
+            f"BEGIN SELECT RAISE(ABORT, 'append_only: {table}'); END"
+        )
     yield (
         "CREATE TRIGGER entry_not_after_seal BEFORE INSERT ON entry "
         "WHEN EXISTS (SELECT 1 FROM journal_seal WHERE journal_id = NEW.journal_id) "
@@ -79,6 +87,11 @@ def _postgresql(tables: tuple[str, ...]) -> Iterator[str]:
     for table in tables:
         yield (
             f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION milestake_append_only()"
+        )
+    for table in NEVER_EDITED:
+        yield (
+            f"CREATE TRIGGER {table}_append_only BEFORE UPDATE ON {table} "
             "FOR EACH STATEMENT EXECUTE FUNCTION milestake_append_only()"
         )
     yield (

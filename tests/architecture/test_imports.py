@@ -13,7 +13,7 @@ from tests.architecture.sources import Import, imports, is_module, modules
 FEATURES = (
     "ledger", "outbox", "audit", "accounts", "regimes", "investors", "contracts", "offerings", "commitments",
     "register",
-    "payments", "closing", "progress", "notices", "operations", "api",
+    "payments", "closing", "progress", "complaints", "notices", "operations", "api",
 )
 
 #: Packages that play people or replay records: entry points like views, after every feature.

@@ -666,6 +666,70 @@ def upgrade() -> None:
         sa.UniqueConstraint("public_id", name=op.f("uq_user_account_public_id")),
     )
     op.create_table(
+        "acknowledgement",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("party_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("about", sa.Text(), nullable=False),
+        sa.Column("wording_hash", sa.String(length=64), nullable=False),
+        sa.Column("acknowledged_at", UTCDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["party_id"], ["party.id"], name=op.f("fk_acknowledgement_party_id")),
+        sa.ForeignKeyConstraint(["user_id"], ["user_account.id"], name=op.f("fk_acknowledgement_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_acknowledgement")),
+        sa.UniqueConstraint("about", "kind", name=op.f("uq_acknowledgement_about_kind")),
+    )
+    op.create_index("ix_acknowledgement_party_id_id", "acknowledgement", ["party_id", "id"], unique=False)
+    op.create_table(
+        "complaint",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("email", sa.Text(), nullable=True),
+        sa.Column("token_hash", sa.String(length=64), nullable=True),
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("about", sa.Text(), nullable=True),
+        sa.Column("words", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("received_at", UTCDateTime(), nullable=False),
+        sa.Column("due_at", UTCDateTime(), nullable=False),
+        sa.Column("escalated_at", UTCDateTime(), nullable=True),
+        sa.Column("answer", sa.Text(), nullable=True),
+        sa.Column("answered_at", UTCDateTime(), nullable=True),
+        sa.Column("answered_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("review_reason", sa.Text(), nullable=True),
+        sa.Column("review_asked_at", UTCDateTime(), nullable=True),
+        sa.Column("review", sa.Text(), nullable=True),
+        sa.Column("reviewed_at", UTCDateTime(), nullable=True),
+        sa.Column("reviewed_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.CheckConstraint(
+            "(state = 'received') = (answered_at IS NULL)", name=op.f("ck_complaint_answered_once_it_is")
+        ),
+        sa.CheckConstraint(
+            "(state = 'reviewed') = (reviewed_at IS NOT NULL)", name=op.f("ck_complaint_reviewed_once_it_is")
+        ),
+        sa.CheckConstraint(
+            "state IN ('received', 'answered', 'in_review', 'reviewed')",
+            name=op.f("ck_complaint_state_known"),
+        ),
+        sa.CheckConstraint(
+            "reviewed_by IS NULL OR reviewed_by <> answered_by", name=op.f("ck_complaint_by_a_second_person")
+        ),
+        sa.CheckConstraint(
+            "user_id IS NOT NULL OR email IS NOT NULL", name=op.f("ck_complaint_somebody_complains")
+        ),
+        sa.ForeignKeyConstraint(["answered_by"], ["user_account.id"], name=op.f("fk_complaint_answered_by")),
+        sa.ForeignKeyConstraint(["reviewed_by"], ["user_account.id"], name=op.f("fk_complaint_reviewed_by")),
+        sa.ForeignKeyConstraint(["user_id"], ["user_account.id"], name=op.f("fk_complaint_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_complaint")),
+        sa.UniqueConstraint("number", name=op.f("uq_complaint_number")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_complaint_public_id")),
+        sa.UniqueConstraint("token_hash", name=op.f("uq_complaint_token_hash")),
+    )
+    op.create_index("ix_complaint_state_due_at", "complaint", ["state", "due_at"], unique=False)
+    op.create_index("ix_complaint_user_id_id", "complaint", ["user_id", "id"], unique=False)
+    op.create_table(
         "entry",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("journal_id", sa.BigInteger(), nullable=False),
@@ -682,6 +746,37 @@ def upgrade() -> None:
         ),
     )
     op.create_index("ix_entry_journal_id", "entry", ["journal_id"], unique=False)
+    op.create_table(
+        "investor_declaration",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("party_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("category", sa.Text(), nullable=False),
+        sa.Column("income_minor", sa.BigInteger(), nullable=False),
+        sa.Column("net_worth_minor", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("wording_hash", sa.String(length=64), nullable=False),
+        sa.Column("declared_at", UTCDateTime(), nullable=False),
+        sa.Column("valid_until", UTCDateTime(), nullable=False),
+        sa.CheckConstraint(
+            "category IN ('retail', 'restricted', 'high_net_worth', 'sophisticated', 'accredited', 'professional')",
+            name=op.f("ck_investor_declaration_category_known"),
+        ),
+        sa.CheckConstraint("income_minor >= 0", name=op.f("ck_investor_declaration_income_not_negative")),
+        sa.CheckConstraint(
+            "valid_until > declared_at", name=op.f("ck_investor_declaration_valid_for_a_while")
+        ),
+        sa.ForeignKeyConstraint(["party_id"], ["party.id"], name=op.f("fk_investor_declaration_party_id")),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["user_account.id"], name=op.f("fk_investor_declaration_user_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_investor_declaration")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_investor_declaration_public_id")),
+    )
+    op.create_index(
+        "ix_investor_declaration_party_id_id", "investor_declaration", ["party_id", "id"], unique=False
+    )
     op.create_table(
         "invitation",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -822,6 +917,95 @@ def upgrade() -> None:
         sa.UniqueConstraint("public_id", name=op.f("uq_token_class_public_id")),
     )
     op.create_table(
+        "understanding_attempt",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("party_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("set_version", sa.Text(), nullable=False),
+        sa.Column("answers", sa.Text(), nullable=False),
+        sa.Column("asked_count", sa.BigInteger(), nullable=False),
+        sa.Column("right_count", sa.BigInteger(), nullable=False),
+        sa.Column("passed", sa.Boolean(), nullable=False),
+        sa.Column("answered_at", UTCDateTime(), nullable=False),
+        sa.CheckConstraint("number > 0", name=op.f("ck_understanding_attempt_number_above_zero")),
+        sa.CheckConstraint(
+            "right_count >= 0 AND right_count <= asked_count",
+            name=op.f("ck_understanding_attempt_right_among_asked"),
+        ),
+        sa.ForeignKeyConstraint(["party_id"], ["party.id"], name=op.f("fk_understanding_attempt_party_id")),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["user_account.id"], name=op.f("fk_understanding_attempt_user_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_understanding_attempt")),
+        sa.UniqueConstraint("party_id", "number", name=op.f("uq_understanding_attempt_party_id_number")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_understanding_attempt_public_id")),
+    )
+    op.create_table(
+        "verification",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("party_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("method", sa.Text(), nullable=False),
+        sa.Column("legal_name", sa.Text(), nullable=False),
+        sa.Column("country", sa.String(length=2), nullable=False),
+        sa.Column("born_on", sa.Date(), nullable=True),
+        sa.Column("requested_at", UTCDateTime(), nullable=False),
+        sa.Column("due_at", UTCDateTime(), nullable=False),
+        sa.Column("reminded_at", UTCDateTime(), nullable=True),
+        sa.Column("decided_at", UTCDateTime(), nullable=True),
+        sa.Column("decided_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("reason_code", sa.Text(), nullable=True),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("expires_at", UTCDateTime(), nullable=True),
+        sa.Column("warned_at", UTCDateTime(), nullable=True),
+        sa.CheckConstraint(
+            "(state = 'pending') = (decided_at IS NULL)", name=op.f("ck_verification_pending_is_undecided")
+        ),
+        sa.CheckConstraint(
+            "(state = 'refused') = (reason_code IS NOT NULL)",
+            name=op.f("ck_verification_refused_for_a_reason"),
+        ),
+        sa.CheckConstraint(
+            "(state IN ('verified', 'expired')) = (expires_at IS NOT NULL)",
+            name=op.f("ck_verification_verified_until_a_date"),
+        ),
+        sa.CheckConstraint(
+            "reason_code IS NULL OR reason_code IN ('document_unreadable', 'document_expired', 'document_kind', 'name_differs', 'address_differs', 'authority_missing', 'not_served', 'other')",
+            name=op.f("ck_verification_reason_known"),
+        ),
+        sa.CheckConstraint(
+            "state IN ('pending', 'verified', 'expired', 'refused')", name=op.f("ck_verification_state_known")
+        ),
+        sa.ForeignKeyConstraint(["decided_by"], ["user_account.id"], name=op.f("fk_verification_decided_by")),
+        sa.ForeignKeyConstraint(["party_id"], ["party.id"], name=op.f("fk_verification_party_id")),
+        sa.ForeignKeyConstraint(["user_id"], ["user_account.id"], name=op.f("fk_verification_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_verification")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_verification_public_id")),
+    )
+    op.create_index("ix_verification_party_id_id", "verification", ["party_id", "id"], unique=False)
+    op.create_index("ix_verification_state_due_at", "verification", ["state", "due_at"], unique=False)
+    op.create_index("ix_verification_state_expires_at", "verification", ["state", "expires_at"], unique=False)
+    op.create_index(
+        "uq_verification_pending",
+        "verification",
+        ["party_id"],
+        unique=True,
+        sqlite_where=sa.text("state = 'pending'"),
+        postgresql_where=sa.text("state = 'pending'"),
+    )
+    op.create_index(
+        "uq_verification_verified",
+        "verification",
+        ["party_id"],
+        unique=True,
+        sqlite_where=sa.text("state = 'verified'"),
+        postgresql_where=sa.text("state = 'verified'"),
+    )
+    op.create_table(
         "attestation",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("public_id", sa.Text(), nullable=False),
@@ -862,6 +1046,32 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_evidence")),
         sa.UniqueConstraint("public_id", name=op.f("uq_evidence_public_id")),
         sa.UniqueConstraint("submission_id", "ordinal", name=op.f("uq_evidence_submission_id_ordinal")),
+    )
+    op.create_table(
+        "identity_document",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("party_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("verification_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("filename", sa.Text(), nullable=False),
+        sa.Column("media_type", sa.Text(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("uploaded_at", UTCDateTime(), nullable=False),
+        sa.CheckConstraint("size_bytes > 0", name=op.f("ck_identity_document_not_empty")),
+        sa.ForeignKeyConstraint(["party_id"], ["party.id"], name=op.f("fk_identity_document_party_id")),
+        sa.ForeignKeyConstraint(["user_id"], ["user_account.id"], name=op.f("fk_identity_document_user_id")),
+        sa.ForeignKeyConstraint(
+            ["verification_id"], ["verification.id"], name=op.f("fk_identity_document_verification_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_identity_document")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_identity_document_public_id")),
+    )
+    op.create_index("ix_identity_document_party_id_id", "identity_document", ["party_id", "id"], unique=False)
+    op.create_index(
+        "ix_identity_document_verification_id", "identity_document", ["verification_id"], unique=False
     )
     op.create_table(
         "offering",
@@ -1035,9 +1245,29 @@ def downgrade() -> None:
     op.drop_table("commitment")
     op.drop_index("ix_offering_state_deadline_at", table_name="offering")
     op.drop_table("offering")
+    op.drop_index("ix_identity_document_verification_id", table_name="identity_document")
+    op.drop_index("ix_identity_document_party_id_id", table_name="identity_document")
+    op.drop_table("identity_document")
     op.drop_table("evidence")
     op.drop_index("ix_attestation_party_id", table_name="attestation")
     op.drop_table("attestation")
+    op.drop_index(
+        "uq_verification_verified",
+        table_name="verification",
+        sqlite_where=sa.text("state = 'verified'"),
+        postgresql_where=sa.text("state = 'verified'"),
+    )
+    op.drop_index(
+        "uq_verification_pending",
+        table_name="verification",
+        sqlite_where=sa.text("state = 'pending'"),
+        postgresql_where=sa.text("state = 'pending'"),
+    )
+    op.drop_index("ix_verification_state_expires_at", table_name="verification")
+    op.drop_index("ix_verification_state_due_at", table_name="verification")
+    op.drop_index("ix_verification_party_id_id", table_name="verification")
+    op.drop_table("verification")
+    op.drop_table("understanding_attempt")
     op.drop_table("token_class")
     op.drop_table("submission")
     op.drop_table("recovery_code")
@@ -1059,8 +1289,15 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_membership_party_id_role"), table_name="membership")
     op.drop_table("membership")
     op.drop_table("invitation")
+    op.drop_index("ix_investor_declaration_party_id_id", table_name="investor_declaration")
+    op.drop_table("investor_declaration")
     op.drop_index("ix_entry_journal_id", table_name="entry")
     op.drop_table("entry")
+    op.drop_index("ix_complaint_user_id_id", table_name="complaint")
+    op.drop_index("ix_complaint_state_due_at", table_name="complaint")
+    op.drop_table("complaint")
+    op.drop_index("ix_acknowledgement_party_id_id", table_name="acknowledgement")
+    op.drop_table("acknowledgement")
     op.drop_table("user_account")
     op.drop_table("terms_version")
     op.drop_index("ix_receipt_offering_id_status", table_name="receipt")
