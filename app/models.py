@@ -15,6 +15,7 @@ from app.outbox import models as outbox  # noqa: F401
 from app.payments import models as payments  # noqa: F401
 from app.payments import sandbox_models  # noqa: F401
 from app.progress import models as progress  # noqa: F401
+from app.regimes import models as regimes  # noqa: F401
 from app.register import models as register  # noqa: F401
 
 metadata = Base.metadata

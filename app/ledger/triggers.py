@@ -23,6 +23,7 @@ APPEND_ONLY = (
     "release",
     "operation_effect",
     "rail_event",
+    "regime_decision",
 )
 
 #: What a person said is never edited either, but it can be erased when its retention ends (PPL-6).

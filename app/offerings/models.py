@@ -82,6 +82,7 @@ class Offering(Base):
         sa.CheckConstraint("price_micro > 0", name="price_above_zero"),
         sa.CheckConstraint("minimum_ticket_minor > 0", name="ticket_above_zero"),
         sa.CheckConstraint("fee_bp >= 0 AND fee_bp <= 2000", name="fee"),
+        sa.CheckConstraint("holding IN ('escrow_agent', 'issuer_account')", name="holding"),
         sa.CheckConstraint("submitted_by IS NULL OR approved_by IS NULL OR submitted_by <> approved_by",
                            name="four_eyes"),
         sa.Index("ix_offering_state_deadline_at", "state", "deadline_at"),
@@ -100,6 +101,9 @@ class Offering(Base):
     risks: Mapped[str]
     sector: Mapped[str]
     rail: Mapped[str]
+    #: Whose figures judge the raise (``app.regimes``), and in whose name its money stands after the close (OFF-14).
+    regime: Mapped[str] = mapped_column(default="private", server_default="private")
+    holding: Mapped[str] = mapped_column(default="escrow_agent", server_default="escrow_agent")
     currency: Mapped[str]
     price_micro: Mapped[int]
     minimum_minor: Mapped[int]

@@ -51,6 +51,8 @@ class OfferingFields:
     calendar: str
     deadline_at: dt.datetime
     rail: str = "sandbox"
+    regime: str = "private"
+    holding: str = "escrow_agent"
 
 
 def amount_problems(fields: OfferingFields) -> list[Problem]:

@@ -270,8 +270,8 @@ def told_figures(session: Session, offering: Offering) -> dict[str, object]:
         published = contract_queries.published_terms(session, offering.terms_version_id)
         version, contract_hash = published.public_id, published.content_hash
     fields = (
-        "rail", "currency", "price_micro", "minimum_minor", "target_minor", "maximum_minor", "minimum_ticket_minor",
-        "fee_bp", "zone", "calendar", "deadline_at", "cancel_until",
+        "rail", "regime", "holding", "currency", "price_micro", "minimum_minor", "target_minor", "maximum_minor",
+        "minimum_ticket_minor", "fee_bp", "zone", "calendar", "deadline_at", "cancel_until",
     )
     return {
         "issuer": session.get_one(Issuer, offering.issuer_id).public_id,

@@ -23,6 +23,7 @@ APPEND_ONLY = (
     "release",
     "operation_effect",
     "rail_event",
+    "regime_decision",
 )
 
 revision = "0001"
@@ -359,6 +360,35 @@ def upgrade() -> None:
         sa.Column("window_start", UTCDateTime(), nullable=False),
         sa.Column("hits", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_rate_limit")),
+    )
+    op.create_table(
+        "regime_decision",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("subject_id", sa.Text(), nullable=False),
+        sa.Column("moment", sa.Text(), nullable=False),
+        sa.Column("rule_id", sa.Text(), nullable=False),
+        sa.Column("regime", sa.Text(), nullable=False),
+        sa.Column("arm", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("allowed", sa.Boolean(), nullable=False),
+        sa.Column("reasons", sa.Text(), nullable=False),
+        sa.Column("facts", sa.Text(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("decided_at", UTCDateTime(), nullable=False),
+        sa.CheckConstraint(
+            "(reasons = '[]') = allowed", name=op.f("ck_regime_decision_reasons_when_refused")
+        ),
+        sa.CheckConstraint(
+            "moment IN ('commitment', 'close', 'approval')", name=op.f("ck_regime_decision_moment")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_regime_decision")),
+        sa.UniqueConstraint(
+            "subject_id",
+            "moment",
+            "rule_id",
+            "decided_at",
+            name=op.f("uq_regime_decision_subject_id_moment_rule_id_decided_at"),
+        ),
     )
     op.create_table(
         "register_entry",
@@ -1088,6 +1118,8 @@ def upgrade() -> None:
         sa.Column("risks", sa.Text(), nullable=False),
         sa.Column("sector", sa.Text(), nullable=False),
         sa.Column("rail", sa.Text(), nullable=False),
+        sa.Column("regime", sa.Text(), server_default="private", nullable=False),
+        sa.Column("holding", sa.Text(), server_default="escrow_agent", nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
         sa.Column("price_micro", sa.BigInteger(), nullable=False),
         sa.Column("minimum_minor", sa.BigInteger(), nullable=False),
@@ -1117,6 +1149,7 @@ def upgrade() -> None:
         sa.Column("changes_asked", sa.Text(), nullable=True),
         sa.Column("created_by", sa.BigInteger(), nullable=False),
         sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.CheckConstraint("holding IN ('escrow_agent', 'issuer_account')", name=op.f("ck_offering_holding")),
         sa.CheckConstraint(
             "committed_minor >= 0 AND committed_minor <= maximum_minor", name=op.f("ck_offering_hard_stop")
         ),
@@ -1330,6 +1363,7 @@ def downgrade() -> None:
     op.drop_index("ix_register_entry_token_class_id_party_id", table_name="register_entry")
     op.drop_index("ix_register_entry_party_id", table_name="register_entry")
     op.drop_table("register_entry")
+    op.drop_table("regime_decision")
     op.drop_table("rate_limit")
     op.drop_table("rail_event")
     op.drop_table("rail_cursor")
