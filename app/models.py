@@ -3,6 +3,7 @@
 from app import clock, idempotency, ratelimit  # noqa: F401
 from app.accounts import models as accounts  # noqa: F401
 from app.audit import models as audit  # noqa: F401
+from app.closing import models as closing  # noqa: F401
 from app.commitments import models as commitments  # noqa: F401
 from app.complaints import models as complaints  # noqa: F401
 from app.contracts import models as contracts  # noqa: F401
@@ -14,6 +15,7 @@ from app.offerings import models as offerings  # noqa: F401
 from app.outbox import models as outbox  # noqa: F401
 from app.payments import models as payments  # noqa: F401
 from app.payments import sandbox_models  # noqa: F401
+from app.progress import halt_models  # noqa: F401
 from app.progress import models as progress  # noqa: F401
 from app.regimes import models as regimes  # noqa: F401
 from app.register import models as register  # noqa: F401

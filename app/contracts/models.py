@@ -47,9 +47,9 @@ class Milestone(Base):
     """A milestone's progress. What was promised stands in the terms; this row holds what happened.
 
     ``ordinal`` 0 is the closing tranche. ``tranche_minor`` is set at close. ``long_stop_at`` is the agreed
-    one plus ``tolled_seconds`` (reviews of this milestone) and ``moved_seconds`` (reviews of those before
-    it); ``target_at`` moves with the latter. ``deadline_at`` is the next instant at
-    which silence has its effect in the present state (TIM-5).
+    one plus ``tolled_seconds`` (reviews of this milestone), ``moved_seconds`` (reviews of those before
+    it) and ``halted_seconds`` (halts of the offering); ``target_at`` moves with the latter two. ``deadline_at``
+    is the next instant at which silence has its effect in the present state (TIM-5).
     """
 
     __tablename__ = "milestone"
@@ -83,6 +83,7 @@ class Milestone(Base):
     long_stop_at: Mapped[dt.datetime | None]
     tolled_seconds: Mapped[int] = mapped_column(default=0)
     moved_seconds: Mapped[int] = mapped_column(default=0)
+    halted_seconds: Mapped[int] = mapped_column(default=0, server_default="0")
     tries_left: Mapped[int]
     is_late: Mapped[bool] = mapped_column(default=False)
     suspended_reason: Mapped[str | None]

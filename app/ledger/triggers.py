@@ -21,6 +21,7 @@ APPEND_ONLY = (
     "evidence",
     "attestation",
     "release",
+    "halt_toll",
     "operation_effect",
     "rail_event",
     "regime_decision",

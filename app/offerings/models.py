@@ -133,6 +133,12 @@ class Offering(Base):
     ended_at: Mapped[dt.datetime | None]
     #: Set when releases must not run, with the reason a person reads; None otherwise.
     releases_stopped: Mapped[str | None]
+    #: While an operator halts the offering its own clock stands still at this instant (OFF-13), ``halts.clock``.
+    halted_since: Mapped[dt.datetime | None]
+    #: By how much the halts that are over moved its dates.
+    halted_seconds: Mapped[int] = mapped_column(default=0, server_default="0")
+    #: When the deadline moved because much was cancelled at the last moment: once (OFF-12).
+    extended_at: Mapped[dt.datetime | None]
     changes_asked: Mapped[str | None]
     created_by: Mapped[int]
     created_at: Mapped[dt.datetime]

@@ -21,6 +21,7 @@ APPEND_ONLY = (
     "evidence",
     "attestation",
     "release",
+    "halt_toll",
     "operation_effect",
     "rail_event",
     "regime_decision",
@@ -601,6 +602,7 @@ def upgrade() -> None:
         sa.Column("long_stop_at", UTCDateTime(), nullable=True),
         sa.Column("tolled_seconds", sa.BigInteger(), nullable=False),
         sa.Column("moved_seconds", sa.BigInteger(), nullable=False),
+        sa.Column("halted_seconds", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("tries_left", sa.BigInteger(), nullable=False),
         sa.Column("is_late", sa.Boolean(), nullable=False),
         sa.Column("suspended_reason", sa.Text(), nullable=True),
@@ -1146,6 +1148,9 @@ def upgrade() -> None:
         sa.Column("end_reason", sa.Text(), nullable=True),
         sa.Column("ended_at", UTCDateTime(), nullable=True),
         sa.Column("releases_stopped", sa.Text(), nullable=True),
+        sa.Column("halted_since", UTCDateTime(), nullable=True),
+        sa.Column("halted_seconds", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("extended_at", UTCDateTime(), nullable=True),
         sa.Column("changes_asked", sa.Text(), nullable=True),
         sa.Column("created_by", sa.BigInteger(), nullable=False),
         sa.Column("created_at", UTCDateTime(), nullable=False),
@@ -1220,6 +1225,129 @@ def upgrade() -> None:
         postgresql_where=sa.text("status IN ('awaiting_payment', 'payment_failed')"),
     )
     op.create_table(
+        "early_close",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("offering_id", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("announced_by", sa.BigInteger(), nullable=False),
+        sa.Column("announced_at", UTCDateTime(), nullable=False),
+        sa.Column("deadline_at", UTCDateTime(), nullable=False),
+        sa.Column("cancel_until", UTCDateTime(), nullable=False),
+        sa.Column("earlier_deadline_at", UTCDateTime(), nullable=False),
+        sa.Column("earlier_cancel_until", UTCDateTime(), nullable=False),
+        sa.Column("cleared_minor", sa.BigInteger(), nullable=True),
+        sa.Column("decided_at", UTCDateTime(), nullable=True),
+        sa.CheckConstraint(
+            "(state = 'announced') = (decided_at IS NULL)", name=op.f("ck_early_close_decided")
+        ),
+        sa.CheckConstraint(
+            "state IN ('announced', 'taken', 'void', 'dropped')", name=op.f("ck_early_close_state")
+        ),
+        sa.CheckConstraint("deadline_at < earlier_deadline_at", name=op.f("ck_early_close_sooner")),
+        sa.ForeignKeyConstraint(["offering_id"], ["offering.id"], name=op.f("fk_early_close_offering_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_early_close")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_early_close_public_id")),
+    )
+    op.create_index("ix_early_close_offering_id", "early_close", ["offering_id"], unique=False)
+    op.create_index(
+        "uq_early_close_announced",
+        "early_close",
+        ["offering_id"],
+        unique=True,
+        sqlite_where=sa.text("state = 'announced'"),
+        postgresql_where=sa.text("state = 'announced'"),
+    )
+    op.create_table(
+        "halt",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("offering_id", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("public_text", sa.Text(), nullable=False),
+        sa.Column("is_secret", sa.Boolean(), nullable=False),
+        sa.Column("placed_by", sa.BigInteger(), nullable=False),
+        sa.Column("placed_at", UTCDateTime(), nullable=False),
+        sa.Column("ends_at", UTCDateTime(), nullable=False),
+        sa.Column("ends_set_by", sa.BigInteger(), nullable=False),
+        sa.Column("extensions", sa.BigInteger(), nullable=False),
+        sa.Column("order_reference", sa.Text(), nullable=True),
+        sa.Column("order_sha256", sa.Text(), nullable=True),
+        sa.Column("ended_at", UTCDateTime(), nullable=True),
+        sa.Column("ended_by", sa.BigInteger(), nullable=True),
+        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column("end_reason", sa.Text(), nullable=True),
+        sa.Column("seconds", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("(state = 'ended') = (ended_at IS NOT NULL)", name=op.f("ck_halt_ended")),
+        sa.CheckConstraint("state IN ('open', 'voting', 'ended')", name=op.f("ck_halt_state")),
+        sa.CheckConstraint(
+            "(order_reference IS NULL) = (order_sha256 IS NULL)", name=op.f("ck_halt_order_whole")
+        ),
+        sa.CheckConstraint("seconds >= 0 AND extensions >= 0", name=op.f("ck_halt_not_negative")),
+        sa.ForeignKeyConstraint(["offering_id"], ["offering.id"], name=op.f("fk_halt_offering_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_halt")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_halt_public_id")),
+    )
+    op.create_index("ix_halt_offering_id", "halt", ["offering_id"], unique=False)
+    op.create_index(
+        "uq_halt_running",
+        "halt",
+        ["offering_id"],
+        unique=True,
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
+    op.create_table(
+        "halt_toll",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("halt_id", sa.BigInteger(), nullable=False),
+        sa.Column("milestone_id", sa.BigInteger(), nullable=False),
+        sa.Column("seconds", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("seconds >= 0", name=op.f("ck_halt_toll_not_negative")),
+        sa.ForeignKeyConstraint(["halt_id"], ["halt.id"], name=op.f("fk_halt_toll_halt_id")),
+        sa.ForeignKeyConstraint(["milestone_id"], ["milestone.id"], name=op.f("fk_halt_toll_milestone_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_halt_toll")),
+        sa.UniqueConstraint("halt_id", "milestone_id", name=op.f("uq_halt_toll_halt_id_milestone_id")),
+    )
+    op.create_index("ix_halt_toll_milestone_id", "halt_toll", ["milestone_id"], unique=False)
+    op.create_table(
+        "poll",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("offering_id", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("halt_id", sa.BigInteger(), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("opened_at", UTCDateTime(), nullable=False),
+        sa.Column("ends_at", UTCDateTime(), nullable=False),
+        sa.Column("total_minor", sa.BigInteger(), nullable=False),
+        sa.Column("yes_minor", sa.BigInteger(), nullable=True),
+        sa.Column("no_minor", sa.BigInteger(), nullable=True),
+        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column("decided_at", UTCDateTime(), nullable=True),
+        sa.CheckConstraint("(kind = 'halt') = (halt_id IS NOT NULL)", name=op.f("ck_poll_halt")),
+        sa.CheckConstraint("(state = 'decided') = (decided_at IS NOT NULL)", name=op.f("ck_poll_decided")),
+        sa.CheckConstraint("kind IN ('halt', 'shortfall')", name=op.f("ck_poll_kind")),
+        sa.CheckConstraint(
+            "outcome IS NULL OR outcome IN ('goes_on', 'winds_down', 'dropped')", name=op.f("ck_poll_outcome")
+        ),
+        sa.CheckConstraint("state IN ('open', 'decided')", name=op.f("ck_poll_state")),
+        sa.ForeignKeyConstraint(["halt_id"], ["halt.id"], name=op.f("fk_poll_halt_id")),
+        sa.ForeignKeyConstraint(["offering_id"], ["offering.id"], name=op.f("fk_poll_offering_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_poll")),
+        sa.UniqueConstraint("halt_id", name=op.f("uq_poll_halt_id")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_poll_public_id")),
+    )
+    op.create_index(
+        "uq_poll_open",
+        "poll",
+        ["offering_id", "kind"],
+        unique=True,
+        sqlite_where=sa.text("state = 'open'"),
+        postgresql_where=sa.text("state = 'open'"),
+    )
+    op.create_table(
         "refund",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("public_id", sa.Text(), nullable=False),
@@ -1253,11 +1381,34 @@ def upgrade() -> None:
         sqlite_where=sa.text("status = 'open'"),
         postgresql_where=sa.text("status = 'open'"),
     )
+    op.create_table(
+        "poll_answer",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("poll_id", sa.BigInteger(), nullable=False),
+        sa.Column("party_id", sa.BigInteger(), nullable=False),
+        sa.Column("weight_minor", sa.BigInteger(), nullable=False),
+        sa.Column("choice", sa.Text(), nullable=True),
+        sa.Column("answers", sa.BigInteger(), nullable=False),
+        sa.Column("answered_by", sa.BigInteger(), nullable=True),
+        sa.Column("answered_at", UTCDateTime(), nullable=True),
+        sa.CheckConstraint("choice IS NULL OR choice IN ('yes', 'no')", name=op.f("ck_poll_answer_choice")),
+        sa.CheckConstraint("(choice IS NULL) = (answered_by IS NULL)", name=op.f("ck_poll_answer_answered")),
+        sa.CheckConstraint("weight_minor > 0", name=op.f("ck_poll_answer_above_zero")),
+        sa.ForeignKeyConstraint(["party_id"], ["party.id"], name=op.f("fk_poll_answer_party_id")),
+        sa.ForeignKeyConstraint(["poll_id"], ["poll.id"], name=op.f("fk_poll_answer_poll_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_poll_answer")),
+        sa.UniqueConstraint("poll_id", "party_id", name=op.f("uq_poll_answer_poll_id_party_id")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_poll_answer_public_id")),
+    )
+    op.create_index("ix_poll_answer_party_id", "poll_answer", ["party_id"], unique=False)
     triggers.install(op.get_bind(), APPEND_ONLY)
 
 
 def downgrade() -> None:
     triggers.remove(op.get_bind(), APPEND_ONLY)
+    op.drop_index("ix_poll_answer_party_id", table_name="poll_answer")
+    op.drop_table("poll_answer")
     op.drop_index(
         "ix_refund_open",
         table_name="refund",
@@ -1267,6 +1418,31 @@ def downgrade() -> None:
     op.drop_index("ix_refund_offering_id_status", table_name="refund")
     op.drop_index("ix_refund_commitment_id", table_name="refund")
     op.drop_table("refund")
+    op.drop_index(
+        "uq_poll_open",
+        table_name="poll",
+        sqlite_where=sa.text("state = 'open'"),
+        postgresql_where=sa.text("state = 'open'"),
+    )
+    op.drop_table("poll")
+    op.drop_index("ix_halt_toll_milestone_id", table_name="halt_toll")
+    op.drop_table("halt_toll")
+    op.drop_index(
+        "uq_halt_running",
+        table_name="halt",
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
+    op.drop_index("ix_halt_offering_id", table_name="halt")
+    op.drop_table("halt")
+    op.drop_index(
+        "uq_early_close_announced",
+        table_name="early_close",
+        sqlite_where=sa.text("state = 'announced'"),
+        postgresql_where=sa.text("state = 'announced'"),
+    )
+    op.drop_index("ix_early_close_offering_id", table_name="early_close")
+    op.drop_table("early_close")
     op.drop_index(
         "uq_commitment_unpaid",
         table_name="commitment",
