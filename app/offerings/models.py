@@ -63,8 +63,11 @@ class TokenClass(Base):
 class Offering(Base):
     """One raise. Amounts in minor units of ``currency``, the price in millionths of its major unit.
 
-    ``committed_minor`` counts every commitment that holds a place; the database keeps it at or below
-    the maximum, so that two people cannot both take the last place (OFF-5, COM-7).
+    ``committed_minor`` counts every commitment that holds a place, ``offered_minor`` the room that the waiting list
+    was offered; the database keeps both together at or below ``accept_up_to_minor``, so that two people cannot both
+    take the last place (OFF-5, COM-7). That is the maximum, or what is accepted at most where paid money is cut to
+    the maximum at the close (``allotment`` ``pro_rata``, OFF-7). ``unpaid_minor`` counts the places that are not
+    paid, offered ones among them, without those that must be paid at once (COM-13).
     """
 
     __tablename__ = "offering"
@@ -76,7 +79,13 @@ class Offering(Base):
         sa.UniqueConstraint("public_id"),
         sa.UniqueConstraint("slug"),
         sa.UniqueConstraint("contract_id"),
-        sa.CheckConstraint("committed_minor >= 0 AND committed_minor <= maximum_minor", name="hard_stop"),
+        sa.CheckConstraint("committed_minor >= 0 AND offered_minor >= 0 "
+                           "AND committed_minor + offered_minor <= accept_up_to_minor", name="hard_stop"),
+        sa.CheckConstraint("accept_up_to_minor >= maximum_minor "
+                           "AND (allotment = 'pro_rata' OR accept_up_to_minor = maximum_minor)", name="accepts_up_to"),
+        sa.CheckConstraint("allotment IN ('first_come', 'pro_rata')", name="allotment"),
+        # COM-13: places that nobody has paid hold a fifth of the maximum at most.
+        sa.CheckConstraint("unpaid_minor >= 0 AND unpaid_minor <= maximum_minor / 5", name="unpaid_places"),
         sa.CheckConstraint("minimum_minor > 0 AND minimum_minor <= target_minor AND target_minor <= maximum_minor",
                            name="amounts_in_order"),
         sa.CheckConstraint("price_micro > 0", name="price_above_zero"),
@@ -123,6 +132,11 @@ class Offering(Base):
     step_due_at: Mapped[dt.datetime | None]
     committed_minor: Mapped[int] = mapped_column(default=0)
     commitment_count: Mapped[int] = mapped_column(default=0)
+    #: How places are divided when more is wanted than there is; fixed before launch.
+    allotment: Mapped[str] = mapped_column(default="first_come")
+    accept_up_to_minor: Mapped[int]
+    offered_minor: Mapped[int] = mapped_column(default=0)
+    unpaid_minor: Mapped[int] = mapped_column(default=0)
     submitted_by: Mapped[int | None]
     approved_by: Mapped[int | None]
     launched_at: Mapped[dt.datetime | None]
@@ -131,6 +145,11 @@ class Offering(Base):
     end_trigger: Mapped[str | None]
     end_reason: Mapped[str | None]
     ended_at: Mapped[dt.datetime | None]
+    #: Cleared arm's-length money at the close: what the minimum was tested on (COM-11, OFF-12).
+    counted_minor: Mapped[int | None]
+    #: Who of the company signed that no commitment was funded, lent or promised back by it (COM-11).
+    funding_stated_by: Mapped[int | None]
+    funding_stated_at: Mapped[dt.datetime | None]
     #: Set when releases must not run, with the reason a person reads; None otherwise.
     releases_stopped: Mapped[str | None]
     #: While an operator halts the offering its own clock stands still at this instant (OFF-13), ``halts.clock``.
@@ -142,3 +161,13 @@ class Offering(Base):
     changes_asked: Mapped[str | None]
     created_by: Mapped[int]
     created_at: Mapped[dt.datetime]
+
+    @property
+    def free_minor(self) -> int:
+        """The room that is neither taken nor offered to somebody on the waiting list, minor units."""
+        return self.accept_up_to_minor - self.committed_minor - self.offered_minor
+
+    @property
+    def unpaid_at_most_minor(self) -> int:
+        """What unpaid places hold together at most (COM-13), as the CHECK has it."""
+        return self.maximum_minor // 5

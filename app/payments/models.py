@@ -10,12 +10,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.db import Base, BigIntPK
 from app.payments.rules import UNDECIDED
 
-__all__ = ["UNDECIDED", "Operation", "OperationEffect", "Payout", "RailCursor", "RailEvent", "Receipt"]
+__all__ = ["UNDECIDED", "Operation", "OperationEffect", "PayerReport", "Payout", "RailCursor", "RailEvent", "Receipt"]
 
 _OPEN = "state IN ('created', 'sending', 'unknown', 'pending', 'action_required', 'needs_operator')"
 _COLLECTING = f"kind = 'collect' AND {_OPEN}"
 _REFUNDING = f"kind = 'refund' AND {_OPEN}"
 _PAYING = f"kind = 'payout' AND {_OPEN}"
+_CREDIT = "kind = 'credit'"
 _WAITING = "state IN ('created', 'unknown', 'action_required', 'needs_operator')"
 
 
@@ -24,7 +25,8 @@ class Operation(Base):
 
     ``request`` is frozen when it is first sent and sent again byte for byte within an epoch.
     ``lease_until`` and ``fence`` keep two workers off one operation. ``method`` is the payer's choice, or
-    the payee of a payout; ``source_id`` the collection that a refund gives back. ``changed_at`` is the
+    the payee of a payout; ``source_id`` the payment that a refund gives back. A ``credit`` is money that came by itself
+    under the reference of a collection, which is its ``source_id``. ``changed_at`` is the
     business time of the last thing that happened to it, or when the rail was last asked without news;
     ``next_at`` is the system time of the next attempt, ``unknown_since`` of when its answer was lost. While
     fewer events were applied than heard, its object at the rail is fetched again.
@@ -33,7 +35,7 @@ class Operation(Base):
     __tablename__ = "operation"
     __table_args__ = (
         sa.UniqueConstraint("public_id"),
-        sa.CheckConstraint("kind IN ('collect', 'refund', 'payout')", name="kind"),
+        sa.CheckConstraint("kind IN ('collect', 'credit', 'refund', 'payout')", name="kind"),
         sa.CheckConstraint(
             "state IN ('created', 'sending', 'unknown', 'pending', 'action_required', 'succeeded', 'failed', "
             "'cancelled', 'needs_operator')",
@@ -42,6 +44,7 @@ class Operation(Base):
         sa.CheckConstraint("amount_minor > 0", name="above_zero"),
         sa.CheckConstraint(
             "(kind = 'collect' AND commitment_id IS NOT NULL) OR "
+            "(kind = 'credit' AND commitment_id IS NOT NULL AND source_id IS NOT NULL AND provider_ref IS NOT NULL) OR "
             "(kind = 'refund' AND refund_id IS NOT NULL AND source_id IS NOT NULL) OR "
             "(kind = 'payout' AND payout_id IS NOT NULL)",
             name="has_its_subject",
@@ -50,6 +53,9 @@ class Operation(Base):
         # COM-8: at most one collection under way per commitment, whatever the number of tabs.
         sa.Index("uq_operation_collecting", "commitment_id", unique=True,
                  sqlite_where=sa.text(_COLLECTING), postgresql_where=sa.text(_COLLECTING)),
+        # What came under a reference is taken in once, however often the rail tells of it.
+        sa.Index("uq_operation_credit", "rail", "provider_ref", unique=True,
+                 sqlite_where=sa.text(_CREDIT), postgresql_where=sa.text(_CREDIT)),
         # One way back, one way out at a time.
         sa.Index("uq_operation_refunding", "refund_id", unique=True,
                  sqlite_where=sa.text(_REFUNDING), postgresql_where=sa.text(_REFUNDING)),
@@ -153,9 +159,11 @@ class RailCursor(Base):
 
 
 class Receipt(Base):
-    """Money received that is no held commitment's (late), until it is on its way back (COM-4).
+    """Money received that is no held commitment's, until it is part of one or on its way back (COM-4, COM-5, COM-12).
 
-    Σ of the open ones = ``unapplied:{rail}:{offering}``.
+    ``waiting``: a part, the rest may follow until the time to pay is over. ``doubted``: an operator says by ``decide_by``
+    whose account it came from. ``open``: goes back for ``reason``, one of ``rules.RETURN_REASONS``. ``applied``: became
+    escrow with others. Σ of those waiting, doubted and open = ``unapplied:{rail}:{offering}``.
     """
 
     __tablename__ = "receipt"
@@ -163,8 +171,11 @@ class Receipt(Base):
         sa.ForeignKeyConstraint(["operation_id"], ["operation.id"]),
         sa.UniqueConstraint("public_id"),
         sa.UniqueConstraint("operation_id"),
-        sa.CheckConstraint("status IN ('open', 'returned')", name="status"),
+        sa.CheckConstraint("status IN ('waiting', 'doubted', 'open', 'applied', 'returned')", name="status"),
+        sa.CheckConstraint("(status = 'doubted') <= (decide_by IS NOT NULL)", name="doubt_has_deadline"),
+        sa.CheckConstraint("amount_minor > 0", name="above_zero"),
         sa.Index("ix_receipt_offering_id_status", "offering_id", "status"),
+        sa.Index("ix_receipt_commitment_id", "commitment_id"),
     )
 
     id: Mapped[int] = mapped_column(BigIntPK, primary_key=True)
@@ -175,7 +186,25 @@ class Receipt(Base):
     amount_minor: Mapped[int]
     reason: Mapped[str]
     status: Mapped[str]
+    decide_by: Mapped[dt.datetime | None]
     created_at: Mapped[dt.datetime]
+
+
+class PayerReport(Base):
+    """What a rail told of who paid: the name as it came, erasable, and how it compares with the investor's (COM-12)."""
+
+    __tablename__ = "payer_report"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["operation_id"], ["operation.id"]),
+        sa.UniqueConstraint("operation_id"),
+        sa.CheckConstraint("result IN ('same', 'unclear', 'other', 'not_told')", name="result"),
+    )
+
+    id: Mapped[int] = mapped_column(BigIntPK, primary_key=True)
+    operation_id: Mapped[int]
+    name: Mapped[str | None]
+    result: Mapped[str]
+    reported_at: Mapped[dt.datetime]
 
 
 class Payout(Base):

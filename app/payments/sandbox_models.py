@@ -44,6 +44,10 @@ class SandboxTransfer(Base):
     fee_minor: Mapped[int]
     asset: Mapped[str]
     state: Mapped[str]
+    #: Whom the money came from, as the pretend bank or card network tells it; None where it tells nothing.
+    payer_name: Mapped[str | None]
+    payer_account: Mapped[str | None]
+    payer_card: Mapped[str | None]
     #: When the next thing happens by itself (settles, fails, is returned); None when nothing will.
     due_at: Mapped[dt.datetime | None]
     failure_code: Mapped[str | None]

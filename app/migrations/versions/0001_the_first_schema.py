@@ -190,10 +190,12 @@ def upgrade() -> None:
         sa.Column("changed_at", UTCDateTime(), nullable=False),
         sa.Column("created_at", UTCDateTime(), nullable=False),
         sa.CheckConstraint(
-            "(kind = 'collect' AND commitment_id IS NOT NULL) OR (kind = 'refund' AND refund_id IS NOT NULL AND source_id IS NOT NULL) OR (kind = 'payout' AND payout_id IS NOT NULL)",
+            "(kind = 'collect' AND commitment_id IS NOT NULL) OR (kind = 'credit' AND commitment_id IS NOT NULL AND source_id IS NOT NULL AND provider_ref IS NOT NULL) OR (kind = 'refund' AND refund_id IS NOT NULL AND source_id IS NOT NULL) OR (kind = 'payout' AND payout_id IS NOT NULL)",
             name=op.f("ck_operation_has_its_subject"),
         ),
-        sa.CheckConstraint("kind IN ('collect', 'refund', 'payout')", name=op.f("ck_operation_kind")),
+        sa.CheckConstraint(
+            "kind IN ('collect', 'credit', 'refund', 'payout')", name=op.f("ck_operation_kind")
+        ),
         sa.CheckConstraint(
             "state IN ('created', 'sending', 'unknown', 'pending', 'action_required', 'succeeded', 'failed', 'cancelled', 'needs_operator')",
             name=op.f("ck_operation_state"),
@@ -252,6 +254,14 @@ def upgrade() -> None:
         postgresql_where=sa.text(
             "kind = 'collect' AND state IN ('created', 'sending', 'unknown', 'pending', 'action_required', 'needs_operator')"
         ),
+    )
+    op.create_index(
+        "uq_operation_credit",
+        "operation",
+        ["rail", "provider_ref"],
+        unique=True,
+        sqlite_where=sa.text("kind = 'credit'"),
+        postgresql_where=sa.text("kind = 'credit'"),
     )
     op.create_index(
         "uq_operation_paying",
@@ -483,6 +493,9 @@ def upgrade() -> None:
         sa.Column("fee_minor", sa.BigInteger(), nullable=False),
         sa.Column("asset", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("payer_name", sa.Text(), nullable=True),
+        sa.Column("payer_account", sa.Text(), nullable=True),
+        sa.Column("payer_card", sa.Text(), nullable=True),
         sa.Column("due_at", UTCDateTime(), nullable=True),
         sa.Column("failure_code", sa.Text(), nullable=True),
         sa.Column("created_at", UTCDateTime(), nullable=False),
@@ -583,6 +596,18 @@ def upgrade() -> None:
     )
     op.create_index("ix_journal_offering_id_id", "journal", ["offering_id", "id"], unique=False)
     op.create_table(
+        "link_fact",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("party_id", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("mark", sa.Text(), nullable=False),
+        sa.Column("noted_at", UTCDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["party_id"], ["party.id"], name=op.f("fk_link_fact_party_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_link_fact")),
+        sa.UniqueConstraint("party_id", "kind", "mark", name=op.f("uq_link_fact_party_id_kind_mark")),
+    )
+    op.create_index("ix_link_fact_kind_mark", "link_fact", ["kind", "mark"], unique=False)
+    op.create_table(
         "milestone",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("public_id", sa.Text(), nullable=False),
@@ -639,6 +664,22 @@ def upgrade() -> None:
         sa.UniqueConstraint("operation_id", "effect", name=op.f("uq_operation_effect_operation_id_effect")),
     )
     op.create_table(
+        "payer_report",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("operation_id", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=True),
+        sa.Column("result", sa.Text(), nullable=False),
+        sa.Column("reported_at", UTCDateTime(), nullable=False),
+        sa.CheckConstraint(
+            "result IN ('same', 'unclear', 'other', 'not_told')", name=op.f("ck_payer_report_result")
+        ),
+        sa.ForeignKeyConstraint(
+            ["operation_id"], ["operation.id"], name=op.f("fk_payer_report_operation_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_payer_report")),
+        sa.UniqueConstraint("operation_id", name=op.f("uq_payer_report_operation_id")),
+    )
+    op.create_table(
         "receipt",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("public_id", sa.Text(), nullable=False),
@@ -648,13 +689,21 @@ def upgrade() -> None:
         sa.Column("amount_minor", sa.BigInteger(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("decide_by", UTCDateTime(), nullable=True),
         sa.Column("created_at", UTCDateTime(), nullable=False),
-        sa.CheckConstraint("status IN ('open', 'returned')", name=op.f("ck_receipt_status")),
+        sa.CheckConstraint(
+            "(status = 'doubted') <= (decide_by IS NOT NULL)", name=op.f("ck_receipt_doubt_has_deadline")
+        ),
+        sa.CheckConstraint(
+            "status IN ('waiting', 'doubted', 'open', 'applied', 'returned')", name=op.f("ck_receipt_status")
+        ),
+        sa.CheckConstraint("amount_minor > 0", name=op.f("ck_receipt_above_zero")),
         sa.ForeignKeyConstraint(["operation_id"], ["operation.id"], name=op.f("fk_receipt_operation_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_receipt")),
         sa.UniqueConstraint("operation_id", name=op.f("uq_receipt_operation_id")),
         sa.UniqueConstraint("public_id", name=op.f("uq_receipt_public_id")),
     )
+    op.create_index("ix_receipt_commitment_id", "receipt", ["commitment_id"], unique=False)
     op.create_index("ix_receipt_offering_id_status", "receipt", ["offering_id", "status"], unique=False)
     op.create_table(
         "terms_version",
@@ -1139,6 +1188,10 @@ def upgrade() -> None:
         sa.Column("step_due_at", UTCDateTime(), nullable=True),
         sa.Column("committed_minor", sa.BigInteger(), nullable=False),
         sa.Column("commitment_count", sa.BigInteger(), nullable=False),
+        sa.Column("allotment", sa.Text(), nullable=False),
+        sa.Column("accept_up_to_minor", sa.BigInteger(), nullable=False),
+        sa.Column("offered_minor", sa.BigInteger(), nullable=False),
+        sa.Column("unpaid_minor", sa.BigInteger(), nullable=False),
         sa.Column("submitted_by", sa.BigInteger(), nullable=True),
         sa.Column("approved_by", sa.BigInteger(), nullable=True),
         sa.Column("launched_at", UTCDateTime(), nullable=True),
@@ -1147,6 +1200,9 @@ def upgrade() -> None:
         sa.Column("end_trigger", sa.Text(), nullable=True),
         sa.Column("end_reason", sa.Text(), nullable=True),
         sa.Column("ended_at", UTCDateTime(), nullable=True),
+        sa.Column("counted_minor", sa.BigInteger(), nullable=True),
+        sa.Column("funding_stated_by", sa.BigInteger(), nullable=True),
+        sa.Column("funding_stated_at", UTCDateTime(), nullable=True),
         sa.Column("releases_stopped", sa.Text(), nullable=True),
         sa.Column("halted_since", UTCDateTime(), nullable=True),
         sa.Column("halted_seconds", sa.BigInteger(), server_default="0", nullable=False),
@@ -1154,9 +1210,15 @@ def upgrade() -> None:
         sa.Column("changes_asked", sa.Text(), nullable=True),
         sa.Column("created_by", sa.BigInteger(), nullable=False),
         sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.CheckConstraint(
+            "accept_up_to_minor >= maximum_minor AND (allotment = 'pro_rata' OR accept_up_to_minor = maximum_minor)",
+            name=op.f("ck_offering_accepts_up_to"),
+        ),
+        sa.CheckConstraint("allotment IN ('first_come', 'pro_rata')", name=op.f("ck_offering_allotment")),
         sa.CheckConstraint("holding IN ('escrow_agent', 'issuer_account')", name=op.f("ck_offering_holding")),
         sa.CheckConstraint(
-            "committed_minor >= 0 AND committed_minor <= maximum_minor", name=op.f("ck_offering_hard_stop")
+            "committed_minor >= 0 AND offered_minor >= 0 AND committed_minor + offered_minor <= accept_up_to_minor",
+            name=op.f("ck_offering_hard_stop"),
         ),
         sa.CheckConstraint("fee_bp >= 0 AND fee_bp <= 2000", name=op.f("ck_offering_fee")),
         sa.CheckConstraint(
@@ -1168,6 +1230,9 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "submitted_by IS NULL OR approved_by IS NULL OR submitted_by <> approved_by",
             name=op.f("ck_offering_four_eyes"),
+        ),
+        sa.CheckConstraint(
+            "unpaid_minor >= 0 AND unpaid_minor <= maximum_minor / 5", name=op.f("ck_offering_unpaid_places")
         ),
         sa.ForeignKeyConstraint(["contract_id"], ["contract.id"], name=op.f("fk_offering_contract_id")),
         sa.ForeignKeyConstraint(["issuer_id"], ["issuer.id"], name=op.f("fk_offering_issuer_id")),
@@ -1199,9 +1264,11 @@ def upgrade() -> None:
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("status_since", UTCDateTime(), nullable=False),
         sa.Column("pay_by", UTCDateTime(), nullable=False),
+        sa.Column("is_linked", sa.Boolean(), nullable=False),
+        sa.Column("seasons_at", UTCDateTime(), nullable=True),
         sa.Column("created_at", UTCDateTime(), nullable=False),
         sa.CheckConstraint(
-            "status IN ('awaiting_payment', 'clearing', 'payment_failed', 'held', 'expired', 'cancelled', 'reversed', 'lapsed')",
+            "status IN ('awaiting_payment', 'underpaid', 'clearing', 'payment_failed', 'held', 'expired', 'cancelled', 'reversed', 'lapsed')",
             name=op.f("ck_commitment_status"),
         ),
         sa.CheckConstraint("tokens > 0 AND amount_minor > 0", name=op.f("ck_commitment_above_zero")),
@@ -1221,8 +1288,8 @@ def upgrade() -> None:
         "commitment",
         ["offering_id", "party_id"],
         unique=True,
-        sqlite_where=sa.text("status IN ('awaiting_payment', 'payment_failed')"),
-        postgresql_where=sa.text("status IN ('awaiting_payment', 'payment_failed')"),
+        sqlite_where=sa.text("status IN ('awaiting_payment', 'underpaid', 'payment_failed')"),
+        postgresql_where=sa.text("status IN ('awaiting_payment', 'underpaid', 'payment_failed')"),
     )
     op.create_table(
         "early_close",
@@ -1299,6 +1366,72 @@ def upgrade() -> None:
         postgresql_where=sa.text("ended_at IS NULL"),
     )
     op.create_table(
+        "carried_share",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("offering_id", sa.BigInteger(), nullable=False),
+        sa.Column("milestone_id", sa.BigInteger(), nullable=False),
+        sa.Column("commitment_id", sa.BigInteger(), nullable=False),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.Column("releases_at", UTCDateTime(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("journal_id", sa.BigInteger(), nullable=True),
+        sa.Column("carried_at", UTCDateTime(), nullable=False),
+        sa.CheckConstraint(
+            "(status = 'released') = (journal_id IS NOT NULL)",
+            name=op.f("ck_carried_share_released_by_a_journal"),
+        ),
+        sa.CheckConstraint("status IN ('carried', 'released', 'void')", name=op.f("ck_carried_share_status")),
+        sa.CheckConstraint("amount_minor > 0", name=op.f("ck_carried_share_above_zero")),
+        sa.ForeignKeyConstraint(
+            ["commitment_id"], ["commitment.id"], name=op.f("fk_carried_share_commitment_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_carried_share")),
+        sa.UniqueConstraint(
+            "milestone_id", "commitment_id", name=op.f("uq_carried_share_milestone_id_commitment_id")
+        ),
+    )
+    op.create_index(
+        "ix_carried_share_offering_id_status", "carried_share", ["offering_id", "status"], unique=False
+    )
+    op.create_table(
+        "commitment_link",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("commitment_id", sa.BigInteger(), nullable=False),
+        sa.Column("other_party_id", sa.BigInteger(), nullable=False),
+        sa.Column("is_issuer", sa.Boolean(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("found_at", UTCDateTime(), nullable=False),
+        sa.Column("contest_words", sa.Text(), nullable=True),
+        sa.Column("decide_by", UTCDateTime(), nullable=True),
+        sa.Column("decided_at", UTCDateTime(), nullable=True),
+        sa.CheckConstraint(
+            "(status = 'contested') <= (decide_by IS NOT NULL)",
+            name=op.f("ck_commitment_link_contested_has_deadline"),
+        ),
+        sa.CheckConstraint(
+            "status IN ('stands', 'contested', 'upheld', 'lifted')", name=op.f("ck_commitment_link_status")
+        ),
+        sa.ForeignKeyConstraint(
+            ["commitment_id"], ["commitment.id"], name=op.f("fk_commitment_link_commitment_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["other_party_id"], ["party.id"], name=op.f("fk_commitment_link_other_party_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_commitment_link")),
+        sa.UniqueConstraint(
+            "commitment_id",
+            "other_party_id",
+            "kind",
+            name=op.f("uq_commitment_link_commitment_id_other_party_id_kind"),
+        ),
+        sa.UniqueConstraint("public_id", name=op.f("uq_commitment_link_public_id")),
+    )
+    op.create_index(
+        "ix_commitment_link_status_decide_by", "commitment_link", ["status", "decide_by"], unique=False
+    )
+    op.create_table(
         "halt_toll",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("halt_id", sa.BigInteger(), nullable=False),
@@ -1359,6 +1492,8 @@ def upgrade() -> None:
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("failures", sa.BigInteger(), nullable=False),
         sa.Column("journal_id", sa.BigInteger(), nullable=False),
+        sa.Column("part", sa.BigInteger(), nullable=False),
+        sa.Column("source_id", sa.BigInteger(), nullable=True),
         sa.Column("created_at", UTCDateTime(), nullable=False),
         sa.Column("due_at", UTCDateTime(), nullable=False),
         sa.Column("done_at", UTCDateTime(), nullable=True),
@@ -1366,9 +1501,12 @@ def upgrade() -> None:
             "status IN ('open', 'sending', 'done', 'failed', 'unclaimed')", name=op.f("ck_refund_status")
         ),
         sa.CheckConstraint("amount_minor > 0", name=op.f("ck_refund_above_zero")),
+        sa.CheckConstraint("part > 0", name=op.f("ck_refund_part_above_zero")),
         sa.ForeignKeyConstraint(["commitment_id"], ["commitment.id"], name=op.f("fk_refund_commitment_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_refund")),
-        sa.UniqueConstraint("journal_id", "commitment_id", name=op.f("uq_refund_journal_id_commitment_id")),
+        sa.UniqueConstraint(
+            "journal_id", "commitment_id", "part", name=op.f("uq_refund_journal_id_commitment_id_part")
+        ),
         sa.UniqueConstraint("public_id", name=op.f("uq_refund_public_id")),
     )
     op.create_index("ix_refund_commitment_id", "refund", ["commitment_id"], unique=False)
@@ -1427,6 +1565,10 @@ def downgrade() -> None:
     op.drop_table("poll")
     op.drop_index("ix_halt_toll_milestone_id", table_name="halt_toll")
     op.drop_table("halt_toll")
+    op.drop_index("ix_commitment_link_status_decide_by", table_name="commitment_link")
+    op.drop_table("commitment_link")
+    op.drop_index("ix_carried_share_offering_id_status", table_name="carried_share")
+    op.drop_table("carried_share")
     op.drop_index(
         "uq_halt_running",
         table_name="halt",
@@ -1446,8 +1588,8 @@ def downgrade() -> None:
     op.drop_index(
         "uq_commitment_unpaid",
         table_name="commitment",
-        sqlite_where=sa.text("status IN ('awaiting_payment', 'payment_failed')"),
-        postgresql_where=sa.text("status IN ('awaiting_payment', 'payment_failed')"),
+        sqlite_where=sa.text("status IN ('awaiting_payment', 'underpaid', 'payment_failed')"),
+        postgresql_where=sa.text("status IN ('awaiting_payment', 'underpaid', 'payment_failed')"),
     )
     op.drop_index("ix_commitment_status_pay_by", table_name="commitment")
     op.drop_index("ix_commitment_party_id_id", table_name="commitment")
@@ -1510,11 +1652,15 @@ def downgrade() -> None:
     op.drop_table("user_account")
     op.drop_table("terms_version")
     op.drop_index("ix_receipt_offering_id_status", table_name="receipt")
+    op.drop_index("ix_receipt_commitment_id", table_name="receipt")
     op.drop_table("receipt")
+    op.drop_table("payer_report")
     op.drop_table("operation_effect")
     op.drop_index("ix_milestone_state_deadline_at", table_name="milestone")
     op.drop_index("ix_milestone_offering_id", table_name="milestone")
     op.drop_table("milestone")
+    op.drop_index("ix_link_fact_kind_mark", table_name="link_fact")
+    op.drop_table("link_fact")
     op.drop_index("ix_journal_offering_id_id", table_name="journal")
     op.drop_table("journal")
     op.drop_table("issuer")
@@ -1572,6 +1718,12 @@ def downgrade() -> None:
         postgresql_where=sa.text(
             "kind = 'payout' AND state IN ('created', 'sending', 'unknown', 'pending', 'action_required', 'needs_operator')"
         ),
+    )
+    op.drop_index(
+        "uq_operation_credit",
+        table_name="operation",
+        sqlite_where=sa.text("kind = 'credit'"),
+        postgresql_where=sa.text("kind = 'credit'"),
     )
     op.drop_index(
         "uq_operation_collecting",
