@@ -80,7 +80,7 @@ class Sums:
 
 def is_linked() -> sa.ColumnElement[bool]:
     """Say in SQL whether a commitment counts as linked (COM-11)."""
-    return sa.false()
+    return Commitment.is_linked
 
 
 def raised_sums(session: Session, offering_ids: Sequence[int]) -> dict[int, Sums]:
