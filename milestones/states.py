@@ -113,11 +113,24 @@ COMMITMENT_TRANSITIONS: tuple[Transition, ...] = (
     _way("unclaimed", "claim", "refunding", INVESTOR, OPERATOR),
 )
 
+# A place on the waiting list (OFF-5). Whoever lets an offer pass, or refuses it, goes to the bottom of the list.
+WAITING_ENTRY_TRANSITIONS: tuple[Transition, ...] = (
+    _way("waitlisted", "offer", "offered", WORKER),
+    _way("waitlisted", "leave", "left", INVESTOR),
+    _way("waitlisted", "lapse", "lapsed", CLOCK),
+    _way("offered", "accept", "accepted", INVESTOR),
+    _way("offered", "refuse", "waitlisted", INVESTOR),
+    _way("offered", "offer_over", "waitlisted", CLOCK),
+    _way("offered", "leave", "left", INVESTOR),
+    _way("offered", "lapse", "lapsed", CLOCK),
+)
+
 TRANSITIONS: Mapping[str, tuple[Transition, ...]] = MappingProxyType(
     {
         "offering": OFFERING_TRANSITIONS,
         "milestone": MILESTONE_TRANSITIONS,
         "commitment": COMMITMENT_TRANSITIONS,
+        "waiting_entry": WAITING_ENTRY_TRANSITIONS,
     }
 )
 
@@ -127,7 +140,12 @@ COMMITMENT_TERMINAL = frozenset(
     {"expired", "cancelled", "reversed", "refunded", "part_fulfilled", "fulfilled"}
 )
 TERMINAL: Mapping[str, frozenset[str]] = MappingProxyType(
-    {"offering": OFFERING_TERMINAL, "milestone": MILESTONE_TERMINAL, "commitment": COMMITMENT_TERMINAL}
+    {
+        "offering": OFFERING_TERMINAL,
+        "milestone": MILESTONE_TERMINAL,
+        "commitment": COMMITMENT_TERMINAL,
+        "waiting_entry": frozenset({"accepted", "left", "lapsed"}),
+    }
 )
 
 
@@ -210,6 +228,10 @@ WAITING: tuple[Waiting, ...] = (
             "it opens again and nothing is used up", _HALT, "nobody"),
     Waiting("milestone", "approved", "worker", "release the tranche", "5bd",
             "it waits for what the page names; a second operator is asked", _HALT, "nobody"),
+    Waiting("waiting_entry", "waitlisted", "clock", "waits for a free place", "deadline",
+            "it lapses; nothing is charged", _HALT, None, BY_CLOCK),
+    Waiting("waiting_entry", "offered", "investor", "take the place", "72h",
+            "it goes to the next in line and yours is the last place on the list", _HALT, None, MAY),
     Waiting("commitment", "awaiting_payment", "investor", "pay", "24h_card",
             "it expires and its place is free"),
     Waiting("commitment", "clearing", "rail", "confirm the payment", "rail_window",

@@ -18,6 +18,11 @@ LAUNCH_WITHIN_DAYS = 60
 DRAFT_IDLE_DAYS = 180
 REFUND_BUSINESS_DAYS = 5
 PAYEE_HOLD_DAYS = 7
+#: How places are divided (OFF-7). What is accepted above the maximum is somebody's money for a few weeks: at most
+#: twice the maximum.
+FIRST_COME, PRO_RATA = "first_come", "pro_rata"
+ALLOTMENTS = (FIRST_COME, PRO_RATA)
+ACCEPT_AT_MOST_TIMES = 2
 
 CODE = re.compile(r"[A-Z][A-Z0-9-]{1,14}[A-Z0-9]")
 
@@ -51,6 +56,10 @@ class OfferingFields:
     calendar: str
     deadline_at: dt.datetime
     rail: str = "sandbox"
+    #: How places are divided when more is wanted than there is (OFF-7): ``first_come`` or ``pro_rata``.
+    allotment: str = "first_come"
+    #: With ``pro_rata``: the most that is accepted before it is cut to the maximum; 0 otherwise.
+    accept_up_to_minor: int = 0
     regime: str = "private"
     holding: str = "escrow_agent"
 
@@ -73,7 +82,25 @@ def amount_problems(fields: OfferingFields) -> list[Problem]:
         problems.append(
             Problem("minimum_ticket", "ticket_buys_nothing", "The minimum ticket must buy at least one token.")
         )
-    return problems
+    return problems + _allotment_problems(fields)
+
+
+def _allotment_problems(fields: OfferingFields) -> list[Problem]:
+    """Return what is wrong with how places are divided (OFF-7)."""
+    if fields.allotment not in ALLOTMENTS:
+        return [Problem("allotment", "allotment_unknown", "Choose how places are divided.")]
+    most = ACCEPT_AT_MOST_TIMES * fields.maximum_minor
+    if fields.allotment == PRO_RATA and not fields.maximum_minor < fields.accept_up_to_minor <= most:
+        return [
+            Problem("accept_up_to", "accept_up_to_out_of_range", "When places are divided in proportion, say up to "
+                    "which amount you accept commitments: more than the maximum, at most twice the maximum.")
+        ]
+    return []
+
+
+def accept_up_to(fields: OfferingFields) -> int:
+    """Return the hard stop of commitments, minor units: the maximum, or what is accepted before the cut (OFF-7)."""
+    return fields.accept_up_to_minor if fields.allotment == PRO_RATA else fields.maximum_minor
 
 
 def contract_problems(

@@ -271,7 +271,8 @@ def told_figures(session: Session, offering: Offering) -> dict[str, object]:
         version, contract_hash = published.public_id, published.content_hash
     fields = (
         "rail", "regime", "holding", "currency", "price_micro", "minimum_minor", "target_minor", "maximum_minor",
-        "minimum_ticket_minor", "fee_bp", "zone", "calendar", "deadline_at", "cancel_until",
+        "minimum_ticket_minor", "fee_bp", "zone", "calendar", "deadline_at", "cancel_until", "allotment",
+        "accept_up_to_minor",
     )
     return {
         "issuer": session.get_one(Issuer, offering.issuer_id).public_id,
@@ -358,8 +359,10 @@ def offering_by_id(session: Session, offering_id: str) -> Offering:
 
 def fields_of(offering: Offering) -> OfferingFields:
     """Return the founder's figures of an offering."""
-    names = OfferingFields.__dataclass_fields__
-    return OfferingFields(**{name: getattr(offering, name) for name in names})
+    values = {name: getattr(offering, name) for name in OfferingFields.__dataclass_fields__}
+    if offering.allotment == rules.FIRST_COME:
+        values["accept_up_to_minor"] = 0
+    return OfferingFields(**values)
 
 
 def _owned(session: Session, actor: Actor, offering_id: str) -> Offering:
@@ -378,6 +381,7 @@ def _demand_amounts(fields: OfferingFields) -> None:
 def _apply(offering: Offering, fields: OfferingFields) -> None:
     for name in OfferingFields.__dataclass_fields__:
         setattr(offering, name, getattr(fields, name))
+    offering.accept_up_to_minor = rules.accept_up_to(fields)
 
 
 def _free_slug(session: Session, name: str) -> str:

@@ -57,6 +57,7 @@ SUBJECTS = {
     "offering": ("offering", "state"),
     "milestone": ("milestone", "state"),
     "commitment": ("commitment", "status"),
+    "waiting_entry": ("waiting_entry", "status"),
 }
 #: Stored statuses that are final although people see another state (``commitments.rules.display_status``).
 ENDED = {"commitment": frozenset({"lapsed"})}

@@ -1520,6 +1520,75 @@ def upgrade() -> None:
         postgresql_where=sa.text("status = 'open'"),
     )
     op.create_table(
+        "waiting_entry",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("offering_id", sa.BigInteger(), nullable=False),
+        sa.Column("party_id", sa.BigInteger(), nullable=False),
+        sa.Column("user_id", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.Column("takes_less", sa.Boolean(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("status_since", UTCDateTime(), nullable=False),
+        sa.Column("offered_minor", sa.BigInteger(), nullable=False),
+        sa.Column("offer_until", UTCDateTime(), nullable=True),
+        sa.Column("offers", sa.BigInteger(), nullable=False),
+        sa.Column("commitment_id", sa.BigInteger(), nullable=True),
+        sa.Column("joined_at", UTCDateTime(), nullable=False),
+        sa.CheckConstraint(
+            "(offered_minor = 0) = (status <> 'offered') AND offered_minor <= amount_minor",
+            name=op.f("ck_waiting_entry_offered_minor"),
+        ),
+        sa.CheckConstraint(
+            "(status = 'accepted') = (commitment_id IS NOT NULL)",
+            name=op.f("ck_waiting_entry_accepted_is_a_commitment"),
+        ),
+        sa.CheckConstraint(
+            "(status = 'offered') = (offer_until IS NOT NULL)",
+            name=op.f("ck_waiting_entry_offer_has_its_end"),
+        ),
+        sa.CheckConstraint(
+            "status IN ('waitlisted', 'offered', 'accepted', 'left', 'lapsed')",
+            name=op.f("ck_waiting_entry_status"),
+        ),
+        sa.CheckConstraint(
+            "amount_minor > 0 AND position > 0 AND offers >= 0", name=op.f("ck_waiting_entry_above_zero")
+        ),
+        sa.ForeignKeyConstraint(
+            ["commitment_id"], ["commitment.id"], name=op.f("fk_waiting_entry_commitment_id")
+        ),
+        sa.ForeignKeyConstraint(["offering_id"], ["offering.id"], name=op.f("fk_waiting_entry_offering_id")),
+        sa.ForeignKeyConstraint(["party_id"], ["party.id"], name=op.f("fk_waiting_entry_party_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_waiting_entry")),
+        sa.UniqueConstraint("commitment_id", name=op.f("uq_waiting_entry_commitment_id")),
+        sa.UniqueConstraint("offering_id", "position", name=op.f("uq_waiting_entry_offering_id_position")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_waiting_entry_public_id")),
+    )
+    op.create_index(
+        "ix_waiting_entry_offer_until",
+        "waiting_entry",
+        ["offer_until"],
+        unique=False,
+        sqlite_where=sa.text("status = 'offered'"),
+        postgresql_where=sa.text("status = 'offered'"),
+    )
+    op.create_index(
+        "ix_waiting_entry_offering_id_status_position",
+        "waiting_entry",
+        ["offering_id", "status", "position"],
+        unique=False,
+    )
+    op.create_index("ix_waiting_entry_party_id", "waiting_entry", ["party_id"], unique=False)
+    op.create_index(
+        "uq_waiting_entry_active",
+        "waiting_entry",
+        ["offering_id", "party_id"],
+        unique=True,
+        sqlite_where=sa.text("status IN ('waitlisted', 'offered')"),
+        postgresql_where=sa.text("status IN ('waitlisted', 'offered')"),
+    )
+    op.create_table(
         "poll_answer",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("public_id", sa.Text(), nullable=False),
@@ -1547,6 +1616,21 @@ def downgrade() -> None:
     triggers.remove(op.get_bind(), APPEND_ONLY)
     op.drop_index("ix_poll_answer_party_id", table_name="poll_answer")
     op.drop_table("poll_answer")
+    op.drop_index(
+        "uq_waiting_entry_active",
+        table_name="waiting_entry",
+        sqlite_where=sa.text("status IN ('waitlisted', 'offered')"),
+        postgresql_where=sa.text("status IN ('waitlisted', 'offered')"),
+    )
+    op.drop_index("ix_waiting_entry_party_id", table_name="waiting_entry")
+    op.drop_index("ix_waiting_entry_offering_id_status_position", table_name="waiting_entry")
+    op.drop_index(
+        "ix_waiting_entry_offer_until",
+        table_name="waiting_entry",
+        sqlite_where=sa.text("status = 'offered'"),
+        postgresql_where=sa.text("status = 'offered'"),
+    )
+    op.drop_table("waiting_entry")
     op.drop_index(
         "ix_refund_open",
         table_name="refund",

@@ -30,6 +30,7 @@ EXPECTED_STATES = {
         "awaiting_payment", "clearing", "payment_failed", "held", "allotted", "fulfilled", "part_fulfilled", "expired",
         "cancelled", "reversed", "refunding", "refunded", "unclaimed",
     },
+    "waiting_entry": {"waitlisted", "offered", "accepted", "left", "lapsed"},
 }  # fmt: skip
 
 
