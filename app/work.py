@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy.orm import Session
 
@@ -22,13 +22,23 @@ if TYPE_CHECKING:
 BATCH = 200
 
 
+class Witness(Protocol):
+    """Who is told what the worker did instead of the log: a rehearsal, whose failures are nobody's alarm."""
+
+    def did(self, job: str, object_id: int, now: dt.datetime, error: str | None) -> None: ...
+
+    def handled(self, topic: str, error: str | None) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a job that talks to the outside may use."""
+    """What a job that talks to the outside may use; ``left_out`` names jobs that are not done here."""
 
     db: Database
     settings: Settings
     rails: Mapping[str, Any]
+    left_out: frozenset[str] = frozenset()
+    witness: Witness | None = None
 
 
 @dataclass(frozen=True, slots=True)

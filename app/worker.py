@@ -33,6 +33,9 @@ MAX_PASSES = 10_000
 MESSAGES_TOGETHER = 20
 
 
+Failures = Mapping[tuple[str, int], JobFailure]
+
+
 def run_due(context: work.Context) -> int:
     """Do everything that is due now and return how many things were done.
 
@@ -53,21 +56,26 @@ def _run_jobs(context: work.Context) -> int:
 
     Jobs are asked in one read until one has something to do; after it the rest is asked anew.
     """
-    done, waiting = 0, list(reversed(jobs.JOBS))
+    done, waiting = 0, [job for job in reversed(jobs.JOBS) if job.name not in context.left_out]
     while waiting:
-        due: list[int] = []
+        due: Sequence[int] = []
         with context.db.read() as session:
             now = clock.business_now(session)
-            failures = _failures(session)
+            failures = failures_by_object(session)
             while waiting and not due:
                 job = waiting.pop()
-                # Held-back ones come on top, so that they cannot hide what is behind them.
-                held_back = sum(name == job.name for name, _object_id in failures)
-                found = job.due(session, now, work.BATCH + held_back)
-                due = [each for each in found if not _is_held_back(failures.get((job.name, each)))]
+                due = due_of(session, job, now, failures)
         for object_id in due:
             done += _run_one(context, job, object_id, now, has_failed=(job.name, object_id) in failures)
     return done
+
+
+def due_of(session: Session, job: work.Job, now: dt.datetime, failures: Failures) -> Sequence[int]:
+    """Return what a job would do at business time ``now``: its own question, without what is held back."""
+    # Held-back ones come on top, so that they cannot hide what is behind them.
+    held_back = sum(name == job.name for name, _object_id in failures)
+    found = job.due(session, now, work.BATCH + held_back)
+    return [each for each in found if not _is_held_back(failures.get((job.name, each)))]
 
 
 def _run_one(context: work.Context, job: work.Job, object_id: int, now: dt.datetime, *, has_failed: bool) -> int:
@@ -78,16 +86,23 @@ def _run_one(context: work.Context, job: work.Job, object_id: int, now: dt.datet
             context.db.unit_of_work(lambda session: job.act(session, object_id, now))
     except Exception as error:  # noqa: BLE001 - whatever failed must not stop the other jobs; it is kept and shown
         reason = repr(error)
-        log.error("job_failed", job=job.name, object_id=object_id, error=reason)
+        if context.witness is None:
+            log.error("job_failed", job=job.name, object_id=object_id, error=reason)
+        else:
+            context.witness.did(job.name, object_id, now, reason)
         context.db.unit_of_work(lambda session: _note_failure(session, job.name, object_id, reason))
         return 0
     if has_failed:
         context.db.unit_of_work(lambda session: _forget_failure(session, job.name, object_id))
-    log.info("job_done", job=job.name, object_id=object_id)
+    if context.witness is None:
+        log.info("job_done", job=job.name, object_id=object_id)
+    else:
+        context.witness.did(job.name, object_id, now, None)
     return 1
 
 
-def _failures(session: Session) -> dict[tuple[str, int], JobFailure]:
+def failures_by_object(session: Session) -> Failures:
+    """Return what failed and waits, by job and object."""
     return {(each.job, each.object_id): each for each in session.execute(sa.select(JobFailure)).scalars()}
 
 
@@ -142,6 +157,9 @@ def _handle_together(
         context.db.unit_of_work(handle)
     except Exception:  # noqa: BLE001 - nothing is kept of it; the message that failed is found and kept below
         return sum(_handle(context, handlers, message) for message in messages)
+    if context.witness is not None:
+        for message in messages:
+            context.witness.handled(message.topic, None)
     return len(messages)
 
 
@@ -154,12 +172,17 @@ def _handle(context: work.Context, handlers: Mapping[str, work.Handler], message
     try:
         context.db.unit_of_work(lambda session: _apply(session, handlers, message))
     except Exception as error:  # noqa: BLE001 - a message that fails must not stop the others; it is kept and shown
-        log.error("message_failed", topic=message.topic, message_id=message.id, error=repr(error))
         text = repr(error)
+        if context.witness is None:
+            log.error("message_failed", topic=message.topic, message_id=message.id, error=text)
+        else:
+            context.witness.handled(message.topic, text)
         context.db.unit_of_work(
             lambda session: outbox.fail(session, message.id, error=text, now=clock.system_now())
         )
         return 0
+    if context.witness is not None:
+        context.witness.handled(message.topic, None)
     return 1
 
 
