@@ -5,6 +5,7 @@ from app.accounts import models as accounts  # noqa: F401
 from app.audit import models as audit  # noqa: F401
 from app.closing import models as closing  # noqa: F401
 from app.commitments import models as commitments  # noqa: F401
+from app.commitments import reconfirm_models  # noqa: F401
 from app.commitments import waiting_models  # noqa: F401
 from app.complaints import models as complaints  # noqa: F401
 from app.contracts import models as contracts  # noqa: F401
@@ -12,6 +13,7 @@ from app.db import Base
 from app.investors import models as investors  # noqa: F401
 from app.ledger import models as ledger  # noqa: F401
 from app.notices import models as notices  # noqa: F401
+from app.offerings import change_models  # noqa: F401
 from app.offerings import models as offerings  # noqa: F401
 from app.outbox import models as outbox  # noqa: F401
 from app.payments import models as payments  # noqa: F401

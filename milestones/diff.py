@@ -1,6 +1,6 @@
-"""What changed between two versions of a contract, field by field, for people and for the rules on changes.
+"""What changed between two versions of a contract or of a whole offer, field by field, for people and for rules.
 
-Compares resolved documents, so a default written out is no change. Whether a change is material is not decided here.
+Compares resolved documents, so a default written out is no change. Whether a change is material is `offer`'s table.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,7 +26,12 @@ class Change:
 
 def diff(old: Terms, new: Terms) -> tuple[Change, ...]:
     """List every difference, in the order of the document; empty exactly when both have the same hash."""
-    return tuple(_changes("", to_document(old), to_document(new)))
+    return diff_documents(to_document(old), to_document(new))
+
+
+def diff_documents(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Change, ...]:
+    """List every difference between two plain documents; lists of things with a `key` are compared key by key."""
+    return tuple(_changes("", old, new))
 
 
 def _changes(path: str, before: Any, after: Any) -> Iterator[Change]:
@@ -35,7 +40,7 @@ def _changes(path: str, before: Any, after: Any) -> Iterator[Change]:
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in (*before, *(key for key in after if key not in before)):
             yield from _changes(f"{path}/{key}", before.get(key), after.get(key))
-    elif _is_keyed(before) and _is_keyed(after):
+    elif _are_keyed(before, after):
         old_items, new_items = {item["key"]: item for item in before}, {item["key"]: item for item in after}
         kept_before = [key for key in old_items if key in new_items]
         kept_after = [key for key in new_items if key in old_items]
@@ -46,7 +51,8 @@ def _changes(path: str, before: Any, after: Any) -> Iterator[Change]:
         yield Change(path, before, after)
 
 
-def _is_keyed(value: Any) -> bool:
-    return (
-        isinstance(value, list) and bool(value) and all(isinstance(v, Mapping) and "key" in v for v in value)
-    )
+def _are_keyed(before: Any, after: Any) -> bool:
+    """Say whether both are lists of things with keys; one of them may be empty."""
+    if not (isinstance(before, list) and isinstance(after, list)):
+        return False
+    return all(isinstance(each, Mapping) and "key" in each for each in (*before, *after))

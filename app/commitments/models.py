@@ -58,6 +58,8 @@ class Commitment(Base):
     amount_minor: Mapped[int]
     price_micro: Mapped[int]
     terms_version_id: Mapped[int]
+    #: The offering's version it is bound to: the one it was made under, or reconfirmed last (COM-2, OFF-8).
+    version_number: Mapped[int]
     wording_hash: Mapped[str]
     status: Mapped[str]
     status_since: Mapped[dt.datetime]

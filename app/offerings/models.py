@@ -130,6 +130,12 @@ class Offering(Base):
     state_since: Mapped[dt.datetime]
     #: The next instant at which silence has its effect in the present state (TIM-5).
     step_due_at: Mapped[dt.datetime | None]
+    #: The number of the version that people commit to now; 0 before the launch (OFF-2, OFF-8).
+    version_number: Mapped[int] = mapped_column(default=0)
+    #: Use of proceeds, officers, litigation, insolvency, financial statements: JSON, part of every version.
+    disclosures: Mapped[str] = mapped_column(default="{}", server_default="{}")
+    #: From when the minimum days open count: the launch, or the last version before the first commitment (OFF-2).
+    open_since: Mapped[dt.datetime | None]
     committed_minor: Mapped[int] = mapped_column(default=0)
     commitment_count: Mapped[int] = mapped_column(default=0)
     #: How places are divided when more is wanted than there is; fixed before launch.

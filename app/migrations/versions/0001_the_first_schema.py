@@ -18,6 +18,9 @@ APPEND_ONLY = (
     "register_entry",
     "log_entry",
     "terms_version",
+    "offering_version",
+    "offering_update",
+    "update_flag",
     "evidence",
     "attestation",
     "release",
@@ -1186,6 +1189,9 @@ def upgrade() -> None:
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("state_since", UTCDateTime(), nullable=False),
         sa.Column("step_due_at", UTCDateTime(), nullable=True),
+        sa.Column("version_number", sa.BigInteger(), nullable=False),
+        sa.Column("disclosures", sa.Text(), server_default="{}", nullable=False),
+        sa.Column("open_since", UTCDateTime(), nullable=True),
         sa.Column("committed_minor", sa.BigInteger(), nullable=False),
         sa.Column("commitment_count", sa.BigInteger(), nullable=False),
         sa.Column("allotment", sa.Text(), nullable=False),
@@ -1260,6 +1266,7 @@ def upgrade() -> None:
         sa.Column("amount_minor", sa.BigInteger(), nullable=False),
         sa.Column("price_micro", sa.BigInteger(), nullable=False),
         sa.Column("terms_version_id", sa.BigInteger(), nullable=False),
+        sa.Column("version_number", sa.BigInteger(), nullable=False),
         sa.Column("wording_hash", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("status_since", UTCDateTime(), nullable=False),
@@ -1366,6 +1373,47 @@ def upgrade() -> None:
         postgresql_where=sa.text("ended_at IS NULL"),
     )
     op.create_table(
+        "offering_update",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("offering_id", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("posted_by", sa.BigInteger(), nullable=False),
+        sa.Column("posted_at", UTCDateTime(), nullable=False),
+        sa.CheckConstraint("kind IN ('progress', 'money', 'material')", name=op.f("ck_offering_update_kind")),
+        sa.ForeignKeyConstraint(
+            ["offering_id"], ["offering.id"], name=op.f("fk_offering_update_offering_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_offering_update")),
+        sa.UniqueConstraint("offering_id", "number", name=op.f("uq_offering_update_offering_id_number")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_offering_update_public_id")),
+    )
+    op.create_table(
+        "offering_version",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("offering_id", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("content_hash", sa.Text(), nullable=False),
+        sa.Column("price_micro", sa.BigInteger(), nullable=False),
+        sa.Column("terms_version_id", sa.BigInteger(), nullable=False),
+        sa.Column("published_by", sa.BigInteger(), nullable=False),
+        sa.Column("published_at", UTCDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["offering_id"], ["offering.id"], name=op.f("fk_offering_version_offering_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["terms_version_id"], ["terms_version.id"], name=op.f("fk_offering_version_terms_version_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_offering_version")),
+        sa.UniqueConstraint("offering_id", "number", name=op.f("uq_offering_version_offering_id_number")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_offering_version_public_id")),
+    )
+    op.create_table(
         "carried_share",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("offering_id", sa.BigInteger(), nullable=False),
@@ -1445,6 +1493,65 @@ def upgrade() -> None:
     )
     op.create_index("ix_halt_toll_milestone_id", "halt_toll", ["milestone_id"], unique=False)
     op.create_table(
+        "offering_change",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("offering_id", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("update_id", sa.BigInteger(), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("base_number", sa.BigInteger(), nullable=False),
+        sa.Column("patch", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("by_table", sa.Boolean(), nullable=False),
+        sa.Column("proposed_by", sa.BigInteger(), nullable=False),
+        sa.Column("proposed_at", UTCDateTime(), nullable=False),
+        sa.Column("decide_by", UTCDateTime(), nullable=False),
+        sa.Column("is_material", sa.Boolean(), nullable=True),
+        sa.Column("decided_by", sa.BigInteger(), nullable=True),
+        sa.Column("decided_at", UTCDateTime(), nullable=True),
+        sa.Column("decision_reason", sa.Text(), nullable=True),
+        sa.Column("version_number", sa.BigInteger(), nullable=True),
+        sa.Column("escalated_at", UTCDateTime(), nullable=True),
+        sa.CheckConstraint("kind IN ('terms', 'update')", name=op.f("ck_offering_change_kind")),
+        sa.CheckConstraint(
+            "state IN ('proposed', 'effective', 'declined', 'taken_back', 'ended_offering')",
+            name=op.f("ck_offering_change_state"),
+        ),
+        sa.CheckConstraint(
+            "NOT (by_table AND is_material IS NOT NULL AND NOT is_material)",
+            name=op.f("ck_offering_change_never_taken_away"),
+        ),
+        sa.CheckConstraint(
+            "decided_by IS NULL OR decided_by <> proposed_by", name=op.f("ck_offering_change_four_eyes")
+        ),
+        sa.ForeignKeyConstraint(
+            ["offering_id"], ["offering.id"], name=op.f("fk_offering_change_offering_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["update_id"], ["offering_update.id"], name=op.f("fk_offering_change_update_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_offering_change")),
+        sa.UniqueConstraint("offering_id", "number", name=op.f("uq_offering_change_offering_id_number")),
+        sa.UniqueConstraint(
+            "offering_id", "version_number", name=op.f("uq_offering_change_offering_id_version_number")
+        ),
+        sa.UniqueConstraint("public_id", name=op.f("uq_offering_change_public_id")),
+        sa.UniqueConstraint("update_id", name=op.f("uq_offering_change_update_id")),
+    )
+    op.create_index(
+        "ix_offering_change_state_decide_by", "offering_change", ["state", "decide_by"], unique=False
+    )
+    op.create_index(
+        "uq_offering_change_open",
+        "offering_change",
+        ["offering_id"],
+        unique=True,
+        sqlite_where=sa.text("state = 'proposed' AND kind = 'terms'"),
+        postgresql_where=sa.text("state = 'proposed' AND kind = 'terms'"),
+    )
+    op.create_table(
         "poll",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("public_id", sa.Text(), nullable=False),
@@ -1518,6 +1625,21 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("status = 'open'"),
         postgresql_where=sa.text("status = 'open'"),
+    )
+    op.create_table(
+        "update_flag",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("update_id", sa.BigInteger(), nullable=False),
+        sa.Column("party_id", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("flagged_by", sa.BigInteger(), nullable=False),
+        sa.Column("flagged_at", UTCDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["party_id"], ["party.id"], name=op.f("fk_update_flag_party_id")),
+        sa.ForeignKeyConstraint(["update_id"], ["offering_update.id"], name=op.f("fk_update_flag_update_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_update_flag")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_update_flag_public_id")),
+        sa.UniqueConstraint("update_id", "party_id", name=op.f("uq_update_flag_update_id_party_id")),
     )
     op.create_table(
         "waiting_entry",
@@ -1609,11 +1731,75 @@ def upgrade() -> None:
         sa.UniqueConstraint("public_id", name=op.f("uq_poll_answer_public_id")),
     )
     op.create_index("ix_poll_answer_party_id", "poll_answer", ["party_id"], unique=False)
+    op.create_table(
+        "reconfirmation",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("change_id", sa.BigInteger(), nullable=False),
+        sa.Column("commitment_id", sa.BigInteger(), nullable=False),
+        sa.Column("from_number", sa.BigInteger(), nullable=False),
+        sa.Column("asked_at", UTCDateTime(), nullable=False),
+        sa.Column("delivered_at", UTCDateTime(), nullable=True),
+        sa.Column("due_at", UTCDateTime(), nullable=True),
+        sa.Column("answer", sa.Text(), nullable=True),
+        sa.Column("answered_at", UTCDateTime(), nullable=True),
+        sa.Column("answered_by", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint(
+            "answer IS NULL OR answer IN ('confirmed', 'cancelled', 'silent', 'superseded', 'ended')",
+            name=op.f("ck_reconfirmation_answer"),
+        ),
+        sa.CheckConstraint(
+            "(answer IS NULL) = (answered_at IS NULL)", name=op.f("ck_reconfirmation_answered_when")
+        ),
+        sa.CheckConstraint(
+            "(delivered_at IS NULL) = (due_at IS NULL)", name=op.f("ck_reconfirmation_delivered_when")
+        ),
+        sa.ForeignKeyConstraint(
+            ["change_id"], ["offering_change.id"], name=op.f("fk_reconfirmation_change_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["commitment_id"], ["commitment.id"], name=op.f("fk_reconfirmation_commitment_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_reconfirmation")),
+        sa.UniqueConstraint(
+            "change_id", "commitment_id", name=op.f("uq_reconfirmation_change_id_commitment_id")
+        ),
+    )
+    op.create_index("ix_reconfirmation_commitment_id", "reconfirmation", ["commitment_id"], unique=False)
+    op.create_index(
+        "ix_reconfirmation_open",
+        "reconfirmation",
+        ["due_at"],
+        unique=False,
+        sqlite_where=sa.text("answer IS NULL"),
+        postgresql_where=sa.text("answer IS NULL"),
+    )
+    op.create_index(
+        "uq_reconfirmation_open",
+        "reconfirmation",
+        ["commitment_id"],
+        unique=True,
+        sqlite_where=sa.text("answer IS NULL"),
+        postgresql_where=sa.text("answer IS NULL"),
+    )
     triggers.install(op.get_bind(), APPEND_ONLY)
 
 
 def downgrade() -> None:
     triggers.remove(op.get_bind(), APPEND_ONLY)
+    op.drop_index(
+        "uq_reconfirmation_open",
+        table_name="reconfirmation",
+        sqlite_where=sa.text("answer IS NULL"),
+        postgresql_where=sa.text("answer IS NULL"),
+    )
+    op.drop_index(
+        "ix_reconfirmation_open",
+        table_name="reconfirmation",
+        sqlite_where=sa.text("answer IS NULL"),
+        postgresql_where=sa.text("answer IS NULL"),
+    )
+    op.drop_index("ix_reconfirmation_commitment_id", table_name="reconfirmation")
+    op.drop_table("reconfirmation")
     op.drop_index("ix_poll_answer_party_id", table_name="poll_answer")
     op.drop_table("poll_answer")
     op.drop_index(
@@ -1631,6 +1817,7 @@ def downgrade() -> None:
         postgresql_where=sa.text("status = 'offered'"),
     )
     op.drop_table("waiting_entry")
+    op.drop_table("update_flag")
     op.drop_index(
         "ix_refund_open",
         table_name="refund",
@@ -1647,12 +1834,22 @@ def downgrade() -> None:
         postgresql_where=sa.text("state = 'open'"),
     )
     op.drop_table("poll")
+    op.drop_index(
+        "uq_offering_change_open",
+        table_name="offering_change",
+        sqlite_where=sa.text("state = 'proposed' AND kind = 'terms'"),
+        postgresql_where=sa.text("state = 'proposed' AND kind = 'terms'"),
+    )
+    op.drop_index("ix_offering_change_state_decide_by", table_name="offering_change")
+    op.drop_table("offering_change")
     op.drop_index("ix_halt_toll_milestone_id", table_name="halt_toll")
     op.drop_table("halt_toll")
     op.drop_index("ix_commitment_link_status_decide_by", table_name="commitment_link")
     op.drop_table("commitment_link")
     op.drop_index("ix_carried_share_offering_id_status", table_name="carried_share")
     op.drop_table("carried_share")
+    op.drop_table("offering_version")
+    op.drop_table("offering_update")
     op.drop_index(
         "uq_halt_running",
         table_name="halt",
