@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response
 from app import clock, security
 from app.accounts import queries as accounts
 from app.accounts.actor import Actor
-from app.commitments import prospects, queries, rules, service
+from app.commitments import prospects, queries, service
 from app.commitments.forms import AmountForm, Answers, CommitForm, UnderstoodForm, read_answers
 from app.commitments.models import Commitment
 from app.commitments.prospects import Investable
@@ -24,6 +24,8 @@ from app.contracts import queries as contracts
 from app.contracts.queries import Published
 from app.db import get_db
 from app.errors import Conflict, MilestakeError, Refused
+from app.investors import rules as investor_rules
+from app.offerings import versions
 from app.security import requires
 from milestones import lint, money
 
@@ -41,6 +43,7 @@ class _Place:
         self.target: Investable = prospects.investable(session, slug)
         self.published: Published = contracts.published_terms(session, self.target.offering.terms_version_id or 0)
         parties = self.actor.parties("investor")
+        self.terms_hash = versions.hash_of(session, self.target.offering)
         self.parties = accounts.party_names(session, parties)
         self.unpaid = prospects.unpaid_commitment(session, self.target.offering.id, sorted(parties))
         for party_id in parties:
@@ -97,7 +100,7 @@ def amount(slug: str) -> Answer:
             service.quote(place.target.offering, form.amount.data)
             answers = Answers(
                 place.actor.user_id or 0, place.target.offering.public_id, form.party_id, form.amount.data,
-                place.published.content_hash,
+                place.terms_hash,
             )
             return redirect(url_for(".understand", slug=slug, answers=answers.sign()))
         except MilestakeError as error:
@@ -148,7 +151,7 @@ def understand(slug: str) -> Answer:
     if form.validate_on_submit():
         confirmed = Answers(
             answers.user_id, answers.offering, answers.party_id, answers.amount_minor, answers.terms_hash,
-            rules.WORDING_HASH,
+            investor_rules.RISK_WORDING_HASH,
         )
         return redirect(url_for(".check", slug=slug, answers=confirmed.sign()))
     page = render_template("commitments/understand.html", place=place, form=form, answers=request.args["answers"])
@@ -172,7 +175,7 @@ def check(slug: str) -> Answer:
     with get_db().read() as session:
         target = prospects.investable(session, slug)
     answers = read_answers(token, actor, target.offering.public_id)
-    if answers is None or answers.wording_hash != rules.WORDING_HASH:
+    if answers is None or answers.wording_hash != investor_rules.RISK_WORDING_HASH:
         return _start_again(slug)
     if form.validate_on_submit():
         try:
@@ -199,7 +202,7 @@ def _check_page(place: _Place, form: CommitForm, answers: Answers) -> Answer:
     barred = place.barred() if not form.is_submitted() else None
     if barred:
         return barred
-    if answers.terms_hash != place.published.content_hash:
+    if answers.terms_hash != place.terms_hash:
         return _changed_page(place, answers)
     form.answers.data = answers.sign()
     bought = _bought(place, answers.amount_minor)

@@ -16,9 +16,9 @@ from wtforms import HiddenField, RadioField, SelectMultipleField, ValidationErro
 from wtforms.validators import InputRequired
 
 from app.accounts.actor import Actor
-from app.commitments import rules
 from app.forms import AmountField, KeyedForm, PlainForm
 from app.idempotency import FORM_KEY_SECONDS
+from app.investors import rules as investor_rules
 from milestones.money import Asset
 
 _SALT = "milestake.commit-answers"
@@ -76,14 +76,14 @@ class AmountForm(PlainForm):
 
 
 class UnderstoodForm(PlainForm):
-    """Every statement of ``rules.RISK_STATEMENTS`` ticked."""
+    """Every statement of ``investor_rules.RISK_STATEMENTS`` ticked."""
 
     understood = SelectMultipleField(
-        _l("Confirm that you understand"), coerce=int, choices=list(enumerate(rules.RISK_STATEMENTS))
+        _l("Confirm that you understand"), coerce=int, choices=list(enumerate(investor_rules.RISK_STATEMENTS))
     )
 
     def validate_understood(self, field: SelectMultipleField) -> None:
-        if set(field.data or ()) != set(range(len(rules.RISK_STATEMENTS))):
+        if set(field.data or ()) != set(range(len(investor_rules.RISK_STATEMENTS))):
             raise ValidationError(_l("Tick every statement to go on. If one is not true for you, leave."))
 
 

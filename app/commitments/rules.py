@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from dataclasses import dataclass
 
 PAY_WITHIN_HOURS = 24
 RETRY_FAILED_DAYS = 7
-
-#: What an investor confirms, one statement each.
-RISK_STATEMENTS = (
-    "I could lose all of this money.",
-    "I may not be able to sell these tokens when I want to.",
-    "My share may be diluted by later offerings.",
-    "Money leaves escrow as independent auditors attest milestones, and what is unreleased goes back to me if the "
-    "plan fails.",
-)
-RISK_WORDING = " ".join(RISK_STATEMENTS)
-#: The hash of the wording is stored with the commitment.
-WORDING_HASH = hashlib.sha256(RISK_WORDING.encode()).hexdigest()
+#: How long a place is kept that must be paid at once, and again after its payment failed (COM-13).
+AT_ONCE_MINUTES = 15
+#: How long a free place is offered to one on the waiting list (OFF-5).
+OFFER_HOURS = 72
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +26,24 @@ class Position:
     entitled_tokens: int = 0
 
 
-def pay_by(now: dt.datetime, deadline_at: dt.datetime) -> dt.datetime:
-    """Return when an unpaid commitment expires: 24 hours, or the deadline if sooner (COM-4)."""
-    return min(now + dt.timedelta(hours=PAY_WITHIN_HOURS), deadline_at)
+def pay_by(now: dt.datetime, deadline_at: dt.datetime, *, at_once: bool = False) -> dt.datetime:
+    """Return when an unpaid commitment expires: 24 hours, or the deadline if sooner (COM-4).
+
+    ``at_once``: the payment must be started within 15 minutes (COM-13).
+    """
+    kept = dt.timedelta(minutes=AT_ONCE_MINUTES) if at_once else dt.timedelta(hours=PAY_WITHIN_HOURS)
+    return min(now + kept, deadline_at)
 
 
-def retry_by(now: dt.datetime, deadline_at: dt.datetime) -> dt.datetime:
-    """Return how long a place is kept after a failed payment: 7 days, or the deadline if sooner."""
-    return min(now + dt.timedelta(days=RETRY_FAILED_DAYS), deadline_at)
+def retry_by(now: dt.datetime, deadline_at: dt.datetime, *, at_once: bool = False) -> dt.datetime:
+    """Return how long a place is kept after a failed payment: 7 days (15 minutes), or the deadline if sooner."""
+    kept = dt.timedelta(minutes=AT_ONCE_MINUTES) if at_once else dt.timedelta(days=RETRY_FAILED_DAYS)
+    return min(now + kept, deadline_at)
+
+
+def offer_until(now: dt.datetime, deadline_at: dt.datetime) -> dt.datetime:
+    """Return until when an offered place is kept: 72 hours, never beyond the deadline (OFF-5)."""
+    return min(now + dt.timedelta(hours=OFFER_HOURS), deadline_at)
 
 
 def display_status(status: str, offering_state: str, position: Position, *, refund_statuses: frozenset[str]) -> str:

@@ -16,15 +16,18 @@ from app import calendars, idempotency
 from app.accounts import service as accounts
 from app.accounts.actor import SYSTEM, Actor
 from app.audit import service as audit
-from app.commitments import escrow, rules
+from app.commitments import escrow, places, rules, rush
 from app.commitments.models import HOLDS_PLACE, UNPAID, Commitment, Refund
 from app.contracts import queries as contract_queries
 from app.db import public_id
 from app.errors import Conflict, Forbidden, NotFound, Refused
+from app.investors import service as investors
 from app.ledger import chart
 from app.ledger import service as ledger
+from app.offerings import halts
 from app.offerings import rules as offering_rules
 from app.offerings import service as offerings
+from app.offerings import versions
 from app.offerings.models import Issuer, Offering, TokenClass
 from app.outbox import service as outbox
 from milestones import money, states
@@ -43,14 +46,15 @@ class Quote:
     room_minor: int
 
 
-def quote(offering: Offering, amount_minor: int) -> Quote:
+def quote(offering: Offering, amount_minor: int, room: places.Room | None = None) -> Quote:
     """Round an amount down to whole tokens and say what is charged.
 
-    Raises ``Refused`` (``below_ticket``, ``no_room`` with the room shown, ``offering_full``): a commitment
-    is never cut to fit (OFF-5).
+    ``room`` is what :func:`places.room_of` found for the investor; without it only the offering is asked. Raises
+    ``Refused`` (``below_ticket``, ``no_room`` with the room shown, ``offering_full``, ``queue_first`` while the rest
+    belongs to the waiting list): a commitment is never cut to fit (OFF-5).
     """
     asset = money.Asset.parse(offering.currency)
-    room = offering.maximum_minor - offering.committed_minor
+    left = offering.free_minor if room is None else room.mine_minor
     if amount_minor < offering.minimum_ticket_minor:
         raise Refused(
             f"Enter {money.display_amount(offering.minimum_ticket_minor, asset)} or more: that is the smallest "
@@ -60,28 +64,41 @@ def quote(offering: Offering, amount_minor: int) -> Quote:
         )
     tokens = money.tokens_for(amount_minor, offering.price_micro, asset)
     charge = money.cost_minor(tokens, offering.price_micro, asset)
-    if charge > room:
-        raise _no_room(offering, room)
-    return Quote(amount_minor, tokens, charge, room)
+    if charge > left:
+        raise _no_room(offering, left, room)
+    return Quote(amount_minor, tokens, charge, left)
 
 
 def is_full(offering: Offering) -> bool:
     """Whether the room left is below the smallest commitment (OFF-5)."""
-    asset = money.Asset.parse(offering.currency)
-    room = offering.maximum_minor - offering.committed_minor
-    return room < max(money.cost_minor(1, offering.price_micro, asset), offering.minimum_ticket_minor)
+    return offering.free_minor < places.least_minor(offering)
 
 
-def _no_room(offering: Offering, room: int) -> Refused:
+def _no_room(offering: Offering, left: int, room: places.Room | None) -> Refused:
     asset = money.Asset.parse(offering.currency)
-    if room < max(money.cost_minor(1, offering.price_micro, asset), offering.minimum_ticket_minor):
+    if room is not None and room.offer_ended_at is not None:
         return Refused(
-            "This offering is full: every place is taken. Nothing was charged.", code="offering_full",
-            field="amount", facts={"room_minor": room},
+            f"The place was kept for you until {room.offer_ended_at:%d %B %Y %H:%M} UTC. It goes to the next in line, "
+            "and yours is the last place on the waiting list now. Nothing was charged.", code="offer_over",
+            field="amount",
+        )
+    if room is not None and room.offer is not None:
+        return Refused(
+            f"Enter {money.display_amount(left, asset)} or less: that is the place that is kept for you.",
+            code="no_room", field="amount", facts={"room_minor": left},
+        )
+    if is_full(offering):
+        return places.offering_full(offering)
+    if left < places.least_minor(offering):
+        return Refused(
+            "The room that is left belongs to those on the waiting list. Nothing was charged. Join the list: it costs "
+            "nothing, and free places are offered in the order of joining.",
+            code="queue_first", field="amount", facts={"room_minor": left},
         )
     return Refused(
-        f"Enter {money.display_amount(room, asset)} or less: that is the room left under the maximum.",
-        code="no_room", field="amount", facts={"room_minor": room},
+        f"Enter {money.display_amount(left, asset)} or less: that is the room left under the maximum. Or join the "
+        "waiting list for more.",
+        code="no_room", field="amount", facts={"room_minor": left},
     )
 
 
@@ -99,11 +116,13 @@ def accept_commitment(
 ) -> Commitment:
     """Accept a binding order for a place in the offering; no money has moved yet.
 
-    The price and the terms are the server's: a ``terms_hash`` other than the published one raises
-    ``Conflict`` ``terms_changed`` (COM-2). The same ``key`` gives the same commitment back (COM-8). Two
-    people at the last place: one gets it (COM-7), by the CHECK on ``committed_minor``. Raises ``Refused``
-    as :func:`quote` does, ``not_open`` outside the window, ``conflict_of_interest`` for the issuer's team
-    and auditors, ``Conflict`` ``unpaid_commitment`` while one is unpaid (COM-13).
+    The price and the terms are the server's: a ``terms_hash`` other than that of the offering's version
+    (``versions.hash_of``) raises ``Conflict`` ``terms_changed`` (COM-2). The same ``key`` gives the same
+    commitment back (COM-8). Two people at the last place: one gets it (COM-7), by the lock and the CHECK. Somebody
+    whom the waiting list offered a place takes that one, at the price and terms of now (OFF-5). The investor must be
+    verified, have declared and have understood (PPL-3), and confirm the wording of today. Raises ``Refused``
+    as :func:`quote` does, ``unpaid_places_full`` (COM-13), ``not_open`` outside the window, ``conflict_of_interest``
+    for the issuer's team and auditors, ``Conflict`` ``unpaid_commitment`` while one is unpaid (COM-13).
     """
     accounts.demand(actor, "investor")
     if not actor.acts_for(party_id, "investor"):
@@ -115,38 +134,57 @@ def accept_commitment(
     earlier = idempotency.claim(session, actor=actor, operation="commit", key=key, fields=fields, now=now)
     if earlier is not None:
         return by_public_id(session, earlier)
-    offering = offerings.offering_by_id(session, offering_id)
-    _demand_open(offering, now)
-    published = contract_queries.published_terms(session, offering.terms_version_id or 0)
-    if published.content_hash != terms_hash:
-        raise Conflict(
-            "The terms changed since you opened this page. Read what changed, then commit again.",
-            code="terms_changed",
-            facts={"terms_hash": published.content_hash},
-        )
+    # Its row is locked until the commit, so that two people, or two tabs, never both find the last place, and no
+    # change takes effect between what is compared here and what is written.
+    offering = offerings.locked(session, offering_id)
+    demand_open(offering, now)
+    version = demand_version(session, offering, terms_hash)
     demand_no_interest(session, offering, party_id)
-    quoted = quote(offering, amount_minor)
-    ordinal = _take_place(session, offering, quoted.charge_minor)
-    # After the place was taken: its row is locked now, so that two tabs cannot both find nothing here.
+    investors.demand_may_commit(session, party_id, now=now)
+    investors.demand_risk_wording(wording_hash)
     _demand_none_unpaid(session, offering, party_id)
+    room = places.room_of(session, offering, frozenset({party_id}), now=now)
+    quoted = quote(offering, amount_minor, room)
+    at_once = places.must_pay_at_once(session, offering, party_id, quoted.charge_minor)
+    ordinal = places.take(session, offering, quoted.charge_minor, room.offer)
     commitment = Commitment(
         public_id=public_id("com"), offering_id=offering.id, party_id=party_id, user_id=actor.user_id or 0,
         ordinal=ordinal, tokens=quoted.tokens, amount_minor=quoted.charge_minor, price_micro=offering.price_micro,
-        terms_version_id=published.id, wording_hash=wording_hash, status="awaiting_payment", status_since=now,
-        pay_by=rules.pay_by(now, offering.deadline_at), created_at=now,
+        terms_version_id=version.terms_version_id, version_number=version.number, wording_hash=wording_hash,
+        status="awaiting_payment", status_since=now,
+        pay_by=rules.pay_by(now, offering.deadline_at, at_once=at_once), created_at=now,
     )
     session.add(commitment)
+    investors.acknowledge(
+        session, actor=actor, party_id=party_id, kind="risk", about=commitment.public_id, wording_hash=wording_hash,
+        now=now,
+    )
     session.flush()
     idempotency.settle(session, actor=actor, operation="commit", key=key, result_ref=commitment.public_id)
     audit.record(
         session, actor=actor, action="commitment.accepted", object_id=commitment.public_id, now=now,
         after={"state": "awaiting_payment", "amount_minor": commitment.amount_minor, "tokens": commitment.tokens},
     )
+    if room.offer is not None:
+        places.note_accepted(session, room.offer, commitment, actor=actor, now=now)
     _tell(session, "commitment_accepted", commitment, now)
     return commitment
 
 
-def _demand_open(offering: Offering, now: dt.datetime) -> None:
+def demand_version(session: Session, offering: Offering, terms_hash: str) -> versions.Version:
+    """Return the version that people commit to now; raises ``Conflict`` ``terms_changed`` for another hash (COM-2)."""
+    version = versions.current(session, offering)
+    if version is None or version.content_hash != terms_hash:
+        raise Conflict(
+            "The terms changed since you opened this page. Read what changed, then decide again.",
+            code="terms_changed",
+            facts={"terms_hash": version.content_hash if version else ""},
+        )
+    return version
+
+
+def demand_open(offering: Offering, now: dt.datetime) -> None:
+    halts.demand_running(offering)
     if offering.state != "live" or now >= offering.deadline_at:
         raise Refused(
             "This offering is closed for new commitments. Nothing was charged.", code="not_open", field="amount"
@@ -187,34 +225,6 @@ def demand_no_interest(session: Session, offering: Offering, party_id: int) -> N
         )
 
 
-def _take_place(session: Session, offering: Offering, charge_minor: int) -> int:
-    """Count the charge under the maximum and return the commitment's ordinal, or refuse with the room shown.
-
-    The condition is tested again on the locked row, so concurrent commitments cannot both pass; the
-    CHECK stands behind it.
-    """
-    ordinal = session.execute(
-        sa.update(Offering)
-        .where(
-            Offering.id == offering.id,
-            Offering.state == "live",
-            Offering.committed_minor + charge_minor <= Offering.maximum_minor,
-        )
-        .values(
-            committed_minor=Offering.committed_minor + charge_minor,
-            commitment_count=Offering.commitment_count + 1,
-        )
-        .returning(Offering.commitment_count)
-        .execution_options(synchronize_session=False)
-    ).scalar_one_or_none()
-    session.expire(offering)
-    if ordinal is None:
-        if offering.state != "live":
-            raise Refused("This offering has just closed. Nothing was charged.", code="not_open", field="amount")
-        raise _no_room(offering, offering.maximum_minor - offering.committed_minor)
-    return ordinal
-
-
 def cancel(session: Session, *, actor: Actor, commitment_id: str, now: dt.datetime) -> Commitment:
     """Cancel one's own commitment, free until 48 hours before the deadline (COM-6).
 
@@ -230,16 +240,15 @@ def cancel(session: Session, *, actor: Actor, commitment_id: str, now: dt.dateti
         return commitment
     if commitment.status not in HOLDS_PLACE:
         raise Conflict(f"This commitment is {commitment.status} already.", code="not_cancellable")
-    if offering.state != "live" or now >= offering.cancel_until:
-        raise Refused(
-            f"It can no longer be cancelled: the last moment was {offering.cancel_until:%d %B %Y %H:%M} UTC.",
-            code="too_late_to_cancel",
-        )
+    if not halts.may_cancel(offering, now):
+        words = f"It can no longer be cancelled: the last moment was {offering.cancel_until:%d %B %Y %H:%M} UTC."
+        raise Refused(words, code="too_late_to_cancel")
     was_held = commitment.status == "held"
     _set_status(session, commitment, "cancel", "investor", actor=actor, now=now)
-    free_place(session, commitment)
+    places.free(session, commitment)
     if was_held:
         _refund_held(session, offering, commitment, now=now)
+        rush.extend_if_rushed(session, offering, now=now)
     _tell(session, "commitment_cancelled", commitment, now)
     return commitment
 
@@ -261,7 +270,7 @@ def _refund_held(session: Session, offering: Offering, commitment: Commitment, *
 def expire(session: Session, commitment: Commitment, *, now: dt.datetime) -> None:
     """Let an unpaid commitment lapse and free its place (COM-4)."""
     _set_status(session, commitment, "expire", "clock", actor=SYSTEM, now=now)
-    free_place(session, commitment)
+    places.free(session, commitment)
     _tell(session, "commitment_expired", commitment, now)
 
 
@@ -275,13 +284,16 @@ def payment_failed(session: Session, commitment: Commitment, *, is_first: bool, 
     """Note that a payment failed; the place is kept once, for seven days or until the deadline, then it is free."""
     if commitment.status not in UNPAID:
         return
+    # Kept or not, it may not lift the unpaid places above what they may hold, even for an instant (COM-13).
+    if not is_first or not places.may_stay_unpaid(session, commitment):
+        expire(session, commitment, now=now)
+        return
     if commitment.status != "payment_failed":
         _set_status(session, commitment, "payment_failed", "worker", actor=SYSTEM, now=now)
-    if is_first:
-        commitment.pay_by = rules.retry_by(now, session.get_one(Offering, commitment.offering_id).deadline_at)
-        _tell(session, "payment_failed", commitment, now)
-    else:
-        expire(session, commitment, now=now)
+    offering = session.get_one(Offering, commitment.offering_id)
+    at_once = places.must_pay_at_once(session, offering, commitment.party_id, commitment.amount_minor)
+    commitment.pay_by = rules.retry_by(now, offering.deadline_at, at_once=at_once)
+    _tell(session, "payment_failed", commitment, now)
 
 
 def hold(session: Session, commitment: Commitment, *, journal: ledger.Posted, now: dt.datetime) -> None:
@@ -304,7 +316,7 @@ def reverse(session: Session, commitment: Commitment, *, journal: ledger.Posted,
     _set_status(session, commitment, "reverse", "worker", actor=SYSTEM, now=now)
     _append(session, commitment, "reversed", -before.unreleased_minor, 0, journal, now)
     if offering.state in ("live", "clearing"):
-        free_place(session, commitment)
+        places.free(session, commitment)
     elif before.entitled_tokens:
         token_class = session.get_one(TokenClass, offering.token_class_id)
         ledger.post(
@@ -339,17 +351,6 @@ def refund_due(offering: Offering, now: dt.datetime) -> dt.datetime:
     return calendars.add_business_days(
         now, offering_rules.REFUND_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone
     )
-
-
-def free_place(session: Session, commitment: Commitment) -> None:
-    """Give the commitment's amount back to the room under the maximum."""
-    session.execute(
-        sa.update(Offering)
-        .where(Offering.id == commitment.offering_id)
-        .values(committed_minor=Offering.committed_minor - commitment.amount_minor)
-        .execution_options(synchronize_session=False)
-    )
-    session.expire(session.get_one(Offering, commitment.offering_id))
 
 
 def locked(session: Session, commitment_id: str) -> tuple[Offering, Commitment]:
@@ -388,6 +389,7 @@ def _set_status(
         raise Conflict(error.message, code=error.code) from error
     before, commitment.status, commitment.status_since = commitment.status, _STORED.get(after, after), now
     session.flush()
+    places.count_unpaid(session, commitment, before, commitment.status)
     audit.record(
         session, actor=actor, action=f"commitment.{event}", object_id=commitment.public_id, now=now,
         before={"state": before}, after={"state": after},

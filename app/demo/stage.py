@@ -20,7 +20,6 @@ from app.accounts import passwords
 from app.accounts import service as accounts
 from app.accounts.actor import Actor
 from app.blobs import DirectoryBlobs
-from app.commitments import rules as commitment_rules
 from app.commitments import service as commitments
 from app.commitments.models import Commitment
 from app.config import Settings
@@ -28,7 +27,9 @@ from app.contracts import queries as contract_queries
 from app.contracts import service as contracts
 from app.contracts.models import Milestone
 from app.db import Database
-from app.offerings import issuers
+from app.demo import standing
+from app.investors import rules as investor_rules
+from app.offerings import issuers, versions
 from app.offerings import service as offerings
 from app.offerings.models import Offering
 from app.offerings.rules import OfferingFields
@@ -40,7 +41,7 @@ from app.progress import service as progress
 from app.progress.models import Attestation, Submission
 from milestones import verdict as verdicts
 
-WORDING_HASH = hashlib.sha256(commitment_rules.RISK_WORDING.encode()).hexdigest()
+WORDING_HASH = investor_rules.RISK_WORDING_HASH
 DAY = dt.timedelta(days=1)
 
 
@@ -86,9 +87,12 @@ class Stage:
 
     def person(
         self, role: str, name: str, *, email: str | None = None, password_hash: str = passwords.NO_PASSWORD,
-        demo: bool = False,
+        demo: bool = False, may_commit: bool = True,
     ) -> Actor:
-        """Create a user with one role, approved, and return them with a fresh second factor."""
+        """Create a user with one role, approved, and return them with a fresh second factor.
+
+        An investor is verified, has declared and has understood, unless ``may_commit`` is false.
+        """
         address = email or f"{role}.{self.key()}@example.org"
 
         def create(session: Session) -> Actor:
@@ -96,7 +100,10 @@ class Stage:
                 session, email=address, name=name, password_hash=password_hash, role=role, now=clock.system_now(),
                 approved=True, demo=demo,
             )
-            return Actor(user.id, frozenset({(user.party_id, role)}), second_factor=True, name=name)
+            actor = Actor(user.id, frozenset({(user.party_id, role)}), second_factor=True, name=name)
+            if role == "investor" and may_commit:
+                standing.make_ready(session, actor, user.party_id, now=clock.business_now(session))
+            return actor
 
         return self.db.unit_of_work(create)
 
@@ -217,10 +224,10 @@ class Stage:
 
         def accept(session: Session) -> Commitment:
             offering = offerings.offering_by_id(session, offering_id)
-            published = contract_queries.published_terms(session, offering.terms_version_id or 0)
+            terms_hash = versions.hash_of(session, offering)
             return commitments.accept_commitment(
                 session, actor=investor, offering_id=offering_id, party_id=self.party(investor, "investor"),
-                amount_minor=amount_minor, terms_hash=published.content_hash, wording_hash=WORDING_HASH,
+                amount_minor=amount_minor, terms_hash=terms_hash, wording_hash=WORDING_HASH,
                 key=key or self.key(), now=self._now(session),
             )
 

@@ -6,9 +6,14 @@ The figures are defaults of the platform. Which investors a regime admits and ho
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import hashlib
+import json
+import unicodedata
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
 #: Kinds of investor that regimes speak of, from the most to the least looked after.
@@ -65,3 +70,157 @@ REFUSAL_REASONS: Mapping[str, str] = MappingProxyType(
         "other": "Read what the operator wrote, and send a new request.",
     }
 )
+
+# -- what people confirm ----------------------------------------------------------------------------
+
+#: What an investor confirms before each commitment, one statement each.
+RISK_STATEMENTS = (
+    "I could lose all of this money.",
+    "I may not be able to sell these tokens when I want to.",
+    "My share may be diluted by later offerings.",
+    "Money leaves escrow as independent auditors attest milestones, and what is unreleased goes back to me if the "
+    "plan fails.",
+)
+RISK_WORDING = " ".join(RISK_STATEMENTS)
+#: The hash of the wording is stored with the commitment and with its acknowledgement.
+RISK_WORDING_HASH = hash_of(RISK_WORDING)
+
+#: category → its name, and what a person states who chooses it. Figures are the regimes', so none stands here.
+CATEGORY_WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "retail": (
+            "Everyday investor",
+            "None of the other descriptions is true for me. This is right for most people.",
+        ),
+        "restricted": (
+            "Restricted investor",
+            "In the past 12 months I put less than a tenth of my net assets into high-risk investments, and in the "
+            "next 12 months I will put less than a tenth of them into such investments.",
+        ),
+        "high_net_worth": (
+            "High net worth investor",
+            "My income or my net assets reach what the rules of my country ask of a high net worth investor.",
+        ),
+        "sophisticated": (
+            "Sophisticated investor",
+            "By my work or my earlier investments I meet what the rules of my country ask of a sophisticated investor, "
+            "and I know that I then get fewer warnings and limits.",
+        ),
+        "accredited": (
+            "Accredited investor (United States)",
+            "By my income, my net worth or my licence I am an accredited investor under the rules of the United "
+            "States.",
+        ),
+        "professional": (
+            "Professional investor",
+            "I invest for a living or for a firm that does, and count as a professional client in my country.",
+        ),
+    }
+)
+DECLARED_TRUE = (
+    "What I state here is true. I will state it anew when it changes. Milestake uses it to work out how much I may "
+    "commit, and may ask me to show it."
+)
+
+
+def declaration_wording(category: str) -> str:
+    """Return all that a person confirms who declares this category."""
+    name, statement = CATEGORY_WORDS[category]
+    return f"{name}. {statement} {DECLARED_TRUE}"
+
+
+# -- the papers -------------------------------------------------------------------------------------
+
+MAX_PAPER_BYTES = 10 * 1024 * 1024
+MAX_PAPERS = 6
+
+#: Kinds of papers; those of ``IDENTITY_KINDS`` show who somebody is.
+PAPER_KINDS = ("passport", "identity_card", "driving_licence", "proof_of_address")
+IDENTITY_KINDS = PAPER_KINDS[:3]
+
+#: ending → (media type, how such a file begins). Anything else is refused.
+PAPER_TYPES: Mapping[str, tuple[str, bytes]] = MappingProxyType(
+    {
+        "pdf": ("application/pdf", b"%PDF-"),
+        "png": ("image/png", b"\x89PNG\r\n\x1a\n"),
+        "jpg": ("image/jpeg", b"\xff\xd8\xff"),
+        "jpeg": ("image/jpeg", b"\xff\xd8\xff"),
+    }
+)
+#: What a browser may show by itself; everything else is downloaded.
+SHOWN_TYPES = ("image/png", "image/jpeg")
+
+
+def paper_type(filename: str, beginning: bytes) -> str | None:
+    """Return a file's media type when its ending is taken and its first bytes agree with it, else None."""
+    media_type, signature = PAPER_TYPES.get(filename.rpartition(".")[2].casefold(), ("", b""))
+    return media_type if media_type and "." in filename and beginning.startswith(signature) else None
+
+
+def clean_filename(text: str) -> str:
+    """Return the last part of a path as a name: NFC, without control characters, at most 100 characters."""
+    name = unicodedata.normalize("NFC", text.replace("\\", "/").rpartition("/")[2])
+    name = "".join(each for each in name if unicodedata.category(each)[0] != "C").strip()
+    stem, dot, ending = name.rpartition(".")
+    return f"{stem[:80]}{dot}{ending[:19]}" if dot else name[:100]
+
+
+# -- the questions ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question with its answers, as (key, words); ``right`` never leaves the server."""
+
+    key: str
+    topic: str
+    text: str
+    answers: tuple[tuple[str, str], ...]
+    right: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionSet:
+    """A version of the questions. Each try asks one of every topic; all must be answered rightly."""
+
+    version: str
+    questions: tuple[Question, ...]
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(question.topic for question in self.questions))
+
+    def draw(self, seed: str) -> tuple[Question, ...]:
+        """Return one question of each topic, questions and answers in an order of this try's own.
+
+        The same seed gives the same draw, so that a form that was sent is read as it was shown.
+        """
+        picked = [
+            min((each for each in self.questions if each.topic == topic), key=lambda each: _place(seed, each.key))
+            for topic in self.topics
+        ]
+        return tuple(
+            dataclasses.replace(
+                each, answers=tuple(sorted(each.answers, key=lambda answer: _place(seed, each.key, answer[0])))
+            )
+            for each in sorted(picked, key=lambda each: _place(seed, "order", each.key))
+        )
+
+
+def _place(*parts: str) -> str:
+    return hash_of("\n".join(parts))
+
+
+def read_questions(text: str) -> QuestionSet:
+    """Read a set from its JSON; each question has exactly one right answer."""
+    document = json.loads(text)
+    questions = []
+    for row in document["questions"]:
+        (right,) = [answer["key"] for answer in row["answers"] if answer.get("right")]
+        answers = tuple((answer["key"], answer["text"]) for answer in row["answers"])
+        questions.append(Question(row["key"], row["topic"], row["text"], answers, right))
+    return QuestionSet(document["version"], tuple(questions))
+
+
+#: The set that is asked now. An older one's pass no longer counts: who passed it has not read the newer words.
+QUESTIONS = read_questions((Path(__file__).parent / "understanding" / "2026-1.json").read_text("utf-8"))

@@ -13,8 +13,10 @@ from app.accounts.actor import Actor
 from app.commitments import service as commitments
 from app.commitments.models import Commitment, Refund
 from app.db import Database
+from app.demo.stage import WORDING_HASH
 from app.ledger import chart, queries
 from app.offerings import service as offerings
+from app.offerings import versions
 from app.offerings.models import TokenClass
 from app.offerings.service import OfferingNotReady
 from app.payments import treasury
@@ -188,7 +190,7 @@ def test_com_2_a_stale_version_is_refused(db: Database) -> None:
         db.unit_of_work(
             lambda s: commitments.accept_commitment(
                 s, actor=investor, offering_id=story.offering_id, party_id=story.stage.party(investor, "investor"),
-                amount_minor=50_000, terms_hash="0" * 64, wording_hash="x", key="k", now=story.stage.now,
+                amount_minor=50_000, terms_hash="0" * 64, wording_hash=WORDING_HASH, key="k", now=story.stage.now,
             )
         )
 
@@ -284,13 +286,11 @@ def test_a_commitment_at_or_after_the_deadline_is_refused(db: Database) -> None:
     def commit_at(now: dt.datetime) -> None:
         with db.read() as session:
             offering = offerings.offering_by_id(session, story.offering_id)
-            from app.contracts import queries as contracts
-
-            terms = contracts.published_terms(session, offering.terms_version_id or 0).content_hash
+            terms = versions.hash_of(session, offering)
         db.unit_of_work(
             lambda s: commitments.accept_commitment(
                 s, actor=investor, offering_id=story.offering_id, party_id=story.stage.party(investor, "investor"),
-                amount_minor=50_000, terms_hash=terms, wording_hash="x", key=str(now), now=now,
+                amount_minor=50_000, terms_hash=terms, wording_hash=WORDING_HASH, key=str(now), now=now,
             )
         )
 

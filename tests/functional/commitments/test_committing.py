@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.accounts import service as accounts
-from app.commitments import rules
 from app.contracts import queries as contracts
 from app.contracts.models import TermsVersion
 from app.errors import Conflict
+from app.investors import rules
 from app.offerings.models import Issuer, Offering
 from milestones import document
 from tests.functional.commitments.conftest import Market
@@ -42,7 +42,7 @@ def test_com_1_four_steps_make_one_commitment_and_a_confirmation(market: Market)
     assert "You can cancel free of charge until" in ines.page.text
     found = market.commitment(commitment_id)
     assert (found.amount_minor, found.tokens, found.status) == (123_450, 2_469, "awaiting_payment")
-    assert found.wording_hash == rules.WORDING_HASH
+    assert found.wording_hash == rules.RISK_WORDING_HASH
     assert found.party_id in actor.parties("investor")
     assert market.offering.committed_minor == 123_450
 
