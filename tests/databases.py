@@ -317,12 +317,19 @@ def fresh_database(name: str) -> Iterator[str]:
         return
     template = postgresql_template()
     database = f"test{os.getpid()}"
-    _administer(run, f"CREATE DATABASE {database} TEMPLATE {template}")
+    _administer(run, f"CREATE DATABASE {database} TEMPLATE {template} {_strategy(run)}")
     try:
         yield _url(run, database)
     finally:
         # FORCE: a process of the test that was killed may not have been noticed yet.
         _administer(run, f"DROP DATABASE {database} WITH (FORCE)")
+
+
+@functools.cache
+def _strategy(run: Path) -> str:
+    """Return the quicker way to copy a small database, which servers before 15 take by themselves."""
+    with psycopg.connect(**_connection(run / "pg")) as connection:
+        return "STRATEGY FILE_COPY" if connection.info.server_version >= 150_000 else ""
 
 
 @contextlib.contextmanager
