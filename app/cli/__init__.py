@@ -10,7 +10,7 @@ from __future__ import annotations
 from flask import Flask
 
 from app.accounts import commands as accounts
-from app.cli import books, contract, people, running
+from app.cli import books, contract, people, regime, running, schedule
 
 
 def register_cli(app: Flask) -> None:
@@ -19,7 +19,9 @@ def register_cli(app: Flask) -> None:
     app.cli.add_command(people.user)
     app.cli.add_command(contract.contract)
     app.cli.add_command(books.ledger)
+    app.cli.add_command(regime.regime)
     app.cli.add_command(running.worker)
     app.cli.add_command(running.database)
     app.cli.add_command(running.demo)
     app.cli.add_command(running.replay)
+    app.cli.add_command(schedule.schedule)
