@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from app.closing import tasks as closing
 from app.commitments import tasks as commitments
+from app.commitments import waiting_tasks
 from app.notices import tasks as notices
 from app.offerings import tasks as offerings
 from app.payments import tasks as payments
@@ -16,6 +17,7 @@ from app.work import Handler, Job
 JOBS: tuple[Job, ...] = (
     *payments.JOBS,
     *commitments.JOBS,
+    *waiting_tasks.JOBS,
     *offerings.JOBS,
     *closing.JOBS,
     *progress.JOBS,

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from app import calendars
 from app.accounts.actor import SYSTEM
 from app.audit import service as audit
-from app.commitments import escrow
+from app.closing import allotment
+from app.commitments import escrow, places
 from app.commitments import service as commitments
 from app.commitments.models import Commitment, Refund
 from app.ledger import chart
@@ -19,6 +20,7 @@ from app.ledger import service as ledger
 from app.offerings import rules
 from app.offerings import service as offerings
 from app.offerings.models import Offering, TokenClass
+from app.outbox import service as outbox
 from app.payments import queries as payments
 from app.payments import subjects
 from app.payments.models import UNDECIDED, Operation
@@ -38,8 +40,11 @@ def stop_commitments(session: Session, offering: Offering, *, now: dt.datetime) 
 def may_settle(session: Session, offering: Offering, *, now: dt.datetime) -> bool:
     """Whether success can be decided: nothing is under way, or the clearing window is over.
 
-    And everything that happened at the rail until then is in the books, however late it is heard (TIM-1).
+    And everything that happened at the rail until then is in the books, however late it is heard (TIM-1). A halt
+    stops it, and so do the 48 hours to cancel after one (OFF-13).
     """
+    if offering.halted_since is not None or now < offering.cancel_until:
+        return False
     is_over = offering.step_due_at is not None and offering.step_due_at <= now
     waiting = session.execute(
         sa.select(sa.func.count())
@@ -72,22 +77,49 @@ def settle(session: Session, offering: Offering, *, now: dt.datetime) -> None:
 
 def _succeed(session: Session, offering: Offering, cleared: int, *, now: dt.datetime) -> None:
     token_class = session.get_one(TokenClass, offering.token_class_id)
+    # Only where more was accepted than the maximum can more have cleared (OFF-7).
+    division = allotment.divide(session, offering) if cleared > offering.maximum_minor else None
     last = escrow.last_rows(offering.id)
-    allotted = int(
+    allotted = division.tokens if division else int(
         session.execute(sa.select(sa.func.coalesce(sa.func.sum(last.c.entitled_after_tokens), 0))).scalar_one()
     )
-    reserved = ledger_queries.balance(session, chart.reserved(offering.public_id, token_class.asset))
-    if reserved > allotted:
-        ledger.post(
+    excess = cleared - division.proceeds_minor if division else 0
+    unsold = ledger_queries.balance(session, chart.reserved(offering.public_id, token_class.asset)) - allotted
+
+    def lines(journal_id: int) -> list[ledger.Line]:
+        if division:
+            allotment.write(session, offering, division, journal_id=journal_id, now=now)
+        return [
+            ledger.debit(chart.escrow(offering.public_id, offering.currency), excess),
+            ledger.credit(chart.refunds(offering.public_id, offering.currency), excess),
+            ledger.debit(chart.unissued(token_class.public_id, token_class.asset), unsold),
+            ledger.credit(chart.reserved(offering.public_id, token_class.asset), unsold),
+        ]
+
+    if unsold or excess:
+        posted = ledger.post(
             session, kind="closed", key=f"offering:{offering.public_id}:closed", cause=offering.public_id,
-            offering_id=offering.id, occurred_at=now,
-            lines=[
-                ledger.debit(chart.unissued(token_class.public_id, token_class.asset), reserved - allotted),
-                ledger.credit(chart.reserved(offering.public_id, token_class.asset), reserved - allotted),
-            ],
+            offering_id=offering.id, occurred_at=now, lines=lines,
         )
-    offering.proceeds_minor = cleared
+        if excess:
+            _owe_excess(session, offering, posted.journal_id, now=now)
+    offering.proceeds_minor = offering.committed_minor = cleared - excess
     offerings.move(session, offering, "succeed", "worker", now=now, due=offering.long_stop_at)
+
+
+def _owe_excess(session: Session, offering: Offering, journal_id: int, *, now: dt.datetime) -> None:
+    """Owe each investor what was cut off, and tell them (OFF-7: the excess goes back at once)."""
+    count = escrow.owe_refunds(
+        session, journal_id=journal_id, reason=allotment.OVERSUBSCRIBED, due_at=commitments.refund_due(offering, now),
+        now=now,
+    )
+    audit.record(
+        session, actor=SYSTEM, action="orders.cut", object_id=offering.public_id, now=now,
+        reason=allotment.OVERSUBSCRIBED, count=count,
+    )
+    outbox.enqueue(
+        session, "notice", {"kind": "orders_cut", "offering_id": offering.id, "journal_id": journal_id}, now=now
+    )
 
 
 def _fall_short(session: Session, offering: Offering, cleared: int, *, now: dt.datetime) -> None:
@@ -157,6 +189,7 @@ def _lapse(session: Session, offering: Offering, *, now: dt.datetime, reason: st
         .execution_options(synchronize_session=False)
     ).rowcount
     if lapsed:
+        places.recount(session, offering)
         audit.record(
             session, actor=SYSTEM, action="commitments.lapsed", object_id=offering.public_id, now=now, reason=reason,
             count=lapsed,

@@ -3,14 +3,41 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 PAY_WITHIN_HOURS = 24
+PAY_BY_BANK_BUSINESS_DAYS = 5
 RETRY_FAILED_DAYS = 7
+#: How long an operator has to decide about a contested link (COM-11); then it stands.
+CONTEST_BUSINESS_DAYS = 3
+#: How long the company has to sign who funded its commitments; nothing is released before (COM-11).
+FUNDING_STATEMENT_BUSINESS_DAYS = 10
 #: How long a place is kept that must be paid at once, and again after its payment failed (COM-13).
 AT_ONCE_MINUTES = 15
 #: How long a free place is offered to one on the waiting list (OFF-5).
 OFFER_HOURS = 72
+
+#: what two parties can have in common → words for the investor (COM-11)
+LINK_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "card": "the same card was used to pay",
+        "account": "the same bank account was used to pay",
+        "payer_name": "the same name paid",
+        "device": "the same device was used",
+        "address": "the same address was given",
+        "family": "you declared each other as family",
+    }
+)
+
+#: Why money went back that never was part of the commitment: it says nothing of the commitment's own state.
+ASIDE = frozenset({"late_payment", "overpaid", "scaled_down", "other_name"})
+
+
+def account_form(text: str) -> str:
+    """Return an account or card as it is compared: letters and digits only, in capitals."""
+    return "".join(each for each in text.upper() if each.isalnum())
 
 
 @dataclass(frozen=True, slots=True)

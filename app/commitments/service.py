@@ -24,10 +24,9 @@ from app.errors import Conflict, Forbidden, NotFound, Refused
 from app.investors import service as investors
 from app.ledger import chart
 from app.ledger import service as ledger
-from app.offerings import halts
+from app.offerings import halts, versions
 from app.offerings import rules as offering_rules
 from app.offerings import service as offerings
-from app.offerings import versions
 from app.offerings.models import Issuer, Offering, TokenClass
 from app.outbox import service as outbox
 from milestones import money, states
@@ -280,6 +279,13 @@ def payment_pending(session: Session, commitment: Commitment, *, now: dt.datetim
         _set_status(session, commitment, "payment_pending", "worker", actor=SYSTEM, now=now)
 
 
+def part_paid(session: Session, commitment: Commitment, *, now: dt.datetime) -> None:
+    """Note that a part arrived: the place is kept and the rest may follow until ``pay_by`` (COM-5)."""
+    if commitment.status != "underpaid":
+        _set_status(session, commitment, "part_paid", "worker", actor=SYSTEM, now=now)
+        _tell(session, "commitment_underpaid", commitment, now)
+
+
 def payment_failed(session: Session, commitment: Commitment, *, is_first: bool, now: dt.datetime) -> None:
     """Note that a payment failed; the place is kept once, for seven days or until the deadline, then it is free."""
     if commitment.status not in UNPAID:
@@ -332,14 +338,18 @@ def reverse(session: Session, commitment: Commitment, *, journal: ledger.Posted,
 
 def owe_refund(
     session: Session, *, commitment: Commitment, amount_minor: int, reason: str, journal: ledger.Posted,
-    now: dt.datetime,
+    now: dt.datetime, source_id: int | None = None, part: int = 1,
 ) -> Refund:
-    """Record that ``amount_minor`` is owed back to the commitment's payer; the journal credited ``refunds``."""
+    """Record that ``amount_minor`` is owed back to the commitment's payer; the journal credited ``refunds``.
+
+    ``source_id`` is the payment it must go back to, where the commitment has several; ``part`` numbers refunds of
+    one journal.
+    """
     offering = session.get_one(Offering, commitment.offering_id)
     refund = Refund(
         public_id=public_id("rfd"), offering_id=offering.id, commitment_id=commitment.id,
         party_id=commitment.party_id, amount_minor=amount_minor, reason=reason, status="open", failures=0,
-        journal_id=journal.journal_id, created_at=now, due_at=refund_due(offering, now),
+        journal_id=journal.journal_id, created_at=now, due_at=refund_due(offering, now), source_id=source_id, part=part,
     )
     session.add(refund)
     session.flush()
