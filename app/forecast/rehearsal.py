@@ -209,13 +209,16 @@ class Rehearsal:
         for row in rows:
             by_journal.setdefault(row.id, []).append(row)
             self.emptied[row.address, row.asset] = None if row.balance_after else self._now
-        holders = dict(
-            session.execute(
-                sa.select(EscrowStatement.journal_id, sa.func.count(sa.distinct(EscrowStatement.party_id)))
+        holders = {
+            row.journal_id: row.holders
+            for row in session.execute(
+                sa.select(
+                    EscrowStatement.journal_id, sa.func.count(sa.distinct(EscrowStatement.party_id)).label("holders")
+                )
                 .where(EscrowStatement.journal_id.in_(list(by_journal)))
                 .group_by(EscrowStatement.journal_id)
-            ).tuples().all()
-        )
+            )
+        }
         self._last_journal = max(by_journal)
         return tuple(
             Posted(lines[0].kind, moves([(each.address, each.asset, each.amount) for each in lines],
