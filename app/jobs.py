@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from app.closing import tasks as closing
+from app.commitments import reconfirm_tasks as reconfirming
 from app.commitments import tasks as commitments
 from app.commitments import waiting_tasks
 from app.notices import tasks as notices
 from app.offerings import tasks as offerings
 from app.payments import tasks as payments
+from app.progress import halt_tasks as halts
 from app.progress import tasks as progress
 from app.work import Handler, Job
 
@@ -19,7 +21,9 @@ JOBS: tuple[Job, ...] = (
     *commitments.JOBS,
     *waiting_tasks.JOBS,
     *offerings.JOBS,
+    *reconfirming.JOBS,
     *closing.JOBS,
+    *halts.JOBS,
     *progress.JOBS,
     *notices.JOBS,
 )

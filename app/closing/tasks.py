@@ -8,11 +8,13 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.closing import service
+from app.closing import early_close, service
+from app.commitments import reconfirm_rounds
 from app.commitments.models import Commitment
 from app.contracts.models import Milestone
 from app.ledger import chart
 from app.ledger import queries as ledger_queries
+from app.offerings import halts
 from app.offerings.models import Offering
 from app.work import Job
 from milestones import states
@@ -23,12 +25,31 @@ def _in_state(*wanted: str) -> sa.Select[tuple[int]]:
 
 
 def _deadline_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
-    return session.execute(_in_state("live").where(Offering.deadline_at <= now).limit(limit)).scalars().all()
+    query = _in_state("live").where(Offering.deadline_at <= halts.clock_sql(now), halts.is_running())
+    found = session.execute(query).scalars().all()
+    return [each for each in found if _may_end(session, each)][:limit]
+
+
+def _may_end(session: Session, offering_id: int) -> bool:
+    """Whether a deadline has its effect: nobody is still asked to reconfirm, and all money before it is heard.
+
+    The latter counts for an announced deadline only.
+    """
+    if reconfirm_rounds.is_open(session, offering_id):
+        return False
+    if early_close.announced(session, offering_id) is None:
+        return True
+    return early_close.may_decide(session, session.get_one(Offering, offering_id))
 
 
 def _deadline(session: Session, offering_id: int, now: dt.datetime) -> None:
     offering = _locked(session, offering_id)
-    if offering.state == "live" and offering.deadline_at <= now:
+    if offering.state != "live" or offering.halted_since is not None or offering.deadline_at > now:
+        return
+    notice = early_close.announced(session, offering_id)
+    if notice is not None and not early_close.may_decide(session, offering):
+        return
+    if notice is None or early_close.decide(session, offering, notice, now=now):
         service.stop_commitments(session, offering, now=now)
 
 
@@ -72,6 +93,7 @@ def _holds_anything(session: Session, offering_id: int) -> bool:
 def _give_back(session: Session, offering_id: int, now: dt.datetime) -> None:
     offering = _locked(session, offering_id)
     if offering.state in ("failing", "withdrawing"):
+        early_close.drop(session, offering.id, now=now)
         service.lapse_unpaid(session, offering, now=now)
         service.give_everything_back(session, offering, now=now)
 
@@ -101,7 +123,7 @@ def _finish(session: Session, offering_id: int, now: dt.datetime) -> None:
 
 
 def _locked(session: Session, offering_id: int) -> Offering:
-    return session.get_one(Offering, offering_id, with_for_update=True)
+    return session.get_one(Offering, offering_id, with_for_update=True, populate_existing=True)
 
 
 JOBS = (

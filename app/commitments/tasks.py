@@ -15,6 +15,8 @@ from sqlalchemy.orm import Session
 from app.commitments import service
 from app.commitments.models import Commitment
 from app.db import UTCDateTime
+from app.offerings import halts
+from app.offerings.models import Offering
 from app.work import Job
 
 UNPAID = ("awaiting_payment", "payment_failed")
@@ -46,7 +48,8 @@ def _due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
     return (
         session.execute(
             sa.select(Commitment.id)
-            .where(Commitment.status.in_(UNPAID), Commitment.pay_by <= now, ~_is_open())
+            .join(Offering, Offering.id == Commitment.offering_id)
+            .where(Commitment.status.in_(UNPAID), Commitment.pay_by <= halts.clock_sql(now), ~_is_open())
             .order_by(Commitment.pay_by)
             .limit(limit)
         )
@@ -56,9 +59,9 @@ def _due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
 
 
 def _expire(session: Session, commitment_id: int, now: dt.datetime) -> None:
-    _offering, commitment = service.locked(session, session.get_one(Commitment, commitment_id).public_id)
+    offering, commitment = service.locked(session, session.get_one(Commitment, commitment_id).public_id)
     still_due = sa.select(Commitment.id).where(Commitment.id == commitment_id, ~_is_open())
-    if commitment.status in UNPAID and commitment.pay_by <= now and session.scalar(still_due) is not None:
+    if commitment.status in UNPAID and commitment.pay_by <= halts.clock(offering, now) and session.scalar(still_due) is not None:
         service.expire(session, commitment, now=now)
 
 

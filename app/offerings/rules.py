@@ -18,6 +18,16 @@ LAUNCH_WITHIN_DAYS = 60
 DRAFT_IDLE_DAYS = 180
 REFUND_BUSINESS_DAYS = 5
 PAYEE_HOLD_DAYS = 7
+#: OFF-2, OFF-8: a new version is reviewed, a change decided, a commitment reconfirmed within so many business days.
+NEW_VERSION_BUSINESS_DAYS = 5
+CHANGE_BUSINESS_DAYS = 2
+RECONFIRM_BUSINESS_DAYS = 5
+MATERIAL_CHANGES_AT_MOST = 2
+EARLY_CLOSE_BUSINESS_DAYS = 5
+#: OFF-12: cancelled in the last so many hours before the cut-off, more than so many percent of the minimum.
+RUSH_HOURS = 72
+RUSH_PERCENT = 20
+RUSH_BUSINESS_DAYS = 3
 #: How places are divided (OFF-7). What is accepted above the maximum is somebody's money for a few weeks: at most
 #: twice the maximum.
 FIRST_COME, PRO_RATA = "first_come", "pro_rata"

@@ -77,6 +77,8 @@ def _gate(
     """Return what a payout waits for, in words, and when to ask again; None when it may go (MIL-12)."""
     issuer = subjects.issuer_of(session, offering)
     again = now + rules.PAYOUT_ASK_AGAIN_AFTER
+    if offering.halted_since is not None:
+        return "the end of the halt of this offering", again
     if offering.releases_stopped is not None:
         return f"an operator: {offering.releases_stopped}", again
     if offering.end_trigger == "authority":

@@ -13,9 +13,10 @@ from app.accounts import service as accounts
 from app.accounts.actor import Actor
 from app.contracts.models import Milestone
 from app.errors import Conflict, Forbidden, Refused
+from app.offerings import halts
 from app.offerings import service as offerings
 from app.offerings.models import Offering
-from app.progress import steps
+from app.progress import halting, steps
 from app.progress.service import demand_founder, located
 from milestones import plan as engine
 
@@ -26,7 +27,9 @@ def suspend(session: Session, *, actor: Actor, milestone_id: str, reason: str, n
     if not reason.strip():
         raise Refused("Say why; the reason is shown on the offering's page.", code="reason_empty", field="reason")
     milestone, offering = located(session, milestone_id)
-    if milestone.state == "challengeable" and milestone.deadline_at is not None and now >= milestone.deadline_at:
+    if milestone.state == "challengeable" and milestone.deadline_at is not None and (
+        halts.clock(offering, now) >= milestone.deadline_at
+    ):
         raise Refused("The challenge window is over.", code="window_over")
     steps.run(
         session, offering, lambda plan: engine.suspend(plan, milestone.ordinal), actor=actor, now=now, reason=reason
@@ -41,7 +44,9 @@ def resume(session: Session, *, actor: Actor, milestone_id: str, reason: str, no
     if not reason.strip():
         raise Refused("Say why the suspension ends.", code="reason_empty", field="reason")
     milestone, offering = located(session, milestone_id)
-    if milestone.state == "disputed" and milestone.deadline_at is not None and now >= milestone.deadline_at:
+    if milestone.state == "disputed" and milestone.deadline_at is not None and (
+        halts.clock(offering, now) >= milestone.deadline_at
+    ):
         raise Refused("The suspension is over, so the milestone opens again.", code="suspension_over")
     if milestone.suspended_by == actor.user_id:
         raise Forbidden("You suspended this release, so another operator must lift it.", code="four_eyes")
@@ -69,6 +74,7 @@ def wind_down(
         demand_founder(session, actor, offering)
     if offering.state != "active":
         raise Conflict("Only a running offering can be wound down.", code="not_active")
+    halting.end_before_wind_down(session, offering, actor=actor, now=now)
     offering.end_trigger, offering.end_reason = trigger, reason.strip()
     steps.run(session, offering, lambda plan: engine.wind_down(plan, trigger), actor=actor, now=now, reason=reason)
     return offering

@@ -25,7 +25,7 @@ from app.ledger import service as ledger
 from app.offerings.models import Issuer, Offering, TokenClass
 from app.outbox import service as outbox
 from app.payments import service as payments
-from app.progress import rules
+from app.progress import rules, shortfalls
 from app.progress.models import Attestation, Evidence, Release, Submission
 from app.register import service as register
 
@@ -35,6 +35,11 @@ def gate(session: Session, offering: Offering, milestone: Milestone, published: 
 
     The verdict, the window and the predecessor are the engine's; here are the gates outside the contract.
     """
+    if offering.halted_since is not None:
+        return "the end of the halt of this offering"
+    unanswered = shortfalls.reason_to_wait(session, offering)
+    if unanswered:
+        return unanswered
     if offering.releases_stopped:
         return offering.releases_stopped
     if milestone.ordinal and not _is_bound(session, milestone, published):

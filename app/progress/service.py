@@ -22,10 +22,10 @@ from app.audit import service as audit
 from app.contracts.models import Appointment, Milestone
 from app.db import public_id
 from app.errors import Conflict, Forbidden, NotFound, Refused
-from app.offerings import independence
+from app.offerings import halts, independence
 from app.offerings.models import Issuer, Offering
 from app.outbox import service as outbox
-from app.progress import rules, steps
+from app.progress import rules, steps, tolling
 from app.progress.models import Attestation, Evidence, Submission
 from milestones import plan as engine
 from milestones import verdict as verdicts
@@ -122,7 +122,7 @@ def submit(
         return _submission(session, earlier)
     submission, milestone, offering = _draft_of_founder(session, actor, submission_id)
     last_moment = min(each for each in (milestone.long_stop_at, offering.long_stop_at) if each is not None)
-    if now >= last_moment:
+    if halts.clock(offering, now) >= last_moment:
         raise Refused("The last moment to submit for this milestone has passed.", code="milestone_long_stop")
     if not statement.strip():
         raise Refused("Describe what was done, in words an auditor can check.", code="statement_empty",
@@ -193,7 +193,7 @@ def attest(
     signed = attestations_of(session, submission.id)
     if any(each.party_id == party_id for each in signed):
         raise Conflict("You have signed your findings on this submission already.", code="attested_already")
-    is_late = submission.review_due_at is not None and now >= submission.review_due_at
+    is_late = submission.review_due_at is not None and halts.clock(offering, now) >= submission.review_due_at
     if is_late and len(signed) >= terms.quorum.approvals:
         raise Refused("The time to review is over and the findings that were in decide.", code="review_over")
     attestation = Attestation(
@@ -233,9 +233,15 @@ def decide(
     """
     milestone = session.get_one(Milestone, submission.milestone_id)
     terms = _terms_of(session, offering, milestone)
+    agreed = submission.review_due_at
+    if offering.halted_since is not None and agreed is not None:
+        # Decided while halted: the time to review has moved by as much as the halt lasted so far (OFF-13).
+        began = submission.received_at or agreed
+        submission.review_due_at = agreed + tolling.halted_within(session, offering, began, now) * tolling.SECOND
     given = counting(submission, attestations_of(session, submission.id), terms.quorum.approvals)
     result = verdicts.verdict(terms, given, at_time_limit=at_time_limit)
     if result is None:
+        submission.review_due_at = agreed
         return False
     submission.status, submission.decided_at = "decided", now
     submission.verdict = "met" if result.met else "not_met"

@@ -26,7 +26,7 @@ from app.ledger import queries as ledger_queries
 from app.offerings import service as offerings
 from app.offerings.models import Offering
 from app.outbox import service as outbox
-from app.progress import releases
+from app.progress import releases, tolling
 from app.progress.models import Submission
 from milestones import plan as engine
 from milestones import states
@@ -36,7 +36,6 @@ CHALLENGE_CALENDAR_DAYS = 7
 SUSPENSION_BUSINESS_DAYS = 15
 RELEASE_BUSINESS_DAYS = 5
 WIND_DOWN_BUSINESS_DAYS = 10
-MAX_TOLLING_SECONDS = 60 * 86_400
 
 #: States in which the milestone waits for others than the founder; the time in them is tolled.
 REVIEWED_STATES = ("submitted", "challengeable", "disputed", "approved")
@@ -167,8 +166,10 @@ def _toll(session: Session, running: Running, row: Milestone, now: dt.datetime) 
     ).scalar()
     if received_at is None or row.long_stop_at is None:
         return
-    taken = (now - received_at) // dt.timedelta(seconds=1)
-    seconds = max(0, min(taken, MAX_TOLLING_SECONDS - row.tolled_seconds))
+    # A halt moves these dates by itself when it ends, so its time is not given back twice.
+    halted = tolling.halted_within(session, running.offering, received_at, now)
+    taken = (now - received_at) // dt.timedelta(seconds=1) - halted
+    seconds = max(0, min(taken, tolling.MAX_TOLLING_SECONDS - row.tolled_seconds - row.halted_seconds))
     row.tolled_seconds += seconds
     row.long_stop_at += dt.timedelta(seconds=seconds)
     if running.plan.order != SEQUENTIAL:

@@ -14,6 +14,7 @@ from app.audit import service as audit
 from app.closing import service as closing
 from app.contracts import queries as contract_queries
 from app.contracts.models import Milestone
+from app.offerings import halts
 from app.offerings import service as offerings
 from app.offerings.models import Offering
 from app.outbox import service as outbox
@@ -51,7 +52,7 @@ def _milestones(
         .limit(limit)
     )
     if overdue:
-        query = query.where(Milestone.deadline_at <= now)
+        query = query.where(Milestone.deadline_at <= halts.clock_sql(now))
     return session.execute(query).scalars().all()
 
 
@@ -60,7 +61,7 @@ def _take(session: Session, milestone_id: int, state: str, now: dt.datetime) -> 
     milestone = session.get_one(Milestone, milestone_id)
     offering = _locked(session, milestone.offering_id)
     session.refresh(milestone)
-    if milestone.state != state or milestone.deadline_at is None or milestone.deadline_at > now:
+    if milestone.state != state or milestone.deadline_at is None or milestone.deadline_at > halts.clock(offering, now):
         return None
     return offering, milestone
 
@@ -156,8 +157,8 @@ def _late_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
     query = (
         sa.select(Milestone.id)
         .join(Offering, Offering.id == Milestone.offering_id)
-        .where(Milestone.state.in_(["open", "locked"]), Milestone.target_at <= now, Milestone.is_late.is_(False),
-               Offering.state == "active")
+        .where(Milestone.state.in_(["open", "locked"]), Milestone.target_at <= halts.clock_sql(now),
+               Milestone.is_late.is_(False), Offering.state == "active")
         .order_by(Milestone.target_at)
         .limit(limit)
     )
@@ -180,7 +181,7 @@ def _late(session: Session, milestone_id: int, now: dt.datetime) -> None:
 def _offering_stop_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
     query = (
         sa.select(Offering.id)
-        .where(Offering.state == "active", Offering.long_stop_at <= now)
+        .where(Offering.state == "active", Offering.long_stop_at <= halts.clock_sql(now))
         .order_by(Offering.long_stop_at)
         .limit(limit)
     )
@@ -189,7 +190,7 @@ def _offering_stop_due(session: Session, now: dt.datetime, limit: int) -> Sequen
 
 def _offering_stop(session: Session, offering_id: int, now: dt.datetime) -> None:
     offering = _locked(session, offering_id)
-    if offering.state == "active" and offering.long_stop_at <= now:
+    if offering.state == "active" and offering.long_stop_at <= halts.clock(offering, now):
         interventions.wind_down(
             session, actor=SYSTEM, offering_id=offering.public_id, trigger="long_stop",
             reason="The offering's long-stop date has passed.", now=now,

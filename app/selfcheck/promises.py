@@ -199,7 +199,7 @@ def _not_met(session: Session, offering_id: int) -> dict[int, int]:
 
 def _figures(session: Session) -> Iterator[Problem]:
     """Compare every offering, class and company with the figures that the log tells of them (OFF-2)."""
-    actions = ("offering.drafted", "offering.draft_changed", "offering.published")
+    actions = ("offering.drafted", "offering.draft_changed", "offering.published", "offering.deadline_moved")
     for offering in session.scalars(sa.select(Offering)):
         told = session.execute(
             sa.select(LogEntry.after)

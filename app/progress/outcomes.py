@@ -1,0 +1,74 @@
+"""What follows when a halt's end comes and nobody acted, and what investors' answers decide (OFF-11, OFF-13)."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from sqlalchemy.orm import Session
+
+from app import calendars
+from app.accounts.actor import SYSTEM
+from app.offerings import rules as offering_rules
+from app.offerings import service as offerings
+from app.offerings.models import Offering
+from app.progress import halting, interventions, polls, shortfalls
+from app.progress.halt_models import Halt, Poll
+
+NOBODY_ENDED_IT = "Its end came and no operator had ended it."
+
+
+def end_reached(session: Session, offering: Offering, halt: Halt, *, now: dt.datetime) -> None:
+    """Apply the default of a halt that nobody ended: refund, or let the investors decide (OFF-13)."""
+    if offering.state == "active":
+        halting.put_to_vote(session, offering, halt, now=now)
+        return
+    halting.end(session, offering, halt, outcome=halting.WITHDRAWN, reason=NOBODY_ENDED_IT, now=now)
+    due = calendars.add_business_days(
+        now, offering_rules.REFUND_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone
+    )
+    offering.end_trigger = "halt"
+    offering.end_reason = "The offering was halted and nobody ended the halt in time, so everybody is refunded."
+    offerings.move(session, offering, "withdraw", "clock", now=now, due=due, reason=NOBODY_ENDED_IT)
+
+
+def end_with_offering(session: Session, offering: Offering, halt: Halt, *, now: dt.datetime) -> None:
+    """End a halt whose offering gives everything back: nothing is left that it could hold up."""
+    poll = polls.open_of(session, offering.id, polls.HALT)
+    if poll is not None:
+        polls.close(session, poll, polls.DROPPED, now=now)
+    halting.end(session, offering, halt, outcome=halting.ENDED_WITH_IT, reason="The offering ended.", now=now)
+
+
+def decide(session: Session, offering: Offering, poll: Poll, *, now: dt.datetime) -> None:
+    """Count a poll whose end has come and do what it says; the plan's end is the default (OFF-11, OFF-13)."""
+    if offering.state != "active":
+        polls.close(session, poll, polls.DROPPED, now=now)
+        return
+    if poll.kind == polls.SHORTFALL:
+        _decide_shortfall(session, offering, poll, now=now)
+        return
+    goes_on = polls.tally(session, poll).goes_on
+    polls.close(session, poll, polls.GOES_ON if goes_on else polls.WINDS_DOWN, now=now)
+    halt = halting.running(session, offering.id)
+    if goes_on and halt is not None:
+        halting.end(session, offering, halt, outcome=halting.WENT_ON, reason="The investors voted to go on.", now=now)
+    elif not goes_on:
+        _wind_down(session, offering, "halt_vote", "After a halt the investors did not vote to go on.", now=now)
+
+
+def _decide_shortfall(session: Session, offering: Offering, poll: Poll, *, now: dt.datetime) -> None:
+    goes_on = shortfalls.enough_stay(session, offering, poll)
+    polls.close(session, poll, polls.GOES_ON if goes_on else polls.WINDS_DOWN, now=now)
+    if goes_on:
+        shortfalls.let_others_leave(session, offering, poll, now=now)
+    else:
+        _wind_down(
+            session, offering, "below_minimum",
+            "Payments were taken back, and those who stay have less than the minimum.", now=now,
+        )
+
+
+def _wind_down(session: Session, offering: Offering, trigger: str, reason: str, *, now: dt.datetime) -> None:
+    interventions.wind_down(
+        session, actor=SYSTEM, offering_id=offering.public_id, trigger=trigger, reason=reason, now=now
+    )

@@ -1,0 +1,147 @@
+"""Ask investors whether they stay when payments taken back leave less than the minimum (OFF-11)."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app import calendars
+from app.accounts.actor import SYSTEM
+from app.audit import service as audit
+from app.commitments import escrow
+from app.commitments import service as commitments
+from app.commitments.models import Commitment, EscrowStatement
+from app.commitments.queries import is_linked
+from app.contracts.models import Milestone
+from app.ledger import chart
+from app.ledger import service as ledger
+from app.offerings.models import Offering, TokenClass
+from app.progress import polls
+from app.progress.halt_models import Poll, PollAnswer
+
+STAY_BUSINESS_DAYS = 10
+STAY_CALENDAR_DAYS = 7
+LEFT = "left"
+
+
+def reason_to_wait(session: Session, offering: Offering) -> str | None:
+    """Return what stops releases before the first milestone's, in words, or None (OFF-11)."""
+    if not has_reversal(session, offering.id) or is_past_first_release(session, offering.id):
+        return None
+    if polls.open_of(session, offering.id, polls.SHORTFALL) is not None or is_short(session, offering):
+        return "the investors, who are asked whether they stay with less than the minimum"
+    return None
+
+
+def has_reversal(session: Session, offering_id: int) -> bool:
+    """Whether a payment was taken back at all: almost never, so nothing more is asked of the books."""
+    return session.scalar(
+        sa.select(Commitment.id).where(Commitment.offering_id == offering_id, Commitment.status == "reversed").limit(1)
+    ) is not None
+
+
+def is_past_first_release(session: Session, offering_id: int) -> bool:
+    """Whether a milestone was released; the closing tranche is none."""
+    return session.scalar(
+        sa.select(Milestone.id)
+        .where(Milestone.offering_id == offering_id, Milestone.ordinal > 0, Milestone.released_minor > 0)
+        .limit(1)
+    ) is not None
+
+
+def is_short(session: Session, offering: Offering) -> bool:
+    """Whether what is left of the cleared arm's-length money is below the minimum."""
+    return proceeds_left(session, offering.id) < offering.minimum_minor
+
+
+def proceeds_left(session: Session, offering_id: int, party_ids: sa.Select[tuple[int]] | None = None) -> int:
+    """Return unreleased and released arm's-length money, of everybody or of some parties, minor units."""
+    last = escrow.last_rows(offering_id)
+    query = (
+        sa.select(sa.func.coalesce(sa.func.sum(last.c.unreleased_after_minor + last.c.released_after_minor), 0))
+        .join(Commitment, Commitment.id == last.c.commitment_id)
+        .where(sa.not_(is_linked()))
+    )
+    if party_ids is not None:
+        query = query.where(last.c.party_id.in_(party_ids))
+    return int(session.scalar(query) or 0)
+
+
+def ask(session: Session, offering: Offering, *, now: dt.datetime) -> Poll:
+    """Ask each investor to stay within ten business days; silence refunds."""
+    ends_at = calendars.window_end(
+        now, STAY_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone, min_calendar_days=STAY_CALENDAR_DAYS
+    )
+    return polls.open_poll(session, offering, kind=polls.SHORTFALL, ends_at=ends_at, now=now)
+
+
+def staying(poll: Poll) -> sa.Select[tuple[int]]:
+    """Return the query of the parties that stay."""
+    return sa.select(PollAnswer.party_id).where(PollAnswer.poll_id == poll.id, PollAnswer.choice == polls.YES)
+
+
+def enough_stay(session: Session, offering: Offering, poll: Poll) -> bool:
+    """Whether those who stay reach the minimum; exactly the minimum does."""
+    return proceeds_left(session, offering.id, staying(poll)) >= offering.minimum_minor
+
+
+def let_others_leave(session: Session, offering: Offering, poll: Poll, *, now: dt.datetime) -> int:
+    """Owe everybody who does not stay all of their unreleased money; return how many refunds it makes.
+
+    One journal: D escrow / C refunds, D unissued / C reserved for the tokens they were still to get. Issued tokens
+    remain. The tranches shrink with the next step (MIL-1).
+    """
+    token_class = session.get_one(TokenClass, offering.token_class_id)
+    last = escrow.last_rows(offering.id)
+    leaving = sa.and_(last.c.unreleased_after_minor > 0, last.c.party_id.not_in(staying(poll)))
+    back, lapsed = (
+        int(each) for each in session.execute(
+            sa.select(
+                sa.func.coalesce(sa.func.sum(last.c.unreleased_after_minor), 0),
+                sa.func.coalesce(sa.func.sum(last.c.entitled_after_tokens - last.c.issued_after_tokens), 0),
+            ).where(leaving)
+        ).one()
+    )
+    if not back:
+        return 0
+
+    def lines(journal_id: int) -> list[ledger.Line]:
+        _write_rows(session, offering, last, leaving, journal_id, now)
+        return [
+            ledger.debit(chart.escrow(offering.public_id, offering.currency), back),
+            ledger.credit(chart.refunds(offering.public_id, offering.currency), back),
+            ledger.debit(chart.unissued(token_class.public_id, token_class.asset), lapsed),
+            ledger.credit(chart.reserved(offering.public_id, token_class.asset), lapsed),
+        ]
+
+    posted = ledger.post(
+        session, kind=LEFT, key=f"poll:{poll.public_id}:left", cause=poll.public_id, offering_id=offering.id,
+        occurred_at=now, lines=lines,
+    )
+    count = escrow.owe_refunds(
+        session, journal_id=posted.journal_id, reason=LEFT, due_at=commitments.refund_due(offering, now), now=now
+    )
+    audit.record(
+        session, actor=SYSTEM, action="investors.left", object_id=poll.public_id, now=now, count=count,
+        after={"amount_minor": back, "tokens": lapsed}, reason="They did not stay with less than the minimum.",
+    )
+    return count
+
+
+def _write_rows(
+    session: Session, offering: Offering, last: sa.Subquery, leaving: sa.ColumnElement[bool], journal_id: int,
+    now: dt.datetime,
+) -> None:
+    statement = EscrowStatement.__table__
+    rows = sa.select(
+        sa.literal(offering.id), last.c.commitment_id, last.c.party_id, last.c.ordinal, last.c.seq + 1,
+        sa.literal(LEFT), -last.c.unreleased_after_minor, sa.literal(0), sa.literal(0), last.c.released_after_minor,
+        last.c.issued_after_tokens, last.c.issued_after_tokens, sa.literal(journal_id),
+        sa.literal(now, statement.c.occurred_at.type),
+    ).where(leaving).order_by(last.c.ordinal)
+    columns = ["offering_id", "commitment_id", "party_id", "ordinal", "seq", "kind", "amount_minor", "tokens_issued",
+               "unreleased_after_minor", "released_after_minor", "issued_after_tokens", "entitled_after_tokens",
+               "journal_id", "occurred_at"]
+    session.execute(sa.insert(statement).from_select(columns, rows, include_defaults=False))
