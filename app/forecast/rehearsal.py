@@ -29,7 +29,7 @@ LEFT_OUT = frozenset({"send_mails"})
 #: More instants than this are not rehearsed; the forecast then says that it was cut short.
 MOST_INSTANTS = 5_000
 #: After the window and the last date in any row, the rehearsal goes on for so many instants more at most.
-AFTER_THE_LAST_DATE = 20
+AFTER_THE_LAST_DATE = 6
 #: Past the window no exact instants are wanted, only whether and by when everything ends.
 COARSE = dt.timedelta(days=4)
 

@@ -101,7 +101,7 @@ def test_tim_4_what_stays_is_named_with_its_owner_and_nothing_arrives(db: Databa
     stage.invest(raising.investors[0], raising.offering_id, 100_000, "bank_2d")
     stage.invest(raising.investors[1], raising.offering_id, 250_000)
 
-    found = forecast.forecast(db, stage.settings, days=10, nothing_arrives=True)
+    found = forecast.forecast(db, stage.settings, days=4, nothing_arrives=True)
     assert not any(_is_clearing(each) for each in found.acts)
     assert found.is_sound
     payable = next(each for each in found.exits if each.address.startswith("payable:"))
@@ -112,7 +112,7 @@ def test_tim_4_what_stays_is_named_with_its_owner_and_nothing_arrives(db: Databa
     assert "1 wait(s) for a named person" in text
     assert json.dumps(told.document(found), default=str)
 
-    arrives = forecast.forecast(db, stage.settings, days=10)
+    arrives = forecast.forecast(db, stage.settings, days=3)
     assert [each.job for each in arrives.acts if _is_clearing(each)] == ["refresh_operations"]
 
 
