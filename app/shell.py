@@ -80,9 +80,16 @@ def _account(who: SignIn | None) -> dict[str, object] | None:
     return {
         "name": who.name,
         "initials": initials(who.name),
-        "links": [(_("Your account"), url_for("accounts.account"))],
+        "links": _account_links(who),
         "sign_out_url": url_for("accounts.sign_out"),
     }
+
+
+def _account_links(who: SignIn) -> list[tuple[str, str]]:
+    links = [(_("Your account"), url_for("accounts.account"))]
+    if any(role == "investor" for _party, role in who.memberships):
+        links.append((_("You as an investor"), url_for("investors.profile")))
+    return links
 
 
 def landing_url(roles: frozenset[str]) -> str:

@@ -15,6 +15,7 @@ from app.config import Settings
 VIEWS = (
     "app.accounts.views",
     "app.accounts.people_views",
+    "app.investors.views",
     "app.commitments.commit_views",
     "app.commitments.views",
     "app.payments.views",

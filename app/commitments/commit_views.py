@@ -1,10 +1,11 @@
-"""The four steps of committing: risk, amount, understanding, check. Then the confirmation.
+"""The five steps of committing: risk, category, understanding, amount, check. Then the confirmation.
 
 Every figure is the service's; nothing is stored before the order is given (COM-1).
 """
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Callable
 
@@ -17,13 +18,14 @@ from app import clock, security
 from app.accounts import queries as accounts
 from app.accounts.actor import Actor
 from app.commitments import prospects, queries, service
-from app.commitments.forms import AmountForm, Answers, CommitForm, UnderstoodForm, read_answers
+from app.commitments.forms import AmountForm, Answers, CommitForm, InvestorForm, UnderstoodForm, read_answers
 from app.commitments.models import Commitment
 from app.commitments.prospects import Investable
 from app.contracts import queries as contracts
 from app.contracts.queries import Published
 from app.db import get_db
 from app.errors import Conflict, MilestakeError, Refused
+from app.investors import queries as investors
 from app.investors import rules as investor_rules
 from app.offerings import versions
 from app.security import requires
@@ -48,6 +50,11 @@ class _Place:
         self.unpaid = prospects.unpaid_commitment(session, self.target.offering.id, sorted(parties))
         for party_id in parties:
             service.demand_no_interest(session, self.target.offering, party_id)
+        self._missing = {each: investors.missing(investors.standing(session, each), self.now) for each in parties}
+
+    def missing(self, party_id: int, *steps: str) -> list[investors.Missing]:
+        """Return what stands between a party and a commitment, in these steps or in all."""
+        return [each for each in self._missing[party_id] if not steps or each.step in steps]
 
     @property
     def slug(self) -> str:
@@ -81,36 +88,95 @@ def risk(slug: str) -> Answer:
     )
 
 
-# -- step 2: amount ---------------------------------------------------------------------------------
+# -- step 2: category -------------------------------------------------------------------------------
+
+
+@blueprint.route("/offerings/<slug>/commit/category", methods=["GET", "POST"])
+@requires("investor")
+def category(slug: str) -> Answer:
+    """Show what is known of the investor, and lead to what is missing (PPL-3)."""
+    place = _place(slug)
+    barred = place.barred()
+    if barred:
+        return barred
+    form = InvestorForm(parties=place.parties)
+    if form.validate_on_submit() and not place.missing(form.party_id, "verification", "declaration"):
+        answers = Answers(place.actor.user_id or 0, place.target.offering.public_id, form.party_id)
+        return redirect(url_for(".understand", slug=slug, answers=answers.sign()))
+    party_id = sorted(place.parties)[0]
+    with get_db().read() as session:
+        known = {
+            "standing": investors.standing(session, party_id), "declaration": investors.declaration(session, party_id),
+            "check": investors.latest_verification(session, party_id),
+        }
+    page = render_template(
+        "commitments/category.html", place=place, form=form, missing=place.missing(party_id),
+        blocked=place.missing(party_id, "verification", "declaration"), category_words=investor_rules.CATEGORY_WORDS,
+        here=url_for(".category", slug=slug), **known,
+    )
+    return page, form.status
+
+
+# -- step 3: understanding --------------------------------------------------------------------------
+
+
+@blueprint.route("/offerings/<slug>/commit/understand", methods=["GET", "POST"])
+@requires("investor")
+def understand(slug: str) -> Answer:
+    """Lead to the questions until they are answered rightly, then take the statements of this commitment."""
+    place = _place(slug)
+    answers = read_answers(request.args.get("answers"), place.actor, place.target.offering.public_id)
+    barred = place.barred()
+    if barred or answers is None:
+        return barred or _start_again(slug)
+    if place.missing(answers.party_id, "verification", "declaration"):
+        return redirect(url_for(".category", slug=slug))
+    if place.missing(answers.party_id, "understanding"):
+        return redirect(url_for("investors.understanding", next=security.page_before()))
+    form = UnderstoodForm()
+    if form.validate_on_submit():
+        confirmed = dataclasses.replace(answers, wording_hash=investor_rules.RISK_WORDING_HASH)
+        return redirect(url_for(".amount", slug=slug, answers=confirmed.sign()))
+    return render_template("commitments/understand.html", place=place, form=form), form.status
+
+
+def _start_again(slug: str) -> Response:
+    flash(_("Your answers are no longer at hand. Nothing was charged; start again."), "warning")
+    return redirect(url_for(".category", slug=slug))
+
+
+# -- step 4: amount ---------------------------------------------------------------------------------
 
 
 @blueprint.route("/offerings/<slug>/commit/amount", methods=["GET", "POST"])
 @requires("investor")
 def amount(slug: str) -> Answer:
     place = _place(slug)
+    answers = read_answers(request.args.get("answers"), place.actor, place.target.offering.public_id)
     barred = place.barred()
-    if barred:
-        return barred
-    form = AmountForm(asset=place.target.asset, parties=place.parties)
-    earlier = read_answers(request.args.get("answers"), place.actor, place.target.offering.public_id)
-    if earlier is not None and not form.is_submitted():
-        form.amount.data = earlier.amount_minor
+    if barred or answers is None or answers.wording_hash != investor_rules.RISK_WORDING_HASH:
+        return barred or _start_again(slug)
+    form = AmountForm(asset=place.target.asset)
+    if answers.amount_minor and not form.is_submitted():
+        form.amount.data = answers.amount_minor
     if form.validate_on_submit():
         try:
             service.quote(place.target.offering, form.amount.data)
-            answers = Answers(
-                place.actor.user_id or 0, place.target.offering.public_id, form.party_id, form.amount.data,
-                place.terms_hash,
+            answers = dataclasses.replace(
+                answers, amount_minor=form.amount.data, terms_hash=place.terms_hash
             )
-            return redirect(url_for(".understand", slug=slug, answers=answers.sign()))
+            return redirect(url_for(".check", slug=slug, answers=answers.sign()))
         except MilestakeError as error:
             form.show_error(error)
-    return _amount_page(place, form)
+    return _amount_page(place, form, answers)
 
 
-def _amount_page(place: _Place, form: AmountForm) -> Answer:
+def _amount_page(place: _Place, form: AmountForm, answers: Answers) -> Answer:
     asked = form.amount.data or place.target.offering.minimum_ticket_minor
-    return render_template("commitments/amount.html", place=place, form=form, **_bought(place, asked)), form.status
+    page = render_template(
+        "commitments/amount.html", place=place, form=form, token=answers.sign(), **_bought(place, asked)
+    )
+    return page, form.status
 
 
 @blueprint.get("/offerings/<slug>/commit/quote")
@@ -118,7 +184,7 @@ def _amount_page(place: _Place, form: AmountForm) -> Answer:
 def quote(slug: str) -> Answer:
     """Answer with what an amount would buy, as a part of the amount page."""
     place = _place(slug)
-    form = AmountForm(request.args, asset=place.target.asset, parties=place.parties, meta={"csrf": False})
+    form = AmountForm(request.args, asset=place.target.asset, meta={"csrf": False})
     if not form.amount.validate(form):
         return render_template("commitments/_quote.html", place=place, trouble=form.amount.errors[0])
     return render_template("commitments/_quote.html", place=place, **_bought(place, form.amount.data))
@@ -136,34 +202,7 @@ def _bought(place: _Place, amount_minor: int) -> dict[str, object]:
     return {"quote": quoted, "share": share, "fee_minor": fee_minor}
 
 
-# -- step 3: understanding --------------------------------------------------------------------------
-
-
-@blueprint.route("/offerings/<slug>/commit/understand", methods=["GET", "POST"])
-@requires("investor")
-def understand(slug: str) -> Answer:
-    place = _place(slug)
-    answers = read_answers(request.args.get("answers"), place.actor, place.target.offering.public_id)
-    barred = place.barred()
-    if barred or answers is None:
-        return barred or _start_again(slug)
-    form = UnderstoodForm()
-    if form.validate_on_submit():
-        confirmed = Answers(
-            answers.user_id, answers.offering, answers.party_id, answers.amount_minor, answers.terms_hash,
-            investor_rules.RISK_WORDING_HASH,
-        )
-        return redirect(url_for(".check", slug=slug, answers=confirmed.sign()))
-    page = render_template("commitments/understand.html", place=place, form=form, answers=request.args["answers"])
-    return page, form.status
-
-
-def _start_again(slug: str) -> Response:
-    flash(_("Your answers are no longer at hand. Nothing was charged; start again with the amount."), "warning")
-    return redirect(url_for(".amount", slug=slug))
-
-
-# -- step 4: check ----------------------------------------------------------------------------------
+# -- step 5: check ----------------------------------------------------------------------------------
 
 
 @blueprint.route("/offerings/<slug>/commit/check", methods=["GET", "POST"])
@@ -175,7 +214,7 @@ def check(slug: str) -> Answer:
     with get_db().read() as session:
         target = prospects.investable(session, slug)
     answers = read_answers(token, actor, target.offering.public_id)
-    if answers is None or answers.wording_hash != investor_rules.RISK_WORDING_HASH:
+    if answers is None or answers.wording_hash != investor_rules.RISK_WORDING_HASH or not answers.amount_minor:
         return _start_again(slug)
     if form.validate_on_submit():
         try:
@@ -225,12 +264,15 @@ def _refused(place: _Place, form: CommitForm, answers: Answers, error: Milestake
         pages = {"offering_full": "full", "not_open": "closed", "unpaid_commitment": "unpaid"}
         page = render_template(f"commitments/{pages[error.code]}.html", place=place, commitment=place.unpaid)
         return page, Conflict.status
+    if error.facts.get("steps") or error.code == "wording_changed":
+        flash(_("Nothing was charged. %(why)s", why=error.message), "warning")
+        return redirect(url_for(".category", slug=place.slug))
     if error.field == "amount":
-        again = AmountForm(asset=place.target.asset, parties=place.parties)
+        again = AmountForm(asset=place.target.asset)
         again.amount.typed = money.format_amount(answers.amount_minor, place.target.asset)
         again.amount.errors = []
         again.show_error(error)
-        return _amount_page(place, again)
+        return _amount_page(place, again, answers)
     form.show_error(error)
     return _check_page(place, form, answers)
 

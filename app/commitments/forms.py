@@ -26,14 +26,14 @@ _SALT = "milestake.commit-answers"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answers:
-    """What an investor has answered so far. ``wording_hash`` is empty until the risks are confirmed."""
+    """What an investor has answered so far, in the order of the steps; what was not answered yet is empty."""
 
     user_id: int
     offering: str
     party_id: int
-    amount_minor: int
-    terms_hash: str
     wording_hash: str = ""
+    amount_minor: int = 0
+    terms_hash: str = ""
 
     def sign(self) -> str:
         """Return the answers for an address or a hidden field."""
@@ -54,15 +54,13 @@ def _serializer() -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(current_app.config["SECRET_KEY"], salt=_SALT)
 
 
-class AmountForm(PlainForm):
-    """How much, and for whom when there is a choice."""
+class InvestorForm(PlainForm):
+    """For whom, when there is a choice."""
 
     party = RadioField(_l("Who invests?"), coerce=int, validators=[InputRequired(_l("Choose who invests."))])
-    amount = AmountField(_l("Amount"))
 
-    def __init__(self, *args: Any, asset: Asset, parties: dict[int, str], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, parties: dict[int, str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.amount.asset = asset
         if len(parties) == 1:
             self.only_party = next(iter(parties))
             del self.party
@@ -75,8 +73,18 @@ class AmountForm(PlainForm):
         return self.party.data if self.only_party is None else self.only_party
 
 
+class AmountForm(PlainForm):
+    """How much."""
+
+    amount = AmountField(_l("Amount"))
+
+    def __init__(self, *args: Any, asset: Asset, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.amount.asset = asset
+
+
 class UnderstoodForm(PlainForm):
-    """Every statement of ``investor_rules.RISK_STATEMENTS`` ticked."""
+    """Every statement of the risk wording ticked."""
 
     understood = SelectMultipleField(
         _l("Confirm that you understand"), coerce=int, choices=list(enumerate(investor_rules.RISK_STATEMENTS))

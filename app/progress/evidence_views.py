@@ -14,9 +14,6 @@ from app.security import requires
 
 blueprint = Blueprint("evidence", __name__)
 
-#: Whatever a file holds, it is an origin of its own without scripts, forms or requests.
-SANDBOX = "sandbox; default-src 'none'; frame-ancestors 'self'"
-
 
 @blueprint.get("/evidence/<evidence_id>")
 @requires()
@@ -35,9 +32,4 @@ def show(evidence_id: str) -> Response:
         stream, mimetype=evidence.media_type if is_saved else shown_as, as_attachment=is_saved,
         download_name=evidence.filename, etag=evidence.sha256, conditional=True, max_age=None,
     )
-    response.headers["Content-Security-Policy"] = SANDBOX
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["X-Frame-Options"] = "SAMEORIGIN"
-    # Who may see it is asked again each time; what did not change is not sent again.
-    response.headers["Cache-Control"] = "private, no-cache"
-    return response
+    return security.shut_in(response)

@@ -26,14 +26,15 @@ def test_com_8_committing_works_without_javascript(site: Site, new_person: Peopl
 
     ines.open("/offerings/halden-tidal/commit")
     ines.follow("Continue")
+    ines.press("This is right: continue")
+    for box in ines.main.get_by_role("checkbox").all():
+        box.check()
+    ines.press("Continue")
     ines.fill(Amount="400")
     ines.press("Continue")
     assert ines.page.title().startswith("Error:")
     assert ines.errors() == ["Enter $500.00 or more: that is the smallest commitment here."]
     ines.fill(Amount="1,234.75")
-    ines.press("Continue")
-    for box in ines.main.get_by_role("checkbox").all():
-        box.check()
     ines.press("Continue")
     ines.sees("$1,234.50", "2,469 tokens")
     ines.press("Commit $1,234.50")
@@ -104,6 +105,13 @@ def test_committing_works_by_keyboard_alone(site: Site, new_person: People) -> N
 
     ines.open("/offerings/halden-tidal/commit")
     enter(ines, "Continue")
+    enter(ines, "This is right: continue")
+    for _ in range(4):
+        ines.page.keyboard.press("Tab")
+        while ines.page.evaluate("() => document.activeElement.type") != "checkbox":
+            ines.page.keyboard.press("Tab")
+        ines.page.keyboard.press("Space")
+    enter(ines, "Continue")
     tab_to(ines, "Amount")
     ines.page.keyboard.type("400")
     enter(ines, "Continue")
@@ -113,12 +121,6 @@ def test_committing_works_by_keyboard_alone(site: Site, new_person: People) -> N
     ines.page.keyboard.press("Control+A")
     ines.page.keyboard.type("600")
     enter(ines, "Continue")
-    for _ in range(4):
-        ines.page.keyboard.press("Tab")
-        while ines.page.evaluate("() => document.activeElement.type") != "checkbox":
-            ines.page.keyboard.press("Tab")
-        ines.page.keyboard.press("Space")
-    enter(ines, "Continue to check")
     enter(ines, "Commit $600.00")
     enter(ines, "Pay $600.00 now")
     tab_to(ines, "Instant transfer")

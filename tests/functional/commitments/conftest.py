@@ -50,9 +50,14 @@ class Market:
 
     def to_check(self, visitor: Visitor, amount: str = "1234.56") -> Page:
         """Go from the risk page to the last step."""
+        self.to_amount(visitor)
+        return visitor.send(amount=amount)
+
+    def to_amount(self, visitor: Visitor) -> Page:
+        """Go from the risk page to the amount."""
         visitor.open(self.url)
-        visitor.open(f"{self.url}/amount")
-        visitor.send(amount=amount)
+        visitor.open(f"{self.url}/category")
+        visitor.send()
         assert visitor.status == 200, visitor.page.errors
         return visitor.send(understood=["0", "1", "2", "3"])
 

@@ -1,4 +1,4 @@
-"""The four steps of committing, and everything that can come between (COM-1, 2, 3, 7, 8, 13)."""
+"""The five steps of committing, and everything that can come between (COM-1, 2, 3, 7, 8, 13)."""
 
 from __future__ import annotations
 
@@ -20,16 +20,19 @@ from tests.functional.commitments.conftest import Market
 from tests.unchanged import snapshot
 
 
-def test_com_1_four_steps_make_one_commitment_and_a_confirmation(market: Market) -> None:
+def test_com_1_five_steps_make_one_commitment_and_a_confirmation(market: Market) -> None:
     ines, actor = market.investor()
     before = snapshot(market.db)
     page = ines.open(market.url)
     assert page.title == "Ines Ott, you could lose all the money you invest"
     assert {"Leave", "Continue"} <= {text for _href, text in page.links}
-    ines.open(f"{market.url}/amount")
-    page = ines.send(amount="1234.56")
+    page = ines.open(f"{market.url}/category")
+    assert "You state that you are Accredited investor" in page.text
+    page = ines.send()
     assert page.title == "Confirm that you understand"
     page = ines.send(understood=["0", "1", "2", "3"])
+    assert page.title == "How much do you want to invest?"
+    page = ines.send(amount="1234.56")
     assert page.title == "Check your answers"
     for words in ("$1,234.50", "2,469 tokens of Class A", "$0.50", "Cancel free until", "Ines Ott"):
         assert words in page.text
@@ -79,7 +82,7 @@ def test_off_5_amounts_that_do_not_fit_are_refused_with_words_and_kept(
     market: Market, typed: str, words: str
 ) -> None:
     ines, _actor = market.investor()
-    ines.open(f"{market.url}/amount")
+    market.to_amount(ines)
     before = snapshot(market.db)
     page = ines.send(amount=typed)
     assert ines.status == 422
@@ -92,15 +95,17 @@ def test_off_5_amounts_that_do_not_fit_are_refused_with_words_and_kept(
 @pytest.mark.databases("sqlite")
 def test_every_statement_must_be_confirmed(market: Market) -> None:
     ines, _actor = market.investor()
-    ines.open(f"{market.url}/amount")
-    ines.send(amount="1000")
+    ines.open(f"{market.url}/category")
+    ines.send()
     page = ines.send(understood=["0", "1", "3"])
     assert ines.status == 422
     assert page.errors == ["Tick every statement to go on. If one is not true for you, leave."]
     # The last step cannot be reached with answers that lack them.
-    ines.open(ines.path.replace("/understand", "/check"))
-    assert ines.path == f"{market.url}/amount"
-    assert "start again with the amount" in ines.page.text
+    for later in ("/amount", "/check"):
+        ines.open(ines.path.replace("/understand", later))
+        assert ines.path == f"{market.url}/category"
+        assert "Nothing was charged; start again." in ines.page.text
+        ines.send()
 
 
 def test_com_8_the_same_form_twice_makes_one_commitment_and_shows_the_same_confirmation(market: Market) -> None:
@@ -186,7 +191,6 @@ def test_com_2_stale_terms_are_refused_with_what_changed(market: Market) -> None
     ines.open(next(href for href, text in page.links if text == "Go on with the new terms"))
     assert ines.page.form_to().value("amount") == "1234.56"
     ines.send()
-    ines.send(understood=["0", "1", "2", "3"])
     ines.send()
     assert ines.path.endswith("/confirmed")
     assert market.count() == 1
@@ -224,13 +228,13 @@ def test_answers_of_somebody_else_or_altered_start_again(market: Market) -> None
     path = ines.path
     other, _b = market.investor("Otto Other")
     other.open(path)
-    assert other.path == f"{market.url}/amount"
+    assert other.path == f"{market.url}/category"
     ines.open(path[:-3] + "xyz")
-    assert ines.path == f"{market.url}/amount"
+    assert ines.path == f"{market.url}/category"
     form = market.to_check(ines).form_to()
     values = [(name, "forged" if name == "answers" else value) for name, value in form.values]
     ines.post(f"{market.url}/check", values)
-    assert ines.path == f"{market.url}/amount"
+    assert ines.path == f"{market.url}/category"
     assert market.count() == 0
 
 
@@ -296,7 +300,7 @@ def test_gets_write_nothing(market: Market) -> None:
     commitment_id = market.life.stage.invest(actor, market.life.offering_id, 100_000)
     before = snapshot(market.db)
     for path in (
-        market.url, f"{market.url}/amount", f"{market.url}/quote?amount=1", "/portfolio", "/portfolio/statement.csv",
+        market.url, f"{market.url}/category", f"{market.url}/quote?amount=1", "/portfolio", "/portfolio/statement.csv",
         *(f"/commitments/{commitment_id}{rest}" for rest in
           ("", "/confirmed", "/pay", "/payment", "/cancel", "/statement.csv")),
     ):
