@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from milestones import lint as linting
 from milestones import money
@@ -18,6 +20,9 @@ LAUNCH_WITHIN_DAYS = 60
 DRAFT_IDLE_DAYS = 180
 REFUND_BUSINESS_DAYS = 5
 PAYEE_HOLD_DAYS = 7
+#: OFF-14: how far reviews, challenges and halts may move one milestone, and what the last refund takes.
+TOLLING_DAYS = 60
+LAST_REFUND_DAYS = 30
 #: OFF-2, OFF-8: a new version is reviewed, a change decided, a commitment reconfirmed within so many business days.
 NEW_VERSION_BUSINESS_DAYS = 5
 CHANGE_BUSINESS_DAYS = 2
@@ -33,6 +38,19 @@ RUSH_BUSINESS_DAYS = 3
 FIRST_COME, PRO_RATA = "first_come", "pro_rata"
 ALLOTMENTS = (FIRST_COME, PRO_RATA)
 ACCEPT_AT_MOST_TIMES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class RailFigures:
+    """Who holds money at a rail, as regimes name custodians, and for how long at most; None without a limit."""
+
+    custodian: str
+    max_hold_days: int | None
+
+
+#: The rails an offering may name, with what their adapters declare (``payments.ports.Capabilities``). The sandbox
+#: plays a bank that holds pretend money.
+RAILS: Mapping[str, RailFigures] = MappingProxyType({"sandbox": RailFigures("bank", None)})
 
 CODE = re.compile(r"[A-Z][A-Z0-9-]{1,14}[A-Z0-9]")
 

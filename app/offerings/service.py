@@ -23,7 +23,7 @@ from app.db import public_id
 from app.errors import Conflict, Forbidden, NotFound, Refused
 from app.ledger import chart
 from app.ledger import service as ledger
-from app.offerings import independence, issuers, rules
+from app.offerings import admission, figures, halts, independence, issuers, rules, versions
 from app.offerings.models import Issuer, Offering, TokenClass
 from app.offerings.rules import OfferingFields
 from app.outbox import service as outbox
@@ -121,12 +121,15 @@ def problems_of(
     fields = fields_of(offering)
     terms = contracts.draft_terms(contract_queries.contract(session, offering.contract_id))
     refused, relaxed = rules.contract_problems(fields, terms, independence.known_auditors(session, offering))
-    refused = [*rules.amount_problems(fields), *refused]
-    if offering.deadline_at < now + dt.timedelta(days=rules.MIN_OPEN_DAYS):
-        refused.append(
-            rules.Problem("deadline", "deadline_too_soon",
-                          f"The offering must be open for {rules.MIN_OPEN_DAYS} days or more: choose a later deadline.")
-        )
+    by_regime = admission.problems(session, offering, now=now)
+    refused = [*rules.amount_problems(fields), *by_regime, *refused]
+    if not any(each.path == "regime" for each in by_regime):
+        open_days = figures.of(offering, now).min_open_days
+        if offering.deadline_at < now + dt.timedelta(days=open_days):
+            refused.append(
+                rules.Problem("deadline", "deadline_too_soon",
+                              f"The offering must be open for {open_days} days or more: choose a later deadline.")
+            )
     asset = money.Asset.parse(offering.currency)
     token_class = session.get_one(TokenClass, offering.token_class_id)
     wanted = money.tokens_for(offering.maximum_minor, offering.price_micro, asset)
@@ -198,6 +201,7 @@ def approve(session: Session, *, actor: Actor, offering_id: str, reason: str = "
     offering = locked(session, offering_id)
     if offering.submitted_by == actor.user_id:
         raise Forbidden("You submitted this offering, so somebody else must approve it.", code="four_eyes")
+    admission.demand(session, offering, now=now)
     move(
         session, offering, "approve", "operator", actor=actor, now=now, reason=reason or None,
         due=now + dt.timedelta(days=rules.LAUNCH_WITHIN_DAYS),
@@ -214,10 +218,13 @@ def launch(session: Session, *, actor: Actor, offering_id: str, now: dt.datetime
     """
     accounts.demand(actor, "founder", second_factor=True)
     offering = _owned(session, actor, offering_id)
-    if offering.state == "approved" and offering.deadline_at < now + dt.timedelta(days=rules.MIN_OPEN_DAYS):
+    by_regime = figures.of(offering, now)
+    if offering.state == "approved":
+        admission.demand_still(session, offering, now=now)
+    if offering.state == "approved" and offering.deadline_at < now + dt.timedelta(days=by_regime.min_open_days):
         raise Refused(
-            f"Fewer than {rules.MIN_OPEN_DAYS} days are left until the deadline. Withdraw, choose a later deadline and "
-            "submit again.",
+            f"Fewer than {by_regime.min_open_days} days are left until the deadline. Withdraw, choose a later deadline "
+            "and submit again.",
             code="deadline_too_soon",
         )
     if offering.state == "approved" and offering.step_due_at is not None and now >= offering.step_due_at:
@@ -230,8 +237,8 @@ def launch(session: Session, *, actor: Actor, offering_id: str, now: dt.datetime
     version = contracts.publish(
         session, contract=contract, offering_id=offering.id, terms=terms, actor=actor, now=now
     )
-    offering.terms_version_id, offering.launched_at = version.id, now
-    offering.cancel_until = offering.deadline_at - dt.timedelta(hours=rules.CANCEL_HOURS)
+    offering.terms_version_id, offering.launched_at, offering.open_since = version.id, now, now
+    offering.cancel_until = offering.deadline_at - dt.timedelta(hours=by_regime.cancel_hours)
     token_class = session.get_one(TokenClass, offering.token_class_id)
     tokens = money.tokens_for(offering.maximum_minor, offering.price_micro, money.Asset.parse(offering.currency))
     try:
@@ -247,6 +254,7 @@ def launch(session: Session, *, actor: Actor, offering_id: str, now: dt.datetime
         raise Refused(
             f"The class has fewer than the {tokens:,} unissued tokens that the maximum needs.", code="tokens_short"
         ) from error
+    versions.publish(session, offering, published_by=actor.user_id or 0, now=now)
     audit.record(
         session, actor=actor, action="offering.published", object_id=offering.public_id, now=now,
         after=told_figures(session, offering),
@@ -272,7 +280,7 @@ def told_figures(session: Session, offering: Offering) -> dict[str, object]:
     fields = (
         "rail", "regime", "holding", "currency", "price_micro", "minimum_minor", "target_minor", "maximum_minor",
         "minimum_ticket_minor", "fee_bp", "zone", "calendar", "deadline_at", "cancel_until", "allotment",
-        "accept_up_to_minor",
+        "accept_up_to_minor", "version_number",
     )
     return {
         "issuer": session.get_one(Issuer, offering.issuer_id).public_id,
@@ -292,7 +300,7 @@ def withdraw(session: Session, *, actor: Actor, offering_id: str, reason: str, n
         offering = _owned(session, actor, offering_id)
     if not reason.strip():
         raise Refused("Say why; the reason is published.", code="reason_empty", field="reason")
-    if offering.state == "live" and now >= offering.deadline_at:
+    if offering.state == "live" and halts.clock(offering, now) >= offering.deadline_at:
         raise Refused("The deadline has passed; what follows is decided by the cleared money.", code="not_open")
     due = calendars.add_business_days(now, rules.REFUND_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone)
     move(

@@ -64,8 +64,13 @@ def decide_newest(regime: str, name: str, **inputs: object) -> Decision:
 
 def judge(found: Rule, arm: Arm, **inputs: object) -> Decision:
     """Ask one rule by one arm's figures."""
+    return apply(found.name, found.function, arm, **inputs)
+
+
+def apply(name: str, function: Callable[..., Ruling], arm: Arm, **inputs: object) -> Decision:
+    """Ask a function by one arm's figures; one that the arm lacks is a no, never a figure of another day."""
     try:
-        ruling = found.function(arm, **inputs)
+        ruling = function(arm, **inputs)
     except NoFigures as error:
-        return Decision(found.name, arm.regime, arm.version, arm.source, (NO_FIGURES,), {"words": error.message})
-    return Decision(found.name, arm.regime, arm.version, arm.source, ruling.reasons, dict(ruling.facts))
+        return Decision(name, arm.regime, arm.version, arm.source, (NO_FIGURES,), {"words": error.message})
+    return Decision(name, arm.regime, arm.version, arm.source, ruling.reasons, dict(ruling.facts))
