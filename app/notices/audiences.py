@@ -12,8 +12,10 @@ import sqlalchemy as sa
 
 from app.accounts.models import Membership
 from app.accounts.queries import IN_FORCE
-from app.commitments.models import HOLDS_PLACE, Commitment, EscrowStatement
+from app.commitments.models import HOLDS_PLACE, Commitment, EscrowStatement, Refund
+from app.commitments.reconfirm_models import Reconfirmation
 from app.notices.facts import Happened
+from app.progress.halt_models import PollAnswer
 
 Query = sa.Select  # type: ignore[type-arg]
 
@@ -110,6 +112,44 @@ def _payer(found: Happened) -> Query:
     return sa.select(Membership.user_id).where(_investors(sa.literal(found.party_id))).distinct()
 
 
+def _asked(found: Happened) -> Query:
+    stays = sa.case((PollAnswer.choice == "yes", PollAnswer.weight_minor), else_=0)
+    return (
+        sa.select(
+            Membership.user_id, _sum(PollAnswer.weight_minor).label("unreleased_minor"), _sum(stays).label("stays_minor")
+        )
+        .join(Membership, _investors(PollAnswer.party_id))
+        .where(PollAnswer.poll_id == found.poll_id)
+        .group_by(Membership.user_id)
+    )
+
+
+def _asked(found: Happened) -> Query:
+    waiting = sa.select(Reconfirmation.commitment_id).where(
+        Reconfirmation.change_id == found.change_id, Reconfirmation.answer.is_(None)
+    )
+    return _commitments(found).where(Commitment.id.in_(waiting))
+
+
+def _silent(found: Happened) -> Query:
+    ended = sa.select(Reconfirmation.commitment_id).where(
+        Reconfirmation.change_id == found.change_id, Reconfirmation.answer == "silent",
+        Reconfirmation.answered_at == found.at,
+    )
+    back = (
+        sa.select(Refund.commitment_id, sa.func.sum(Refund.amount_minor).label("amount"))
+        .where(Refund.reason == "not_reconfirmed")
+        .group_by(Refund.commitment_id)
+        .subquery("back")
+    )
+    return (
+        _commitments(found)
+        .add_columns(_sum(back.c.amount).label("refund_minor"))
+        .outerjoin(back, back.c.commitment_id == Commitment.id)
+        .where(Commitment.id.in_(ended))
+    )
+
+
 def _founders(found: Happened) -> Query:
     assert found.issuer is not None
     return (
@@ -152,6 +192,9 @@ _QUERIES: Mapping[str, Callable[[Happened], Query]] = MappingProxyType(
         "places": _places,
         "lapsed": _lapsed,
         "payer": _payer,
+        "asked": _asked,
+        "silent": _silent,
+        "asked": _asked,
         "founders": _founders,
         "panel": _panel,
         "appointee": _appointee,

@@ -24,6 +24,7 @@ from app.contracts.models import Appointment, Contract, Milestone
 from app.ledger.models import Journal
 from app.offerings.models import Issuer, Offering
 from app.payments.models import Payout
+from app.progress.halt_models import Halt, Poll
 from app.progress.models import Evidence, Release, Submission
 
 Params = dict[str, Any]
@@ -42,6 +43,7 @@ class Happened:
     journal_id: int | None = None
     party_id: int | None = None
     user_id: int | None = None
+    poll_id: int | None = None
     issuer: Issuer | None = None
     seats: list[Appointment] = field(default_factory=list)
 
@@ -84,6 +86,7 @@ def _of_offering(session: Session, found: Happened, offering_id: int) -> None:
         "investors": raised.investors,
         "deadline_at": _text(offering.deadline_at),
         "long_stop_at": _text(offering.long_stop_at),
+        "cancel_until": _text(offering.cancel_until),
     }
     if found.event.partition(":")[0] == f"offering_{offering.state}":
         found.params["due_at"] = _text(offering.step_due_at)
@@ -98,6 +101,21 @@ def _of_offering(session: Session, found: Happened, offering_id: int) -> None:
         first = next((row for row in rows if row.ordinal and row.state in ("open", "locked")), None)
         if first is not None:
             found.params |= {"next_milestone": first.id, "next_target_at": _text(first.target_at)}
+
+
+def _of_halt(session: Session, found: Happened, halt_id: int) -> None:
+    halt = session.get_one(Halt, halt_id)
+    _of_offering(session, found, halt.offering_id)
+    found.about = halt.public_id
+    found.params |= {"halt": halt.id, "ends_at": _text(halt.ends_at), "moved_days": halt.seconds // 86_400}
+
+
+def _of_poll(session: Session, found: Happened, poll_id: int) -> None:
+    poll = session.get_one(Poll, poll_id)
+    _of_offering(session, found, poll.offering_id)
+    found.about, found.poll_id = poll.public_id, poll.id
+    found.params |= {"poll": poll.public_id, "ends_at": _text(poll.ends_at), "total_minor": poll.total_minor,
+                     "yes_minor": poll.yes_minor or 0, "no_minor": poll.no_minor or 0}
 
 
 def _of_milestone(session: Session, found: Happened, milestone_id: int) -> None:
@@ -233,6 +251,8 @@ def _text(instant: dt.datetime | None) -> str | None:
 #: id in the payload → its reader; the first that the payload has is what the event is about
 _READERS: Mapping[str, Callable[[Session, Happened, int], None]] = MappingProxyType(
     {
+        "halt_id": _of_halt,
+        "poll_id": _of_poll,
         "release_id": _of_release,
         "refund_id": _of_refund,
         "payout_id": _of_payout,

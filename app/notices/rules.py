@@ -21,6 +21,9 @@ AUDIENCES: Mapping[str, str] = MappingProxyType(
         "places": "investor",  # who holds a place, paid or not
         "lapsed": "investor",  # whose unpaid place the event ended
         "payer": "investor",  # whose commitment it is
+        "asked": "investor",  # who must reconfirm after this change
+        "silent": "investor",  # whose commitment this change ended because nothing was answered
+        "asked": "investor",  # whom a question is put to, each with their weight
         "founders": "founder",
         "panel": "auditor",  # who accepted to review this milestone, or any of this contract
         "appointee": "auditor",
@@ -53,12 +56,15 @@ PATHS: Mapping[str, str] = MappingProxyType(
         "offering": "/offerings/{slug}",
         "commitment": "/commitments/{commitment}",
         "portfolio": "/portfolio",
+        "poll": "/polls/{poll}",
         "founder": "/founder/offerings/{offering}",
         "company": "/founder/companies/{issuer}",
         "reviews": "/auditor",
         "review": "/operator/offerings/{offering}",
         "console": "/operator",
         "account": "/account",
+        "changes": "/offerings/{slug}/changes",
+        "decisions": "/operator/changes",
     }
 )
 
@@ -94,6 +100,28 @@ EVENTS: Mapping[str, tuple[Telling, ...]] = MappingProxyType(
                                        ("panel", "offering", _OPTIONAL)),
         "offering_wound_down": _told("wound_down", ("settled", "portfolio"), ("founders", "founder")),
         "offering_completed": _told("offering_completed", ("settled", "portfolio"), ("founders", "founder")),
+        "early_close_announced": _told("early_close_announced", ("places", "portfolio"), ("founders", "founder")),
+        "early_close_void": _told("early_close_void", ("places", "portfolio"), ("founders", "founder")),
+        "deadline_extended": _told("deadline_extended", ("places", "portfolio"), ("founders", "founder")),
+        "halt_placed": _told("halt_placed", ("places", "offering"), ("founders", "founder"),
+                             ("panel", "offering", _OPTIONAL), ("operators", "console")),
+        "halt_extended": _told("halt_extended", ("places", "offering"), ("founders", "founder"),
+                               ("operators", "console")),
+        "halt_lifted": _told("halt_lifted", ("places", "offering"), ("founders", "founder"),
+                             ("panel", "offering", _OPTIONAL)),
+        "poll_opened:halt": _told("vote_opened", ("asked", "poll"), ("founders", "founder"), ("operators", "console")),
+        "poll_opened:shortfall": _told("stay_asked", ("asked", "poll"), ("founders", "founder")),
+        "poll_decided:halt:goes_on": _told("vote_goes_on", ("asked", "offering"), ("founders", "founder")),
+        "poll_decided:shortfall:goes_on": _told("shortfall_goes_on", ("asked", "portfolio"), ("founders", "founder")),
+        # changes of a live offering
+        "change_proposed": _told("change_proposed", ("operators", "decisions"), ("founders", "founder")),
+        "change_overdue": _told("change_overdue", ("operators", "decisions"), ("founders", "founder")),
+        "change_declined": _told("change_declined", ("founders", "founder")),
+        "change_effective": _told("change_effective", ("founders", "founder"), ("panel", "changes", _OPTIONAL)),
+        "reconfirmation_asked": _told("reconfirmation_asked", ("asked", "changes")),
+        "not_reconfirmed": _told("not_reconfirmed", ("silent", "portfolio")),
+        "commitment_reconfirmed": _told("commitment_reconfirmed", ("payer", "commitment")),
+        "update_posted": _told("update_posted", ("places", "changes", _OPTIONAL)),
         "releases_stopped": _told("releases_stopped", ("holders", "offering"), ("founders", "founder"),
                                   ("operators", "console")),
         # milestones
@@ -146,6 +174,8 @@ EVENTS: Mapping[str, tuple[Telling, ...]] = MappingProxyType(
 #: event → why nobody is told of it by itself
 SILENT: Mapping[str, str] = MappingProxyType(
     {
+        "poll_decided:halt:winds_down": "the wind-down tells everybody with their figures",
+        "poll_decided:shortfall:winds_down": "the wind-down tells everybody with their figures",
         "milestone_submitted": "submission_received says it with its figures",
         "milestone_approved": "money_released follows in the same pass; what holds it up tells for itself",
         "milestone_released": "money_released says it with each holder's figures",

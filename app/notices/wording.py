@@ -25,6 +25,7 @@ from app.contracts.models import Milestone
 from app.notices import rules
 from app.notices.models import Notice
 from app.offerings.models import Issuer, Offering
+from app.progress.halt_models import Halt
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class _Book:
         self.issuers = _by_id(session, Issuer, _ids(params, "issuer"))
         self.milestones = _by_id(session, Milestone, _ids(params, "milestone") | _ids(params, "next_milestone"))
         self.parties = _by_id(session, Party, _ids(params, "party"))
+        self.halts = _by_id(session, Halt, _ids(params, "halt"))
 
 
 def words_of(session: Session, notices: Sequence[Notice]) -> dict[int, Words]:
@@ -68,6 +70,7 @@ def _words(notice: Notice, params: Mapping[str, Any], book: _Book) -> Words:
     path = rules.PATHS[params["link"]].format(
         slug=offering.slug if offering else "", offering=offering.public_id if offering else "",
         issuer=issuer.public_id if issuer else "", commitment=params.get("commitment", ""),
+        poll=params.get("poll", ""),
     )
     return Words(
         subject=" ".join(parts["subject"].split()),
@@ -89,6 +92,7 @@ def _context(params: Mapping[str, Any], book: _Book) -> dict[str, Any]:
         "milestone": book.milestones.get(params.get("milestone", 0)),
         "next_milestone": book.milestones.get(params.get("next_milestone", 0)),
         "party": book.parties.get(params.get("party", 0)),
+        "halt": book.halts.get(params.get("halt", 0)),
         "money": lambda minor: formats.money_text(minor, currency),
         "moment": lambda instant: formats.instant_text(instant, zone),
     }
