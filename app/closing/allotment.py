@@ -1,13 +1,13 @@
 """Divide the places of an oversubscribed offering at its close: paid money is cut to the maximum (OFF-7).
 
-The division is ``milestones.allot``; here it is fed from the statements and written to them. Each investor whose order is
-cut gets one statement row, and one refund of the rest at once.
+The division is ``milestones.allot``; here it is fed from the statements and written to them. Each investor whose order
+is cut gets one statement row, and one refund of the rest at once.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -40,10 +40,14 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Division:
-    """The orders of an offering with what each gets, in the order of their ordinals."""
+    """The orders of an offering with what each gets, in the order of their ordinals.
+
+    ``linked`` lists the ordinals of orders that counted as one because their investors are linked.
+    """
 
     orders: Sequence[Order]
     allotted: allot.Allotted
+    linked: Sequence[Sequence[int]]
 
     @property
     def tokens(self) -> int:
@@ -74,17 +78,29 @@ def divide(session: Session, offering: Offering) -> Division:
         .order_by(last.c.ordinal)
     )
     orders = [Order(*row) for row in rows]
-    return Division(orders, division_of(session, offering, orders))
+    linked = _linked_orders(orders, linked_groups(session, offering.id))
+    return Division(orders, division_of(offering, orders, linked), linked)
 
 
-def division_of(session: Session, offering: Offering, orders: Sequence[Order]) -> allot.Allotted:
+def division_of(offering: Offering, orders: Sequence[Order], linked: Sequence[Sequence[int]]) -> allot.Allotted:
     """Return what these orders get: per investor, or per group of investors that are linked (COM-11)."""
-    groups = linked_groups(session, offering.id)
+    groups = {ordinal: f"linked {number}" for number, ordinals in enumerate(linked) for ordinal in ordinals}
     return allot.allot(
-        [allot.Paid(order.tokens, groups.get(order.party_id, order.party_id)) for order in orders],
+        [allot.Paid(order.tokens, groups.get(order.ordinal, order.party_id)) for order in orders],
         maximum_minor=offering.maximum_minor, ticket_minor=offering.minimum_ticket_minor,
         price_micro=offering.price_micro, asset=money.Asset.parse(offering.currency),
     )
+
+
+def _linked_orders(orders: Sequence[Order], groups: Mapping[int, int]) -> list[list[int]]:
+    found: dict[int, list[Order]] = {}
+    for order in orders:
+        if order.party_id in groups:
+            found.setdefault(groups[order.party_id], []).append(order)
+    return [
+        [order.ordinal for order in members] for members in found.values()
+        if len({order.party_id for order in members}) > 1
+    ]
 
 
 def linked_groups(session: Session, offering_id: int) -> dict[int, int]:

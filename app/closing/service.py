@@ -102,12 +102,14 @@ def _succeed(session: Session, offering: Offering, cleared: int, *, now: dt.date
             offering_id=offering.id, occurred_at=now, lines=lines,
         )
         if excess:
-            _owe_excess(session, offering, posted.journal_id, now=now)
+            _owe_excess(session, offering, division, posted.journal_id, now=now)
     offering.proceeds_minor = offering.committed_minor = cleared - excess
     offerings.move(session, offering, "succeed", "worker", now=now, due=offering.long_stop_at)
 
 
-def _owe_excess(session: Session, offering: Offering, journal_id: int, *, now: dt.datetime) -> None:
+def _owe_excess(
+    session: Session, offering: Offering, division: allotment.Division | None, journal_id: int, *, now: dt.datetime
+) -> None:
     """Owe each investor what was cut off, and tell them (OFF-7: the excess goes back at once)."""
     count = escrow.owe_refunds(
         session, journal_id=journal_id, reason=allotment.OVERSUBSCRIBED, due_at=commitments.refund_due(offering, now),
@@ -115,10 +117,10 @@ def _owe_excess(session: Session, offering: Offering, journal_id: int, *, now: d
     )
     audit.record(
         session, actor=SYSTEM, action="orders.cut", object_id=offering.public_id, now=now,
-        reason=allotment.OVERSUBSCRIBED, count=count,
+        reason=allotment.OVERSUBSCRIBED, count=count, after={"linked": division.linked if division else []},
     )
     outbox.enqueue(
-        session, "notice", {"kind": "orders_cut", "offering_id": offering.id, "journal_id": journal_id}, now=now
+        session, "notice", {"kind": "orders_cut", "cut_id": journal_id}, now=now
     )
 
 

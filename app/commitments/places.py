@@ -251,13 +251,14 @@ def move(
     session.flush()
     audit.record(
         session, actor=actor, action=f"waiting.{event}", object_id=entry.public_id, now=now,
-        before={"state": before}, after=told(entry),
+        before={"state": before}, after=told(session, entry),
     )
 
 
-def told(entry: WaitingEntry) -> dict[str, object]:
+def told(session: Session, entry: WaitingEntry) -> dict[str, object]:
     """Return what the log keeps of a place on the list; the self-check compares the row with the last of them."""
     return {
+        "offering": session.get_one(Offering, entry.offering_id).public_id,
         "state": entry.status, "position": entry.position, "amount_minor": entry.amount_minor,
         "takes_less": entry.takes_less, "offered_minor": entry.offered_minor, "offers": entry.offers,
     }

@@ -66,7 +66,8 @@ def join(
     session.flush()
     idempotency.settle(session, actor=actor, operation="join_waiting_list", key=key, result_ref=entry.public_id)
     audit.record(
-        session, actor=actor, action="waiting.joined", object_id=entry.public_id, now=now, after=places.told(entry)
+        session, actor=actor, action="waiting.joined", object_id=entry.public_id, now=now,
+        after=places.told(session, entry),
     )
     _tell(session, "waiting_joined", entry, now)
     return entry

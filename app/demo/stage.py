@@ -21,7 +21,9 @@ from app.accounts import service as accounts
 from app.accounts.actor import Actor
 from app.blobs import DirectoryBlobs
 from app.commitments import service as commitments
+from app.commitments import waiting
 from app.commitments.models import Commitment
+from app.commitments.waiting_models import WaitingEntry
 from app.config import Settings
 from app.contracts import queries as contract_queries
 from app.contracts import service as contracts
@@ -257,6 +259,36 @@ class Stage:
                 session, actor=investor, commitment_id=commitment_id, now=self._now(session)
             )
         )
+
+    # -- waiting for a place --------------------------------------------------------------------------
+
+    def wait(
+        self, investor: Actor, offering_id: str, amount_minor: int, *, takes_less: bool = False, key: str | None = None
+    ) -> str:
+        """Join the waiting list and return the public id of the place on it."""
+        return self.db.unit_of_work(
+            lambda session: waiting.join(
+                session, actor=investor, offering_id=offering_id, party_id=self.party(investor, "investor"),
+                amount_minor=amount_minor, takes_less=takes_less, key=key or self.key(), now=self._now(session),
+            )
+        ).public_id
+
+    def refuse_place(self, investor: Actor, entry_id: str) -> None:
+        """Refuse a place that the waiting list offered."""
+        self.db.unit_of_work(
+            lambda session: waiting.refuse(session, actor=investor, entry_id=entry_id, now=self._now(session))
+        )
+
+    def leave_list(self, investor: Actor, entry_id: str) -> None:
+        """Leave the waiting list."""
+        self.db.unit_of_work(
+            lambda session: waiting.leave(session, actor=investor, entry_id=entry_id, now=self._now(session))
+        )
+
+    def waiting_entry(self, entry_id: str) -> WaitingEntry:
+        """Return a place on a waiting list as it is now."""
+        with self.db.read() as session:
+            return waiting.by_public_id(session, entry_id)
 
     def close(self, offering_id: str) -> str:
         """Let the deadline pass and return the state that follows."""

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from app.accounts.models import Membership
 from app.accounts.queries import IN_FORCE
 from app.commitments.models import HOLDS_PLACE, Commitment, EscrowStatement, Refund
+from app.commitments.waiting_models import WaitingEntry
 from app.commitments.reconfirm_models import Reconfirmation
 from app.notices.facts import Happened
 from app.progress.halt_models import PollAnswer
@@ -108,11 +109,24 @@ def _lapsed(found: Happened) -> Query:
     return _commitments(found).where(sa.or_(ended, unpaid))
 
 
+def _waited(found: Happened) -> Query:
+    assert found.offering is not None
+    return (
+        sa.select(Membership.user_id, _sum(WaitingEntry.amount_minor).label("my_amount_minor"))
+        .join(Membership, _investors(WaitingEntry.party_id))
+        .where(
+            WaitingEntry.offering_id == found.offering.id, WaitingEntry.status == "lapsed",
+            WaitingEntry.status_since == found.at,
+        )
+        .group_by(Membership.user_id)
+    )
+
+
 def _payer(found: Happened) -> Query:
     return sa.select(Membership.user_id).where(_investors(sa.literal(found.party_id))).distinct()
 
 
-def _asked(found: Happened) -> Query:
+def _polled(found: Happened) -> Query:
     stays = sa.case((PollAnswer.choice == "yes", PollAnswer.weight_minor), else_=0)
     return (
         sa.select(
@@ -191,8 +205,9 @@ _QUERIES: Mapping[str, Callable[[Happened], Query]] = MappingProxyType(
         "moved": _moved,
         "places": _places,
         "lapsed": _lapsed,
+        "waited": _waited,
         "payer": _payer,
-        "asked": _asked,
+        "polled": _polled,
         "silent": _silent,
         "asked": _asked,
         "founders": _founders,

@@ -16,12 +16,17 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.accounts.models import Membership
+from app import clock
 from app.commitments import queries as commitment_queries
+from app.commitments import reconfirming
+from app.commitments import service as commitments
 from app.commitments.models import Commitment, Refund
+from app.commitments.waiting_models import WaitingEntry
 from app.contracts import queries as contract_queries
 from app.contracts import service as contracts
 from app.contracts.models import Appointment, Contract, Milestone
 from app.ledger.models import Journal
+from app.offerings.change_models import OfferingChange, OfferingUpdate
 from app.offerings.models import Issuer, Offering
 from app.payments.models import Payout
 from app.progress.halt_models import Halt, Poll
@@ -43,6 +48,7 @@ class Happened:
     journal_id: int | None = None
     party_id: int | None = None
     user_id: int | None = None
+    change_id: int | None = None
     poll_id: int | None = None
     issuer: Issuer | None = None
     seats: list[Appointment] = field(default_factory=list)
@@ -201,6 +207,24 @@ def _of_commitment(session: Session, found: Happened, commitment_id: int) -> Non
     }
 
 
+def _of_waiting(session: Session, found: Happened, entry_id: int) -> None:
+    entry = session.get_one(WaitingEntry, entry_id)
+    offering = session.get_one(Offering, entry.offering_id)
+    found.offering, found.about, found.party_id = offering, entry.public_id, entry.party_id
+    found.params |= {
+        "waiting": entry.public_id, "my_amount_minor": entry.amount_minor, "offered_minor": entry.offered_minor,
+        "offer_until": _text(entry.offer_until), "deadline_at": _text(offering.deadline_at), "position": entry.position,
+    }
+
+
+def _of_cut(session: Session, found: Happened, journal_id: int) -> None:
+    journal = session.get_one(Journal, journal_id)
+    _of_offering(session, found, journal.offering_id or 0)
+    due_at = session.scalar(sa.select(sa.func.min(Refund.due_at)).where(Refund.journal_id == journal.id))
+    found.journal_id = journal.id
+    found.params |= {"journal": journal.public_id, "due_at": _text(due_at)}
+
+
 def _of_refund(session: Session, found: Happened, refund_id: int) -> None:
     refund = session.get_one(Refund, refund_id)
     _of_commitment(session, found, refund.commitment_id)
@@ -233,6 +257,26 @@ def _of_appointment(session: Session, found: Happened, appointment_id: int) -> N
         }
 
 
+def _of_change(session: Session, found: Happened, change_id: int) -> None:
+    change = session.get_one(OfferingChange, change_id)
+    offering = session.get_one(Offering, change.offering_id)
+    found.offering, found.about, found.change_id = offering, change.public_id, change.id
+    found.params |= {
+        "change": change.id, "change_kind": change.kind, "by_table": change.by_table,
+        "is_material": change.is_material, "decide_by": _text(change.decide_by),
+        "is_first": offering.commitment_count == 0, "version": change.version_number,
+        "deadline_at": _text(offering.deadline_at),
+        "due_at": _text(reconfirming.reconfirm_due(offering, clock.business_now(session))),
+        "refund_due_at": _text(commitments.refund_due(offering, found.at)),
+    }
+
+
+def _of_update(session: Session, found: Happened, update_id: int) -> None:
+    update = session.get_one(OfferingUpdate, update_id)
+    found.offering, found.about = session.get_one(Offering, update.offering_id), update.public_id
+    found.params |= {"update": update.id, "is_live": found.offering.state == "live"}
+
+
 def _of_issuer(session: Session, found: Happened, issuer_id: int) -> None:
     issuer = session.get_one(Issuer, issuer_id)
     found.issuer, found.about = issuer, issuer.public_id
@@ -255,11 +299,15 @@ _READERS: Mapping[str, Callable[[Session, Happened, int], None]] = MappingProxyT
         "poll_id": _of_poll,
         "release_id": _of_release,
         "refund_id": _of_refund,
+        "waiting_id": _of_waiting,
+        "cut_id": _of_cut,
         "payout_id": _of_payout,
         "commitment_id": _of_commitment,
         "submission_id": _of_submission,
         "appointment_id": _of_appointment,
         "milestone_id": _of_milestone,
+        "change_id": _of_change,
+        "update_id": _of_update,
         "offering_id": _of_offering,
         "issuer_id": _of_issuer,
         "membership_id": _of_membership,

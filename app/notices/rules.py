@@ -20,10 +20,11 @@ AUDIENCES: Mapping[str, str] = MappingProxyType(
         "moved": "investor",  # whose money the event's journal moved
         "places": "investor",  # who holds a place, paid or not
         "lapsed": "investor",  # whose unpaid place the event ended
+        "waited": "investor",  # who waited for a place until the event
         "payer": "investor",  # whose commitment it is
         "asked": "investor",  # who must reconfirm after this change
         "silent": "investor",  # whose commitment this change ended because nothing was answered
-        "asked": "investor",  # whom a question is put to, each with their weight
+        "polled": "investor",  # whom a question is put to, each with their weight
         "founders": "founder",
         "panel": "auditor",  # who accepted to review this milestone, or any of this contract
         "appointee": "auditor",
@@ -55,6 +56,7 @@ PATHS: Mapping[str, str] = MappingProxyType(
     {
         "offering": "/offerings/{slug}",
         "commitment": "/commitments/{commitment}",
+        "waiting": "/waiting/{waiting}",
         "portfolio": "/portfolio",
         "poll": "/polls/{poll}",
         "founder": "/founder/offerings/{offering}",
@@ -109,10 +111,10 @@ EVENTS: Mapping[str, tuple[Telling, ...]] = MappingProxyType(
                                ("operators", "console")),
         "halt_lifted": _told("halt_lifted", ("places", "offering"), ("founders", "founder"),
                              ("panel", "offering", _OPTIONAL)),
-        "poll_opened:halt": _told("vote_opened", ("asked", "poll"), ("founders", "founder"), ("operators", "console")),
-        "poll_opened:shortfall": _told("stay_asked", ("asked", "poll"), ("founders", "founder")),
-        "poll_decided:halt:goes_on": _told("vote_goes_on", ("asked", "offering"), ("founders", "founder")),
-        "poll_decided:shortfall:goes_on": _told("shortfall_goes_on", ("asked", "portfolio"), ("founders", "founder")),
+        "poll_opened:halt": _told("vote_opened", ("polled", "poll"), ("founders", "founder"), ("operators", "console")),
+        "poll_opened:shortfall": _told("stay_asked", ("polled", "poll"), ("founders", "founder")),
+        "poll_decided:halt:goes_on": _told("vote_goes_on", ("polled", "offering"), ("founders", "founder")),
+        "poll_decided:shortfall:goes_on": _told("shortfall_goes_on", ("polled", "portfolio"), ("founders", "founder")),
         # changes of a live offering
         "change_proposed": _told("change_proposed", ("operators", "decisions"), ("founders", "founder")),
         "change_overdue": _told("change_overdue", ("operators", "decisions"), ("founders", "founder")),
@@ -156,6 +158,11 @@ EVENTS: Mapping[str, tuple[Telling, ...]] = MappingProxyType(
         "commitment_accepted": _told("commitment_accepted", ("payer", "commitment")),
         "commitment_cancelled": _told("commitment_cancelled", ("payer", "commitment")),
         "commitment_expired": _told("commitment_expired", ("payer", "commitment")),
+        "waiting_joined": _told("waiting_joined", ("payer", "waiting")),
+        "place_offered": _told("place_offered", ("payer", "waiting")),
+        "place_passed": _told("place_passed", ("payer", "waiting")),
+        "waiting_lapsed": _told("waiting_lapsed", ("waited", "offering")),
+        "orders_cut": _told("orders_cut", ("moved", "portfolio")),
         "payment_cleared": _told("payment_cleared", ("payer", "commitment")),
         "payment_failed": _told("payment_failed", ("payer", "commitment")),
         "payment_returned": _told("payment_returned", ("payer", "commitment")),

@@ -24,6 +24,7 @@ from app.config import ROOT
 from app.contracts.models import Milestone
 from app.notices import rules
 from app.notices.models import Notice
+from app.offerings.change_models import OfferingChange, OfferingUpdate
 from app.offerings.models import Issuer, Offering
 from app.progress.halt_models import Halt
 
@@ -47,6 +48,8 @@ class _Book:
         self.issuers = _by_id(session, Issuer, _ids(params, "issuer"))
         self.milestones = _by_id(session, Milestone, _ids(params, "milestone") | _ids(params, "next_milestone"))
         self.parties = _by_id(session, Party, _ids(params, "party"))
+        self.changes = _by_id(session, OfferingChange, _ids(params, "change"))
+        self.updates = _by_id(session, OfferingUpdate, _ids(params, "update"))
         self.halts = _by_id(session, Halt, _ids(params, "halt"))
 
 
@@ -70,6 +73,7 @@ def _words(notice: Notice, params: Mapping[str, Any], book: _Book) -> Words:
     path = rules.PATHS[params["link"]].format(
         slug=offering.slug if offering else "", offering=offering.public_id if offering else "",
         issuer=issuer.public_id if issuer else "", commitment=params.get("commitment", ""),
+        waiting=params.get("waiting", ""),
         poll=params.get("poll", ""),
     )
     return Words(
@@ -92,6 +96,8 @@ def _context(params: Mapping[str, Any], book: _Book) -> dict[str, Any]:
         "milestone": book.milestones.get(params.get("milestone", 0)),
         "next_milestone": book.milestones.get(params.get("next_milestone", 0)),
         "party": book.parties.get(params.get("party", 0)),
+        "change": book.changes.get(params.get("change", 0)),
+        "update": book.updates.get(params.get("update", 0)),
         "halt": book.halts.get(params.get("halt", 0)),
         "money": lambda minor: formats.money_text(minor, currency),
         "moment": lambda instant: formats.instant_text(instant, zone),

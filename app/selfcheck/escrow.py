@@ -72,8 +72,12 @@ CHECKS = (
             WHEN kind <> 'paid' AND amount_minor >= 0 THEN 'amount'
             WHEN kind IN ('cancelled', 'reversed') AND (unreleased_after_minor <> 0 OR entitled_after_tokens <> 0)
               THEN 'rest'
+            WHEN kind = 'left' AND (unreleased_after_minor <> 0 OR entitled_after_tokens <> issued_after_tokens)
+              THEN 'rest'
+            WHEN kind = 'cut' AND (released_after_minor <> 0 OR issued_after_tokens <> 0
+              OR entitled_after_tokens >= entitled_before) THEN 'cut'
             WHEN kind = 'released' AND entitled_after_tokens <> entitled_before THEN 'entitled'
-            WHEN kind NOT IN ('paid', 'released', 'returned', 'cancelled', 'reversed') THEN 'kind'
+            WHEN kind NOT IN ('paid', 'released', 'returned', 'cancelled', 'reversed', 'cut', 'left') THEN 'kind'
           END AS fault FROM chain) AS judged WHERE fault IS NOT NULL""",
     ),
     Check(
@@ -123,7 +127,8 @@ CHECKS = (
         LEFT JOIN journal j ON j.id = s.journal_id LEFT JOIN release r ON r.journal_id = s.journal_id
         WHERE j.id IS NULL OR j.occurred_at <> s.occurred_at OR j.offering_id <> s.offering_id
         OR COALESCE(r.milestone_id, 0) <> COALESCE(s.milestone_id, 0)
-        OR j.kind <> CASE s.kind WHEN 'paid' THEN 'payment_cleared' WHEN 'reversed' THEN 'payment_returned'
+        OR j.kind <> CASE s.kind WHEN 'paid' THEN CASE j.kind WHEN 'payment_applied' THEN j.kind
+            ELSE 'payment_cleared' END WHEN 'reversed' THEN 'payment_returned' WHEN 'cut' THEN 'closed'
           WHEN 'returned' THEN CASE WHEN r.id IS NULL THEN 'given_back' ELSE 'returned' END ELSE s.kind END""",
     ),
     Check(
@@ -192,7 +197,8 @@ CHECKS = (
             GROUP BY object_id) w ON w.object_id = o.public_id
           GROUP BY o.id) c ON c.offering_id = o.id
         WHERE o.committed_minor <> CASE
-          WHEN o.closed_at IS NOT NULL THEN c.placed + c.late
+          WHEN o.closed_at IS NOT NULL THEN c.placed + c.late - (SELECT COALESCE(SUM(-s.amount_minor), 0)
+            FROM escrow_statement s WHERE s.offering_id = o.id AND s.kind = 'cut')
           WHEN o.state IN ('withdrawing', 'withdrawn') THEN c.placed + c.ended + c.late
           ELSE c.placed END""",
     ),

@@ -19,7 +19,7 @@ from app.selfcheck.problem import Check, Problem, run_checks
 
 #: States that things are in before the log says anything of them.
 FIRST = frozenset(
-    {"draft", "locked", "appointed", "open", "waiting", "awaiting_payment", "created", "received", "waits"}
+    {"draft", "locked", "appointed", "open", "waiting", "awaiting_payment", "created", "received", "waits", "stands"}
 )
 #: States that repeat by themselves and are not worth an entry; and what people see instead of what is stored.
 UNTOLD = frozenset({"sending"})
@@ -78,6 +78,8 @@ CHECKS = (
         excused="t.state = 'sending' AND (l.after LIKE '%\"state\":\"created\"%' "
         "OR l.after LIKE '%\"state\":\"unknown\"%')",
     ),
+    _last_state("receipt", "status", silent="open"),
+    _last_state("commitment_link", "status", silent="stands"),
     _last_state("refund", "status", silent="open", excused="t.status = 'sending'"),
     _last_state(
         "payout", "status", silent="waiting",
@@ -89,6 +91,7 @@ CHECKS = (
     *_told("issuer", "issuer.created", actor="created_by"),
     *_told("token_class", "token_class.created"),
     *_told("commitment", "commitment.accepted", actor="user_id"),
+    *_told("waiting_entry", "waiting.joined", actor="user_id"),
     *_told("operation", "operation.created"),
     *_told("receipt", "receipt.kept"),
     *_told("release", "escrow.released", where="t.kind = 'released'"),

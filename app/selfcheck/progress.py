@@ -76,7 +76,7 @@ CHECKS = (
         f"""WITH {BALANCES} SELECT place, state, tranches, escrow, taken_back FROM (
           SELECT o.public_id AS place, o.state, m.tranches, COALESCE(b.amount, 0) AS escrow,
             COALESCE((SELECT SUM(-s.amount_minor) FROM escrow_statement s WHERE s.offering_id = o.id
-              AND s.kind = 'reversed' AND s.occurred_at >= m.changed_at), 0) AS taken_back
+              AND s.kind IN ('reversed', 'left') AND s.occurred_at >= m.changed_at), 0) AS taken_back
           FROM offering o LEFT JOIN balance b ON b.address = 'escrow:' || o.public_id
           JOIN (SELECT offering_id, MAX(state_since) AS changed_at,
               SUM(CASE WHEN state NOT IN {_SETTLED} THEN tranche_minor ELSE 0 END) AS tranches,
@@ -100,7 +100,8 @@ CHECKS = (
         """SELECT o.public_id AS place, o.state, o.proceeds_minor, o.committed_minor FROM offering o
         WHERE (o.proceeds_minor IS NULL) <> (o.state NOT IN ('active', 'winding_down', 'completed', 'wound_down'))
         OR (o.proceeds_minor IS NOT NULL AND (o.proceeds_minor <> o.committed_minor
-          OR o.proceeds_minor < o.minimum_minor))
+          OR o.proceeds_minor > o.maximum_minor OR (o.proceeds_minor < o.minimum_minor AND NOT EXISTS (
+            SELECT 1 FROM escrow_statement s WHERE s.offering_id = o.id AND s.kind = 'cut'))))
         OR (o.closed_at IS NULL) <> (o.state NOT IN ('active', 'winding_down', 'completed', 'wound_down', 'failing',
           'failed'))""",
     ),
