@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import dataclasses
 import datetime as dt
 from collections.abc import Iterator
 
@@ -40,24 +41,34 @@ class DemoClock(Base):
 _OFFSET = sa.select(DemoClock.offset_seconds)
 
 
-#: The time that a rehearsal pretends it is, in its own thread only; None everywhere else.
-_imagined: contextvars.ContextVar[dt.datetime | None] = contextvars.ContextVar("imagined_time", default=None)
+@dataclasses.dataclass(slots=True)
+class Imagined:
+    """A system time that stands still until somebody moves it."""
+
+    at: dt.datetime
+
+
+#: The time that a rehearsal or a replay pretends it is, in its own thread only; None everywhere else.
+_imagined: contextvars.ContextVar[Imagined | None] = contextvars.ContextVar("imagined_time", default=None)
 
 
 def system_now() -> dt.datetime:
     """Return the real time, UTC; inside :func:`imagined` the time that is pretended."""
-    return _imagined.get() or dt.datetime.now(dt.UTC)
+    pretended = _imagined.get()
+    return dt.datetime.now(dt.UTC) if pretended is None else pretended.at
 
 
 @contextlib.contextmanager
-def imagined(system_time: dt.datetime) -> Iterator[None]:
-    """Let both clocks of this thread stand at a system time, for rehearsals on a copy of the database (TIM-4).
+def imagined(system_time: dt.datetime) -> Iterator[Imagined]:
+    """Let both clocks of this thread stand at a system time that the caller may move on.
 
-    Business time is ahead of it by the demo clock's offset, as ever. Nothing else of the process notices.
+    For rehearsals on a copy of the database (TIM-4) and for replays of the past in a database of their own. Business
+    time is ahead of it by the demo clock's offset, as ever. Nothing else of the process notices.
     """
-    token = _imagined.set(system_time)
+    pretended = Imagined(system_time)
+    token = _imagined.set(pretended)
     try:
-        yield
+        yield pretended
     finally:
         _imagined.reset(token)
 
