@@ -17,6 +17,7 @@ from app.logging import configure_logging
 @click.option("--nothing-arrives", is_flag=True,
               help="Assume that rails keep what they have under way; the sandbox would otherwise follow its own books.")
 @as_json_option
+@with_appcontext
 def schedule(days: int, nothing_arrives: bool, as_json: bool) -> None:
     """Say what happens in the coming days if nobody acts: a dry run by the worker's own jobs on a copy.
 

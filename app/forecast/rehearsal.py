@@ -246,15 +246,15 @@ def moves(lines: list[tuple[str, str, int]], holders: int) -> tuple[Move, ...]:
     """
     found = []
     for asset in dict.fromkeys(asset for _address, asset, _amount in lines):
-        debits = [[address, amount] for address, of, amount in lines if of == asset and amount > 0]
-        credits = [[address, -amount] for address, of, amount in lines if of == asset and amount < 0]
-        while debits and credits:
-            amount = min(debits[0][1], credits[0][1])
-            ends = debits[0][0], credits[0][0]
+        debited = [[address, amount] for address, of, amount in lines if of == asset and amount > 0]
+        credited = [[address, -amount] for address, of, amount in lines if of == asset and amount < 0]
+        while debited and credited:
+            amount = min(debited[0][1], credited[0][1])
+            ends = debited[0][0], credited[0][0]
             if all(chart.Account(each, asset).side == chart.DEBIT for each in ends):
                 ends = ends[1], ends[0]
             found.append(Move(asset, amount, *ends, holders))
-            for side in (debits, credits):
+            for side in (debited, credited):
                 side[0][1] -= amount
                 if not side[0][1]:
                     side.pop(0)

@@ -1,8 +1,4 @@
-"""Play all records on one timeline: launch them together, then wake on each day on which something happens.
-
-The demo clock only goes forward, so the offerings run side by side as they would. Days on which nothing is due are
-skipped; on the others the worker does all its jobs, as it does anywhere.
-"""
+"""Play all records on one timeline: launch them together, and let the time of all of them pass."""
 
 from __future__ import annotations
 
@@ -12,15 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import sqlalchemy as sa
-
 from app.accounts.actor import Actor
-from app.commitments.models import Refund
-from app.demo.stage import DAY, Stage
-from app.payments.models import Operation
-from app.payments.rules import UNDECIDED
-from app.payments.sandbox_models import SandboxTransfer
-from app.replay import crowd, drafting, fates
+from app.demo.stage import Stage
+from app.replay import crowd, drafting, fates, timeline
 from app.replay.course import Course
 from app.replay.records import Record
 
@@ -60,7 +50,9 @@ def play(stage: Stage, records: Sequence[Record], *, seed: int, out: Callable[[s
         played.courses.append(_launch(stage, cast, script, launch_at, played))
     out(f"Launched {len(played.courses)} offerings; {len(cast.investors)} people invest, {len(cast.auditors)} audit.")
     _fund_float(stage, cast.operator, played.courses)
-    _let_time_pass(stage, played, out)
+    played.days, played.wakes = timeline.run(
+        stage, dict.fromkeys(played.courses, stage.now), most_days=MOST_DAYS, out=out
+    )
     return played
 
 
@@ -143,43 +135,3 @@ def _fund_float(stage: Stage, operator: Actor, courses: Sequence[Course]) -> Non
         raised[offering.currency] += offering.maximum_minor
     for currency, amount in sorted(raised.items()):
         stage.fund_float(operator, amount // FLOAT_PART + 1, currency)
-
-
-def _let_time_pass(stage: Stage, played: Played, out: Callable[[str], None]) -> None:
-    began_at = stage.now
-    asks: dict[Course, dt.datetime] = dict.fromkeys(played.courses, began_at)
-    told_at = began_at
-    while True:
-        now = stage.now
-        for course in [each for each, at in asks.items() if at <= now]:
-            at = course.play()
-            if at is None:
-                del asks[course]
-            else:
-                asks[course] = at
-        played.days, played.wakes = (now - began_at).days, played.wakes + 1
-        if now - told_at >= 90 * DAY:
-            told_at = now
-            out(f"Day {played.days}: {len(asks)} of {len(played.courses)} offerings still run.")
-        if played.days > MOST_DAYS:
-            raise RuntimeError(f"{len(asks)} offerings have no end after {played.days} days")
-        tomorrow = now + DAY
-        if _is_under_way(stage):
-            stage.advance_to(tomorrow)
-        elif asks:
-            # On the hour of the first day, so that all of a day's events are met by one waking.
-            days = (min(asks.values()) - began_at) // DAY + 1
-            stage.advance_to(max(tomorrow, began_at + days * DAY))
-        else:
-            return
-
-
-def _is_under_way(stage: Stage) -> bool:
-    """Whether money moves at the rail or waits to move, so that tomorrow may bring something."""
-    with stage.db.read() as session:
-        queries = (
-            sa.exists().where(SandboxTransfer.due_at.is_not(None)),
-            sa.exists().where(Refund.status.in_(["open", "sending"])),
-            sa.exists().where(Operation.state.in_([each for each in UNDECIDED if each != "needs_operator"])),
-        )
-        return any(session.execute(sa.select(query)).scalar() for query in queries)
