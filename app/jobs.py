@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from app.closing import tasks as closing
 from app.commitments import reconfirm_tasks as reconfirming
 from app.commitments import tasks as commitments
+from app.complaints import tasks as complaints
+from app.investors import tasks as investors
 from app.commitments import waiting_tasks
 from app.notices import tasks as notices
 from app.offerings import tasks as offerings
@@ -18,6 +20,7 @@ from app.work import Handler, Job
 #: Money first settles, then deadlines pass, then what follows from both.
 JOBS: tuple[Job, ...] = (
     *payments.JOBS,
+    *investors.JOBS,
     *commitments.JOBS,
     *waiting_tasks.JOBS,
     *offerings.JOBS,
@@ -25,6 +28,7 @@ JOBS: tuple[Job, ...] = (
     *closing.JOBS,
     *halts.JOBS,
     *progress.JOBS,
+    *complaints.JOBS,
     *notices.JOBS,
 )
 

@@ -34,6 +34,7 @@ FOOTER = (
     (_l("How it works"), "offerings.how"),
     (_l("The risks"), "offerings.risk"),
     (_l("Verify a record"), "verify.index"),
+    (_l("Complain"), "complaints.new"),
 )
 
 
@@ -129,7 +130,7 @@ def next_line(
     owners = {
         "founder": _("the founder"), "operator": _("an operator"), "worker": _("Milestake"),
         "rails": _("the payment rails"), "auditors": _("the auditors"), "holders": _("investors"),
-        "auditor": _("the auditor"), "investor": _("the investor"), "rail": _("the payment provider"),
+        "a second operator": _("a second operator"), "auditor": _("the auditor"), "investor": _("the investor"), "rail": _("the payment provider"),
     }
     deadline = None
     if step.deadline_at is not None:

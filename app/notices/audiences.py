@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from app.accounts.models import Membership
 from app.accounts.queries import IN_FORCE
 from app.commitments.models import HOLDS_PLACE, Commitment, EscrowStatement, Refund
-from app.commitments.waiting_models import WaitingEntry
 from app.commitments.reconfirm_models import Reconfirmation
+from app.commitments.waiting_models import WaitingEntry
 from app.notices.facts import Happened
 from app.progress.halt_models import PollAnswer
 

@@ -15,16 +15,19 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.accounts.models import Membership
 from app import clock
+from app.accounts.models import Membership
 from app.commitments import queries as commitment_queries
 from app.commitments import reconfirming
 from app.commitments import service as commitments
 from app.commitments.models import Commitment, Refund
+from app.complaints.models import Complaint
 from app.commitments.waiting_models import WaitingEntry
 from app.contracts import queries as contract_queries
 from app.contracts import service as contracts
 from app.contracts.models import Appointment, Contract, Milestone
+from app.investors.models import Verification
+from app.investors.rules import REFUSAL_REASONS
 from app.ledger.models import Journal
 from app.offerings.change_models import OfferingChange, OfferingUpdate
 from app.offerings.models import Issuer, Offering
@@ -288,6 +291,21 @@ def _of_membership(session: Session, found: Happened, membership_id: int) -> Non
     found.about, found.user_id = membership.public_id, membership.user_id
 
 
+def _of_verification(session: Session, found: Happened, verification_id: int) -> None:
+    row = session.get_one(Verification, verification_id)
+    found.about, found.user_id = row.public_id, row.user_id
+    found.params |= {
+        "due_at": _text(row.due_at), "expires_at": _text(row.expires_at),
+        "reason": REFUSAL_REASONS.get(row.reason_code or "", ""), "is_noted": row.note is not None,
+    }
+
+
+def _of_complaint(session: Session, found: Happened, complaint_id: int) -> None:
+    row = session.get_one(Complaint, complaint_id)
+    found.about, found.user_id = row.public_id, row.user_id
+    found.params |= {"complaint": row.public_id, "number": row.number, "due_at": _text(row.due_at)}
+
+
 def _text(instant: dt.datetime | None) -> str | None:
     return None if instant is None else instant.isoformat()
 
@@ -311,5 +329,7 @@ _READERS: Mapping[str, Callable[[Session, Happened, int], None]] = MappingProxyT
         "offering_id": _of_offering,
         "issuer_id": _of_issuer,
         "membership_id": _of_membership,
+        "verification_id": _of_verification,
+        "complaint_id": _of_complaint,
     }
 )

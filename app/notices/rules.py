@@ -28,7 +28,7 @@ AUDIENCES: Mapping[str, str] = MappingProxyType(
         "founders": "founder",
         "panel": "auditor",  # who accepted to review this milestone, or any of this contract
         "appointee": "auditor",
-        "member": "member",  # whose role it is
+        "member": "member",  # whose role, check or complaint it is
         "operators": "operator",
     }
 )
@@ -65,6 +65,10 @@ PATHS: Mapping[str, str] = MappingProxyType(
         "review": "/operator/offerings/{offering}",
         "console": "/operator",
         "account": "/account",
+        "investor": "/investor",
+        "verifications": "/operator/verification",
+        "complaint": "/complaints/{complaint}",
+        "complaints": "/operator/complaints",
         "changes": "/offerings/{slug}/changes",
         "decisions": "/operator/changes",
     }
@@ -157,6 +161,7 @@ EVENTS: Mapping[str, tuple[Telling, ...]] = MappingProxyType(
         # commitments
         "commitment_accepted": _told("commitment_accepted", ("payer", "commitment")),
         "commitment_cancelled": _told("commitment_cancelled", ("payer", "commitment")),
+        "commitment_over_limit": _told("commitment_over_limit", ("payer", "commitment")),
         "commitment_expired": _told("commitment_expired", ("payer", "commitment")),
         "waiting_joined": _told("waiting_joined", ("payer", "waiting")),
         "place_offered": _told("place_offered", ("payer", "waiting")),
@@ -173,6 +178,16 @@ EVENTS: Mapping[str, tuple[Telling, ...]] = MappingProxyType(
         "auditor_appointed": _told("auditor_appointed", ("appointee", "reviews")),
         "auditor_replaced": _told("auditor_replaced", ("appointee", "reviews")),
         "appointment_declined": _told("appointment_declined", ("operators", "review"), ("founders", "founder")),
+        "verification_verified": _told("verification_verified", ("member", "investor")),
+        "verification_refused": _told("verification_refused", ("member", "investor")),
+        "verification_expiring": _told("verification_expiring", ("member", "investor")),
+        "verification_expired": _told("verification_expired", ("member", "investor")),
+        "verification_overdue": _told("verification_overdue", ("operators", "verifications")),
+        "complaint_received": _told("complaint_received", ("member", "complaint")),
+        "complaint_answered": _told("complaint_answered", ("member", "complaint")),
+        "complaint_review_asked": _told("complaint_review_asked", ("operators", "complaints")),
+        "complaint_reviewed": _told("complaint_reviewed", ("member", "complaint")),
+        "complaint_overdue": _told("complaint_overdue", ("operators", "complaints")),
         "membership_approved": _told("membership_approved", ("member", "account")),
         "membership_refused": _told("membership_refused", ("member", "account")),
     }

@@ -9,7 +9,9 @@ from flask_babel import lazy_gettext as _l
 from wtforms import HiddenField, RadioField, SelectField, SelectMultipleField, TextAreaField, ValidationError
 from wtforms.validators import InputRequired
 
-from app.forms import ActForm, AmountField, PlainForm
+from app.complaints.rules import MAX_CHARACTERS
+from app.forms import ActForm, AmountField, DateField, PlainForm
+from app.investors.rules import REFUSAL_REASONS
 
 MAX_REASON_CHARACTERS = 2000
 
@@ -38,6 +40,44 @@ class NoteForm(ReasonForm):
     def validate_reason(self, field: TextAreaField) -> None:
         if len(field.data or "") > MAX_REASON_CHARACTERS:
             raise ValidationError(_("Enter at most 2,000 characters."))
+
+
+class VerifyForm(ActForm):
+    """A person is who they say; good until the end of a day."""
+
+    operation = "verify_person"
+
+    expires_on = DateField(_l("Good until the end of"))
+
+
+class RefusePersonForm(ActForm):
+    """Why a person is not verified, in words that say what to do."""
+
+    operation = "refuse_person"
+
+    reason_code = RadioField(
+        _l("Why is it refused?"), choices=[(code, _l(words)) for code, words in REFUSAL_REASONS.items()],
+        validators=[InputRequired(_l("Choose why it is refused."))],
+    )
+    note = TextAreaField(_l("What you add for this person"))
+
+    def validate_note(self, field: TextAreaField) -> None:
+        if len(field.data or "") > 1000:
+            raise ValidationError(_("Enter at most 1,000 characters."))
+
+
+class AnswerForm(ActForm):
+    """An answer to a complaint."""
+
+    operation = "answer_complaint"
+
+    words = TextAreaField(_l("Your answer"))
+
+    def validate_words(self, field: TextAreaField) -> None:
+        if not (field.data or "").strip():
+            raise ValidationError(_("Write an answer."))
+        if len(field.data) > MAX_CHARACTERS:
+            raise ValidationError(_("Write at most 5,000 characters."))
 
 
 class AppointForm(ActForm):

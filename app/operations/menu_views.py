@@ -15,6 +15,8 @@ PLACES = (
     (("supervisor",), "records", _l("Overview"), "records.index"),
     (_BOTH, "offerings", _l("Offerings"), "reviews.index"),
     (("operator",), "people", _l("People"), "people.index"),
+    (("operator",), "verifications", _l("Verification"), "verifications.index"),
+    (_BOTH, "complaints", _l("Complaints"), "complaint_desk.index"),
     (("operator",), "work", _l("Jobs and outbox"), "console.work"),
     (("operator",), "payments", _l("Payments"), "console.payments"),
     (_BOTH, "ledger", _l("Ledger"), "books.accounts"),

@@ -15,7 +15,9 @@ from sqlalchemy.orm import Session
 
 from app.accounts.models import Party
 from app.commitments.models import UNPAID, Commitment, EscrowStatement, Refund
+from app.complaints.models import Complaint
 from app.contracts.models import Appointment, Milestone
+from app.investors.models import Verification
 from app.ledger import chart
 from app.ledger import queries as ledger
 from app.ledger.models import LedgerAccount
@@ -115,6 +117,8 @@ def overdue(session: Session, now: dt.datetime) -> list[Overdue]:
         ),
         "appointment": (Appointment, Appointment.answer_by, Appointment.state == "appointed"),
         "commitment": (Commitment, Commitment.pay_by, Commitment.status.in_(["awaiting_payment", "payment_failed"])),
+        "verification": (Verification, Verification.due_at, Verification.state == "pending"),
+        "complaint": (Complaint, Complaint.due_at, Complaint.state.in_(["received", "in_review"])),
         "refund": (Refund, Refund.due_at, Refund.status.in_(["open", "sending", "unclaimed"])),
     }
     found = []

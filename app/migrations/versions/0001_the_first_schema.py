@@ -768,10 +768,8 @@ def upgrade() -> None:
         "complaint",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("public_id", sa.Text(), nullable=False),
-        sa.Column("number", sa.BigInteger(), nullable=False),
         sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("email", sa.Text(), nullable=True),
-        sa.Column("token_hash", sa.String(length=64), nullable=True),
         sa.Column("topic", sa.Text(), nullable=False),
         sa.Column("about", sa.Text(), nullable=True),
         sa.Column("words", sa.Text(), nullable=False),
@@ -798,18 +796,16 @@ def upgrade() -> None:
             name=op.f("ck_complaint_state_known"),
         ),
         sa.CheckConstraint(
-            "reviewed_by IS NULL OR reviewed_by <> answered_by", name=op.f("ck_complaint_by_a_second_person")
+            "(user_id IS NULL) <> (email IS NULL)", name=op.f("ck_complaint_somebody_complains")
         ),
         sa.CheckConstraint(
-            "user_id IS NOT NULL OR email IS NOT NULL", name=op.f("ck_complaint_somebody_complains")
+            "reviewed_by IS NULL OR reviewed_by <> answered_by", name=op.f("ck_complaint_by_a_second_person")
         ),
         sa.ForeignKeyConstraint(["answered_by"], ["user_account.id"], name=op.f("fk_complaint_answered_by")),
         sa.ForeignKeyConstraint(["reviewed_by"], ["user_account.id"], name=op.f("fk_complaint_reviewed_by")),
         sa.ForeignKeyConstraint(["user_id"], ["user_account.id"], name=op.f("fk_complaint_user_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_complaint")),
-        sa.UniqueConstraint("number", name=op.f("uq_complaint_number")),
         sa.UniqueConstraint("public_id", name=op.f("uq_complaint_public_id")),
-        sa.UniqueConstraint("token_hash", name=op.f("uq_complaint_token_hash")),
     )
     op.create_index("ix_complaint_state_due_at", "complaint", ["state", "due_at"], unique=False)
     op.create_index("ix_complaint_user_id_id", "complaint", ["user_id", "id"], unique=False)
@@ -1113,6 +1109,30 @@ def upgrade() -> None:
         sa.UniqueConstraint("submission_id", "party_id", name=op.f("uq_attestation_submission_id_party_id")),
     )
     op.create_index("ix_attestation_party_id", "attestation", ["party_id"], unique=False)
+    op.create_table(
+        "complaint_mail",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("complaint_id", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("due_at", UTCDateTime(), nullable=False),
+        sa.Column("mail_attempts", sa.BigInteger(), nullable=False),
+        sa.Column("mail_after", UTCDateTime(), nullable=True),
+        sa.Column("mailed_at", UTCDateTime(), nullable=True),
+        sa.Column("mail_error", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["complaint_id"], ["complaint.id"], name=op.f("fk_complaint_mail_complaint_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_complaint_mail")),
+        sa.UniqueConstraint("complaint_id", "kind", name=op.f("uq_complaint_mail_complaint_id_kind")),
+    )
+    op.create_index(
+        "ix_complaint_mail_unsent",
+        "complaint_mail",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("mailed_at IS NULL"),
+        postgresql_where=sa.text("mailed_at IS NULL"),
+    )
     op.create_table(
         "evidence",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -1881,6 +1901,13 @@ def downgrade() -> None:
     op.drop_index("ix_identity_document_party_id_id", table_name="identity_document")
     op.drop_table("identity_document")
     op.drop_table("evidence")
+    op.drop_index(
+        "ix_complaint_mail_unsent",
+        table_name="complaint_mail",
+        sqlite_where=sa.text("mailed_at IS NULL"),
+        postgresql_where=sa.text("mailed_at IS NULL"),
+    )
+    op.drop_table("complaint_mail")
     op.drop_index("ix_attestation_party_id", table_name="attestation")
     op.drop_table("attestation")
     op.drop_index(

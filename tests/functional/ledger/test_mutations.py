@@ -35,6 +35,7 @@ OUTSIDE = {
     "verification": "who people are; it lets new commitments in and moves no money",
     "identity_document": "papers of people",
     "complaint": "what people are unhappy with",
+    "complaint_mail": "answers to people without an account",
     "notice": "what people were told of facts that stand elsewhere",
     "notice_preference": "what people want to be told",
     "outbox": "what is still to be told or done; handlers read the facts again",
