@@ -19,7 +19,7 @@ from app.commitments.models import Commitment, CommitmentLink, EscrowStatement
 from app.offerings.models import Offering
 from milestones import allot, money
 
-CUT, OVERSUBSCRIBED = "cut", "oversubscribed"
+CUT = "cut"
 #: Statement rows written in one statement: memory stays bounded however many investors there are.
 ROWS_TOGETHER = 2_000
 #: A link counts until an operator has lifted it (COM-11).

@@ -6,6 +6,7 @@ held of tokens is ``register``'s, what the rail does is ``payments``'.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,10 +19,12 @@ from app.accounts.actor import Actor
 from app.commitments import rules
 from app.commitments.models import HOLDS_PLACE, UNPAID, Commitment, EscrowStatement, Refund
 from app.commitments.rules import Position
+from app.commitments.waiting_models import WaitingEntry
 from app.contracts import queries as contract_queries
 from app.contracts.models import Milestone
 from app.contracts.queries import Published
 from app.errors import NotFound
+from app.offerings import halts
 from app.offerings import rules as offering_rules
 from app.offerings.models import Issuer, Offering, TokenClass
 from milestones import money, states
@@ -58,10 +61,28 @@ def raised(session: Session, offerings: Sequence[Offering]) -> dict[int, Raised]
         .where(Commitment.offering_id.in_(ids), Commitment.status.in_(HOLDS_PLACE))
         .group_by(Commitment.offering_id)
     )
+    cut = _cut_of(session, [each.id for each in offerings if each.allotment == "pro_rata" and each.closed_at])
     for row in rows:
-        cleared, committed = int(row.cleared), int(row.committed)
+        # What was cut off at the close was never raised (OFF-7).
+        cleared, committed = (int(total) - cut.get(row.offering_id, 0) for total in (row.cleared, row.committed))
         found[row.offering_id] = Raised(cleared, committed - cleared, committed, row.investors)
     return found
+
+
+def _cut_of(session: Session, offering_ids: Sequence[int]) -> dict[int, int]:
+    """Return what was cut off the orders of offerings that were oversubscribed, by their ids (OFF-7)."""
+    if not offering_ids:
+        return {}
+    rows = session.execute(
+        sa.select(EscrowStatement.offering_id, sa.func.sum(-EscrowStatement.amount_minor))
+        .join(Commitment, Commitment.id == EscrowStatement.commitment_id)
+        .where(
+            EscrowStatement.offering_id.in_(list(offering_ids)), EscrowStatement.kind == "cut",
+            Commitment.status == "held",
+        )
+        .group_by(EscrowStatement.offering_id)
+    )
+    return {offering_id: int(total) for offering_id, total in rows}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +105,7 @@ def is_linked() -> sa.ColumnElement[bool]:
 
 
 def raised_sums(session: Session, offering_ids: Sequence[int]) -> dict[int, Sums]:
-    """Return what each offering's commitments come to now, by its id, in one query (OFF-5, OFF-6, OFF-12)."""
+    """Return what each offering's commitments come to now, by its id, in two queries (OFF-5, OFF-6, OFF-12)."""
     found = {offering_id: Sums() for offering_id in offering_ids}
     is_held, linked = Commitment.status == "held", is_linked()
 
@@ -103,6 +124,13 @@ def raised_sums(session: Session, offering_ids: Sequence[int]) -> dict[int, Sums
     )
     for row in rows:
         found[row.offering_id] = Sums(int(row.cleared), int(row.linked), int(row.pending))
+    waiting = session.execute(
+        sa.select(WaitingEntry.offering_id, sa.func.sum(WaitingEntry.amount_minor))
+        .where(WaitingEntry.offering_id.in_(list(offering_ids)), WaitingEntry.status.in_(["waitlisted", "offered"]))
+        .group_by(WaitingEntry.offering_id)
+    )
+    for offering_id, total in waiting:
+        found[offering_id] = dataclasses.replace(found[offering_id], waiting_minor=int(total))
     return found
 
 
@@ -130,8 +158,16 @@ class PositionView:
         """The status people see, from facts, offering and statement."""
         return rules.display_status(
             self.commitment.status, self.offering.state, self.position,
-            refund_statuses=frozenset(refund.status for refund in self.refunds),
+            refund_statuses=frozenset(
+                refund.status for refund in self.refunds
+                if self.commitment.status != "held" or not self._is_aside(refund)
+            ),
         )
+
+    def _is_aside(self, refund: Refund) -> bool:
+        """Say whether a refund leaves the commitment as it is: over-paid money, or a cut that left a part (OFF-7)."""
+        is_cut = refund.reason == rules.OVERSUBSCRIBED and self.position.entitled_tokens > 0
+        return refund.reason in rules.ASIDE or is_cut
 
     @property
     def back_minor(self) -> int:
@@ -147,11 +183,7 @@ class PositionView:
 
     def may_cancel(self, now: dt.datetime) -> bool:
         """Whether cancelling is still free (COM-6)."""
-        return (
-            self.commitment.status in HOLDS_PLACE
-            and self.offering.state == "live"
-            and now < self.offering.cancel_until
-        )
+        return self.commitment.status in HOLDS_PLACE and halts.may_cancel(self.offering, now)
 
     @property
     def deadline_at(self) -> dt.datetime | None:
@@ -162,7 +194,7 @@ class PositionView:
 def deadline_of(view: PositionView) -> dt.datetime | None:
     """Return the instant that the status of a position waits for; None where no clock runs."""
     status, offering = view.status, view.offering
-    if status in ("awaiting_payment", "payment_failed"):
+    if status in ("awaiting_payment", "underpaid", "payment_failed"):
         return view.commitment.pay_by
     if status == "held":
         return offering.deadline_at if offering.state == "live" else offering.step_due_at
@@ -201,7 +233,8 @@ def positions_of(
 def needing_payment(session: Session, party_ids: Sequence[int] | frozenset[int]) -> list[PositionView]:
     """Return the commitments that their investor must pay, the most urgent first."""
     where = sa.and_(
-        Commitment.party_id.in_(list(party_ids)), Commitment.status.in_(["awaiting_payment", "payment_failed"])
+        Commitment.party_id.in_(list(party_ids)),
+        Commitment.status.in_(["awaiting_payment", "underpaid", "payment_failed"]),
     )
     return sorted(_positions(session, where, 50), key=lambda view: view.commitment.pay_by)
 
@@ -291,7 +324,7 @@ def totals_of(session: Session, party_ids: Sequence[int] | frozenset[int]) -> li
     moved = dict(_by_currency(session, EscrowStatement, {
         "escrow": sa.func.sum(EscrowStatement.amount_minor),
         "released": _sum_of(("released",)),
-        "refunded": _sum_of(("returned", "cancelled")),
+        "refunded": _sum_of(("returned", "left", "cancelled", "cut")),
     }, EscrowStatement.party_id.in_(parties)))
     unpaid = dict(_by_currency(session, Commitment, {"unpaid": sa.func.sum(Commitment.amount_minor)},
                                Commitment.party_id.in_(parties), Commitment.status.in_(UNPAID)))

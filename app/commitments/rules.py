@@ -18,6 +18,8 @@ FUNDING_STATEMENT_BUSINESS_DAYS = 10
 AT_ONCE_MINUTES = 15
 #: How long a free place is offered to one on the waiting list (OFF-5).
 OFFER_HOURS = 72
+#: Why a refund is owed for what was cut off a paid order (OFF-7).
+OVERSUBSCRIBED = "oversubscribed"
 
 #: what two parties can have in common → words for the investor (COM-11)
 LINK_WORDS: Mapping[str, str] = MappingProxyType(
