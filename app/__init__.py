@@ -41,6 +41,7 @@ def create_app(settings: Settings | None = None, db: Database | None = None) -> 
     )
     app.extensions["milestake_settings"] = settings
     app.extensions["milestake_db"] = db = db or Database(settings.database_url)
+    db.secret = settings.secret_key
     if not settings.sandbox:
         with db.read() as session:
             clock.refuse_offset(session)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import datetime as dt
+import hashlib
+import hmac
 import random
 import secrets
 import sqlite3
@@ -87,6 +89,14 @@ class Base(orm.DeclarativeBase):
     }
 
 
+def keyed_hash(session: Session, text: str) -> str:
+    """Return the HMAC-SHA-256 (hexadecimal) of a text under this deployment's secret, equal for equal texts (PPL-6).
+
+    Nobody without the secret can try texts against it.
+    """
+    return hmac.new(str(session.info["secret"]).encode(), text.encode(), hashlib.sha256).hexdigest()
+
+
 def public_id(prefix: str) -> str:
     """Return a new id for the outside world, ``prefix_`` and 80 random bits in hexadecimal."""
     return f"{prefix}_{secrets.token_hex(10)}"
@@ -126,11 +136,13 @@ class Database:
 
     ``url`` is an SQLAlchemy URL (``sqlite:////path`` or ``postgresql+psycopg://…``). SQLite writers
     start with ``BEGIN IMMEDIATE`` so that two of them never both read and then both write.
-    ``durable=False`` trades durability for speed and is for tests only.
+    ``durable=False`` trades durability for speed and is for tests only. ``secret`` is this deployment's own, for
+    :func:`keyed_hash`.
     """
 
-    def __init__(self, url: str, *, durable: bool = True, pool_size: int = 10) -> None:
+    def __init__(self, url: str, *, durable: bool = True, pool_size: int = 10, secret: str = "") -> None:
         self.url = sa.make_url(url)
+        self.secret = secret
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._gate = threading.Lock() if self.is_sqlite else None
         # Errors are logged with their statement; the values in it are people's.
@@ -195,7 +207,10 @@ class Database:
 
     def _attempt(self, block: Callable[[Session], T]) -> T:
         # SQLite lets one writer in at a time; queueing in the process keeps the waiting fair.
-        with self._gate or contextlib.nullcontext(), Session(self._writer, expire_on_commit=False) as session:
+        with (
+            self._gate or contextlib.nullcontext(),
+            Session(self._writer, expire_on_commit=False, info={"secret": self.secret}) as session,
+        ):
             result = block(session)
             session.commit()
             return result
@@ -203,7 +218,8 @@ class Database:
     @contextlib.contextmanager
     def read(self) -> Iterator[Session]:
         """Give a session for reading only (PostgreSQL refuses writes in it); always rolled back."""
-        with Session(self._reader, expire_on_commit=False, autoflush=False) as session:
+        options = {"expire_on_commit": False, "autoflush": False, "info": {"secret": self.secret}}
+        with Session(self._reader, **options) as session:
             # Leaving the block rolls back. A rollback in here would expire what was read, and pages need it.
             yield session
 

@@ -11,9 +11,11 @@ from app import calendars
 from app.accounts.actor import SYSTEM
 from app.audit import service as audit
 from app.closing import allotment
-from app.commitments import escrow, places
+from app.commitments import escrow, limits, links, places
+from app.commitments import queries as commitment_queries
+from app.commitments import rules as commitment_rules
 from app.commitments import service as commitments
-from app.commitments.models import Commitment, Refund
+from app.commitments.models import UNPAID, Commitment, Refund
 from app.ledger import chart
 from app.ledger import queries as ledger_queries
 from app.ledger import service as ledger
@@ -22,7 +24,7 @@ from app.offerings import service as offerings
 from app.offerings.models import Offering, TokenClass
 from app.outbox import service as outbox
 from app.payments import queries as payments
-from app.payments import subjects
+from app.payments import receipts, subjects
 from app.payments.models import UNDECIDED, Operation
 from milestones import states
 
@@ -51,7 +53,7 @@ def may_settle(session: Session, offering: Offering, *, now: dt.datetime) -> boo
         .select_from(Commitment)
         .where(
             Commitment.offering_id == offering.id,
-            Commitment.status.in_(["awaiting_payment", "clearing", "payment_failed"]),
+            Commitment.status.in_(UNPAID),
         )
     ).scalar_one()
     if waiting and not is_over:
@@ -61,18 +63,40 @@ def may_settle(session: Session, offering: Offering, *, now: dt.datetime) -> boo
 
 
 def settle(session: Session, offering: Offering, *, now: dt.datetime) -> None:
-    """Decide success or failure on cleared money only (exactly the minimum succeeds).
+    """Decide success or failure on cleared money at arm's length only (exactly the minimum succeeds).
 
-    Payments still under way count as failed; if they arrive later they go back by themselves.
+    Payments still under way count as failed; if they arrive later they go back by themselves. Of what arrived in part
+    the whole tokens count (COM-5). Linked money is held like any other and does not count (COM-11).
     """
+    _settle_parts(session, offering, now=now)
+    links.find(session, offering, now=now)
     _lapse(session, offering, now=now, reason="payment not cleared at the close")
+    for commitment in limits.over_at_close(session, offering, now=now):
+        commitments.return_over_limit(session, offering, commitment, now=now)
     cleared = ledger_queries.balance(session, chart.escrow(offering.public_id, offering.currency))
     offering.committed_minor = cleared
     offering.closed_at = now
-    if cleared >= offering.minimum_minor:
+    counted = commitment_queries.raised_sums(session, [offering.id])[offering.id].cleared_minor
+    offering.counted_minor = counted
+    audit.record(
+        session, actor=SYSTEM, action="offering.counted", object_id=offering.public_id, now=now,
+        after={"cleared_minor": cleared, "counted_minor": counted},
+    )
+    if counted >= offering.minimum_minor:
         _succeed(session, offering, cleared, now=now)
     else:
         _fall_short(session, offering, cleared, now=now)
+
+
+def _settle_parts(session: Session, offering: Offering, *, now: dt.datetime) -> None:
+    """Scale down what arrived in part, or let it end: no more of it can arrive in time (COM-5)."""
+    parts = session.scalars(
+        sa.select(Commitment.id)
+        .where(Commitment.offering_id == offering.id, Commitment.status == "underpaid")
+        .order_by(Commitment.id)
+    ).all()
+    for commitment_id in parts:
+        receipts.settle_underpaid(session, commitment_id, now=now, at_close=True)
 
 
 def _succeed(session: Session, offering: Offering, cleared: int, *, now: dt.datetime) -> None:
@@ -112,12 +136,12 @@ def _owe_excess(
 ) -> None:
     """Owe each investor what was cut off, and tell them (OFF-7: the excess goes back at once)."""
     count = escrow.owe_refunds(
-        session, journal_id=journal_id, reason=allotment.OVERSUBSCRIBED, due_at=commitments.refund_due(offering, now),
-        now=now,
+        session, journal_id=journal_id, reason=commitment_rules.OVERSUBSCRIBED,
+        due_at=commitments.refund_due(offering, now), now=now,
     )
     audit.record(
         session, actor=SYSTEM, action="orders.cut", object_id=offering.public_id, now=now,
-        reason=allotment.OVERSUBSCRIBED, count=count, after={"linked": division.linked if division else []},
+        reason=commitment_rules.OVERSUBSCRIBED, count=count, after={"linked": division.linked if division else []},
     )
     outbox.enqueue(
         session, "notice", {"kind": "orders_cut", "cut_id": journal_id}, now=now
@@ -127,6 +151,8 @@ def _owe_excess(
 def _fall_short(session: Session, offering: Offering, cleared: int, *, now: dt.datetime) -> None:
     offering.end_trigger = "minimum_missed"
     offering.end_reason = "The cleared money did not reach the minimum."
+    if cleared >= offering.minimum_minor:
+        offering.end_reason = "The cleared money of investors at arm's length did not reach the minimum."
     due = calendars.add_business_days(
         now, rules.REFUND_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone
     )
@@ -185,7 +211,7 @@ def _lapse(session: Session, offering: Offering, *, now: dt.datetime, reason: st
         sa.update(Commitment)
         .where(
             Commitment.offering_id == offering.id,
-            Commitment.status.in_(["awaiting_payment", "clearing", "payment_failed"]),
+            Commitment.status.in_(UNPAID),
         )
         .values(status="lapsed", status_since=now)
         .execution_options(synchronize_session=False)

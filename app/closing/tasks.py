@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.closing import early_close, service
 from app.commitments import reconfirm_rounds
-from app.commitments.models import Commitment
+from app.commitments.models import UNPAID, Commitment
 from app.contracts.models import Milestone
 from app.ledger import chart
 from app.ledger import queries as ledger_queries
@@ -56,7 +56,7 @@ def _deadline(session: Session, offering_id: int, now: dt.datetime) -> None:
 def _settle_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
     waiting = sa.exists().where(
         Commitment.offering_id == Offering.id,
-        Commitment.status.in_(["awaiting_payment", "clearing", "payment_failed"]),
+        Commitment.status.in_(UNPAID),
     )
     query = _in_state("clearing").where(sa.or_(~waiting, Offering.step_due_at <= now))
     found = session.execute(query).scalars().all()
@@ -84,7 +84,7 @@ def _holds_anything(session: Session, offering_id: int) -> bool:
     unpaid = session.execute(
         sa.select(sa.func.count()).select_from(Commitment).where(
             Commitment.offering_id == offering_id,
-            Commitment.status.in_(["awaiting_payment", "clearing", "payment_failed"]),
+            Commitment.status.in_(UNPAID),
         )
     ).scalar_one()
     return bool(escrow or reserved or unpaid)

@@ -279,10 +279,10 @@ def owe_refunds(session: Session, *, journal_id: int, reason: str, due_at: dt.da
     rows = sa.select(
         random_public_id(sa.literal("rfd")), statement.c.offering_id, statement.c.commitment_id, statement.c.party_id,
         -statement.c.amount_minor, sa.literal(reason), sa.literal("open"), sa.literal(0), statement.c.journal_id,
-        sa.literal(now, UTCDateTime), sa.literal(due_at, UTCDateTime),
+        sa.literal(now, UTCDateTime), sa.literal(due_at, UTCDateTime), sa.literal(1),
     ).where(statement.c.journal_id == journal_id, statement.c.amount_minor < 0)
     columns = ["public_id", "offering_id", "commitment_id", "party_id", "amount_minor", "reason", "status", "failures",
-               "journal_id", "created_at", "due_at"]
+               "journal_id", "created_at", "due_at", "part"]
     result = session.execute(
         sa.insert(Refund.__table__).from_select(columns, rows), execution_options={"preserve_rowcount": True}
     )

@@ -16,7 +16,7 @@ from app import calendars, idempotency
 from app.accounts import service as accounts
 from app.accounts.actor import SYSTEM, Actor
 from app.audit import service as audit
-from app.commitments import escrow, places, rules, rush
+from app.commitments import escrow, limits, places, rules, rush
 from app.commitments.models import HOLDS_PLACE, UNPAID, Commitment, Refund
 from app.contracts import queries as contract_queries
 from app.db import public_id
@@ -144,6 +144,7 @@ def accept_commitment(
     _demand_none_unpaid(session, offering, party_id)
     room = places.room_of(session, offering, frozenset({party_id}), now=now)
     quoted = quote(offering, amount_minor, room)
+    asked = limits.demand(session, offering, party_id, quoted.charge_minor, now=now)
     at_once = places.must_pay_at_once(session, offering, party_id, quoted.charge_minor)
     ordinal = places.take(session, offering, quoted.charge_minor, room.offer)
     commitment = Commitment(
@@ -159,6 +160,7 @@ def accept_commitment(
         now=now,
     )
     session.flush()
+    limits.store(session, commitment, asked, now=now)
     idempotency.settle(session, actor=actor, operation="commit", key=key, result_ref=commitment.public_id)
     audit.record(
         session, actor=actor, action="commitment.accepted", object_id=commitment.public_id, now=now,
@@ -242,6 +244,13 @@ def cancel(session: Session, *, actor: Actor, commitment_id: str, now: dt.dateti
     if not halts.may_cancel(offering, now):
         words = f"It can no longer be cancelled: the last moment was {offering.cancel_until:%d %B %Y %H:%M} UTC."
         raise Refused(words, code="too_late_to_cancel")
+    return cancel_now(session, offering, commitment, actor=actor, now=now)
+
+
+def cancel_now(
+    session: Session, offering: Offering, commitment: Commitment, *, actor: Actor, now: dt.datetime
+) -> Commitment:
+    """Cancel a commitment that holds a place, whatever the hour; the caller says that it may be, and has the locks."""
     was_held = commitment.status == "held"
     _set_status(session, commitment, "cancel", "investor", actor=actor, now=now)
     places.free(session, commitment)
@@ -252,7 +261,17 @@ def cancel(session: Session, *, actor: Actor, commitment_id: str, now: dt.dateti
     return commitment
 
 
-def _refund_held(session: Session, offering: Offering, commitment: Commitment, *, now: dt.datetime) -> None:
+def return_over_limit(session: Session, offering: Offering, commitment: Commitment, *, now: dt.datetime) -> None:
+    """Give all of a paid commitment back at the close: by now it is above its investor's yearly limit (COM-9)."""
+    _set_status(session, commitment, "lapse", "worker", actor=SYSTEM, now=now)
+    places.free(session, commitment)
+    _refund_held(session, offering, commitment, now=now, reason="over_limit")
+    _tell(session, "commitment_over_limit", commitment, now)
+
+
+def _refund_held(
+    session: Session, offering: Offering, commitment: Commitment, *, now: dt.datetime, reason: str = "cancelled"
+) -> None:
     amount = escrow.position(session, commitment.id).unreleased_minor
     posted = ledger.post(
         session, kind="cancelled", key=f"commitment:{commitment.public_id}:cancelled", cause=commitment.public_id,
@@ -263,7 +282,7 @@ def _refund_held(session: Session, offering: Offering, commitment: Commitment, *
         ],
     )
     _append(session, commitment, "cancelled", -amount, 0, posted, now)
-    owe_refund(session, commitment=commitment, amount_minor=amount, reason="cancelled", journal=posted, now=now)
+    owe_refund(session, commitment=commitment, amount_minor=amount, reason=reason, journal=posted, now=now)
 
 
 def expire(session: Session, commitment: Commitment, *, now: dt.datetime) -> None:

@@ -7,6 +7,7 @@ it posts nothing and says in words what a person has to decide.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -16,19 +17,17 @@ from app.audit import service as audit
 from app.commitments import escrow
 from app.commitments import service as commitments
 from app.commitments.models import Commitment, Refund
-from app.db import public_id
 from app.errors import InvariantBroken
 from app.ledger import chart
 from app.ledger import queries as ledger_queries
 from app.ledger import service as ledger
+from app.offerings import halts
 from app.offerings.models import Offering
 from app.outbox import service as outbox
-from app.payments import intents, ports, refunds, rules, subjects, treasury
+from app.payments import intents, payer_names, payers, ports, receipts, refunds, rules, subjects, treasury
 from app.payments.models import Operation, Receipt
 
-#: A commitment that still holds its place takes cleared money, while its offering does.
-TAKES_MONEY = ("awaiting_payment", "clearing", "payment_failed")
-OFFERING_TAKES_MONEY = ("live", "clearing")
+TAKES_MONEY, OFFERING_TAKES_MONEY = receipts.TAKES_MONEY, receipts.OFFERING_TAKES_MONEY
 
 RETURNED_BY_THE_BANK = "returned by the bank"
 
@@ -65,9 +64,9 @@ def accepted(session: Session, operation: Operation, *, now: dt.datetime) -> Non
 def rejected(session: Session, operation: Operation, *, now: dt.datetime) -> None:
     """Note on the commitment that the payment failed, unless it has ended already; a second failure ends it."""
     _offering, commitment = _locked(session, operation)
-    earlier = subjects.collections_of(session, commitment.id)
-    is_first = not any(each.state == "failed" and each.id != operation.id for each in earlier)
-    commitments.payment_failed(session, commitment, is_first=is_first, now=now)
+    if commitment.status == "underpaid":
+        return  # the parts that arrived keep the place until the time to pay is over
+    commitments.payment_failed(session, commitment, is_first=_is_first(session, operation), now=now)
 
 
 def apply_effect(session: Session, operation: Operation, effect: ports.Effect, *, now: dt.datetime) -> Trouble | None:
@@ -90,21 +89,38 @@ def _locked(session: Session, operation: Operation) -> tuple[Offering, Commitmen
 # -- money in ---------------------------------------------------------------------------------------
 
 
+def take_credits(
+    session: Session, operation: Operation, credits: Sequence[ports.Credit], *, now: dt.datetime
+) -> None:
+    """Take in what came under the reference of a collection, each once, however often and late the rail tells of it."""
+    for credit in credits:
+        known = sa.select(Operation.id).where(
+            Operation.kind == "credit", Operation.rail == operation.rail, Operation.provider_ref == credit.ref
+        )
+        if session.scalar(known) is not None:
+            continue
+        offering = subjects.lock_offering(session, operation.offering_id)
+        received = intents.create(
+            session, kind="credit", offering=offering, amount_minor=credit.effect.amount_minor,
+            method=operation.method, now=now, commitment_id=operation.commitment_id, source_id=operation.id,
+            provider_ref=credit.ref,
+        )
+        intents.change_state(session, received, "succeeded", now=now)
+        apply_effect(session, received, credit.effect, now=now)
+
+
 def _cleared(
     session: Session, operation: Operation, offering: Offering, commitment: Commitment, effect: ports.Effect,
     now: dt.datetime,
 ) -> None:
-    """Post cleared money: to escrow for a commitment that still holds its place, else as owed to its sender."""
-    is_wanted = (
-        commitment.status in TAKES_MONEY
-        and offering.state in OFFERING_TAKES_MONEY
-        and effect.amount_minor == commitment.amount_minor
-        and _is_in_time(operation, offering, commitment, effect)
-    )
+    """Post cleared money: to escrow what makes the commitment whole, the rest aside with the reason (COM-4, 5, 12)."""
+    told = payers.take_down(session, operation, offering, commitment, effect.payer, now=now)
+    status, reason, aside = _what_it_is(session, operation, offering, commitment, effect, told)
+    held = effect.amount_minor - aside
     address = (offering.public_id, offering.currency)
     posted = ledger.post(
         session,
-        kind="payment_cleared" if is_wanted else "payment_unapplied",
+        kind="payment_cleared" if held else "payment_unapplied",
         key=f"payment:{operation.public_id}:cleared",
         cause=operation.public_id,
         offering_id=offering.id,
@@ -112,16 +128,58 @@ def _cleared(
         lines=[
             ledger.debit(chart.cash(operation.rail, *address), effect.amount_minor - effect.fee_minor),
             ledger.debit(chart.rail_expense(operation.rail, *address), effect.fee_minor),
-            ledger.credit(
-                chart.escrow(*address) if is_wanted else chart.unapplied(operation.rail, *address), effect.amount_minor
-            ),
+            ledger.credit(chart.escrow(*address), held),
+            ledger.credit(chart.unapplied(operation.rail, *address), aside),
         ],
     )
     intents.note_effect(session, operation, effect, posted)
-    if is_wanted:
+    if held:
         commitments.hold(session, commitment, journal=posted, now=now)
-    else:
-        _keep_receipt(session, operation, offering, commitment, effect.amount_minor, now)
+        receipts.season(session, commitment, [operation.id])
+    if aside:
+        receipt = receipts.keep(
+            session, operation, offering, commitment, aside, status=status, reason=reason, now=now
+        )
+        _follow(session, operation, offering, commitment, receipt, now)
+
+
+def _what_it_is(
+    session: Session, operation: Operation, offering: Offering, commitment: Commitment, effect: ports.Effect,
+    told: str,
+) -> tuple[str, str, int]:
+    """Return the status and reason of what stands aside of a payment, and how much of it does; 0 when all is held."""
+    amount, wanted = effect.amount_minor, commitment.amount_minor
+    takes = commitment.status in TAKES_MONEY and offering.state in OFFERING_TAKES_MONEY
+    if not takes or not _is_in_time(operation, offering, commitment, effect):
+        return "open", "late_payment", amount
+    if told == payer_names.OTHER:
+        return "open", "other_name", amount
+    if told == payer_names.UNCLEAR:
+        return "doubted", "", amount
+    if amount < wanted or receipts.missing_minor(session, commitment) < wanted:
+        return "waiting", "", amount
+    return "open", "overpaid", amount - wanted
+
+
+def _follow(
+    session: Session, operation: Operation, offering: Offering, commitment: Commitment, receipt: Receipt,
+    now: dt.datetime,
+) -> None:
+    """Let a commitment follow from what stands aside of its payment."""
+    if receipt.status == "waiting":
+        receipts.take_parts(session, offering, commitment, now=now)
+    elif receipt.status == "doubted":
+        commitments.payment_pending(session, commitment, now=now)
+    elif receipt.reason == "other_name":
+        receipts.tell_other_name(session, receipt, now=now)
+        if commitment.status == "clearing":
+            commitments.payment_failed(session, commitment, is_first=_is_first(session, operation), now=now)
+
+
+def _is_first(session: Session, operation: Operation) -> bool:
+    """Whether no payment of the commitment failed before."""
+    earlier = subjects.collections_of(session, operation.commitment_id or 0)
+    return not any(each.state == "failed" and each.id != operation.id for each in earlier)
 
 
 def _is_in_time(operation: Operation, offering: Offering, commitment: Commitment, effect: ports.Effect) -> bool:
@@ -129,29 +187,13 @@ def _is_in_time(operation: Operation, offering: Offering, commitment: Commitment
 
     A payment that its payer had to confirm counts when that was before ``pay_by``, or when the rail had it under
     way while the place was kept. One that needed nothing more was complete when it was ordered, which
-    ``start_collection`` allows before ``pay_by`` only. None counts after the clearing window.
+    ``start_collection`` allows before ``pay_by`` only. Money that its payer sent counts by its booking date. None counts
+    after the clearing window.
     """
-    was_complete = operation.instructions is None or commitment.status == "clearing"
-    return (was_complete or effect.occurred_at < commitment.pay_by) and (
-        effect.occurred_at < subjects.payments_count_until(offering)
-    )
-
-
-def _keep_receipt(
-    session: Session, operation: Operation, offering: Offering, commitment: Commitment, amount_minor: int,
-    now: dt.datetime,
-) -> None:
-    reason = f"paid while the commitment was {commitment.status} and the offering {offering.state}"
-    receipt = Receipt(
-        public_id=public_id("rct"), offering_id=offering.id, commitment_id=commitment.id,
-        operation_id=operation.id, amount_minor=amount_minor, reason=reason, status="open", created_at=now,
-    )
-    session.add(receipt)
-    session.flush()
-    audit.record(
-        session, actor=SYSTEM, action="receipt.kept", object_id=receipt.public_id, now=now, reason=reason,
-        after={"commitment": commitment.public_id, "amount_minor": amount_minor},
-    )
+    is_charge = operation.kind == "collect"
+    was_complete = is_charge and (operation.instructions is None or commitment.status == "clearing")
+    at = halts.clock(offering, effect.occurred_at)
+    return (was_complete or at < commitment.pay_by) and at < subjects.payments_count_until(offering)
 
 
 # -- money taken back by the payer's bank -----------------------------------------------------------
@@ -167,56 +209,97 @@ def _returned(
     a person decides. That ends when the return is in the books (:func:`resume_releases`).
     """
     receipt = subjects.receipt_of(session, operation)
-    waits = receipt if receipt is not None and receipt.status == "open" else None
-    on_its_way = [] if waits is not None else _open_refunds(session, commitment, receipt)
+    on_its_way = _open_refunds(session, commitment, operation, receipt)
     found = _where_it_stands(session, operation, offering, commitment, effect, receipt, on_its_way)
-    if isinstance(found, chart.Account) and not _is_covered(session, operation, offering, effect.amount_minor, now):
+    if isinstance(found, dict) and not _is_covered(session, operation, offering, effect.amount_minor, now):
         found = FLOAT_SHORT
-    if not isinstance(found, chart.Account):
+    if not isinstance(found, dict):
         _stop_releases(session, offering, operation, now)
         return found
     posted = post_return(session, operation, offering, found, effect, now=now)
-    if waits is not None:
-        waits.status, waits.reason = "returned", RETURNED_BY_THE_BANK
-    elif on_its_way:
+    if receipt is not None and receipt.status in receipts.STANDS:
+        receipt.status, receipt.reason = "returned", RETURNED_BY_THE_BANK
+        session.flush()
+        _log_receipt(session, receipt, now)
+        if commitment.status in TAKES_MONEY and not receipts.waiting(session, commitment.id):
+            commitments.payment_failed(session, commitment, is_first=_is_first(session, operation), now=now)
+    if chart.escrow(offering.public_id, offering.currency) in found:
+        commitments.reverse(session, commitment, journal=posted, now=now)
+        _owe_other_parts(session, offering, commitment, found, posted, now)
+    elif found.get(chart.refunds(offering.public_id, offering.currency), 0) > 0:
         for refund in on_its_way:
             refunds.settle_otherwise(session, refund, RETURNED_BY_THE_BANK, now=now)
-    else:
-        commitments.reverse(session, commitment, journal=posted, now=now)
     session.flush()
     return None
+
+
+def _log_receipt(session: Session, receipt: Receipt, now: dt.datetime) -> None:
+    audit.record(
+        session, actor=SYSTEM, action="receipt.taken_back", object_id=receipt.public_id, now=now,
+        after={"state": "returned", "amount_minor": receipt.amount_minor}, reason=RETURNED_BY_THE_BANK,
+    )
+
+
+Moves = dict[chart.Account, int]
 
 
 def _where_it_stands(
     session: Session, operation: Operation, offering: Offering, commitment: Commitment, effect: ports.Effect,
     receipt: Receipt | None, on_its_way: list[Refund],
-) -> chart.Account | Trouble:
-    """Return the account that owes all of a returned payment to its payer, or why there is none."""
+) -> Moves | Trouble:
+    """Return what a returned payment debits: the accounts that owe all of it to its payer; or why there are none.
+
+    A commitment that was paid in parts is reversed whole; its other parts are credited to ``refunds``.
+    """
+    address = (offering.public_id, offering.currency)
     position = escrow.position(session, commitment.id)
-    if effect.amount_minor != subjects.effects_of(session, operation.id)[ports.CLEARED].amount_minor:
+    amount = effect.amount_minor
+    if amount != subjects.effects_of(session, operation.id)[ports.CLEARED].amount_minor:
         return RETURNED_IN_PART
-    if receipt is None and position.released_minor:
+    stands = receipt.amount_minor if receipt is not None and receipt.status in receipts.STANDS else 0
+    aside: Moves = {chart.unapplied(operation.rail, *address): stands} if stands else {}
+    rest = amount - stands
+    if not rest:
+        return aside
+    is_in_escrow = receipt is None or receipt.status == "applied" or 0 < stands < amount
+    if is_in_escrow and position.released_minor:
         return RETURNED_AFTER_RELEASE
-    if receipt is not None and receipt.status == "open":
-        return chart.unapplied(operation.rail, offering.public_id, offering.currency)
+    owed = sum(refund.amount_minor for refund in on_its_way)
     # Money on its way back has left escrow already, so only one of the two can hold all of it.
-    if receipt is None and commitment.status == "held" and position.unreleased_minor == effect.amount_minor:
-        return chart.escrow(offering.public_id, offering.currency)
-    if sum(refund.amount_minor for refund in on_its_way) == effect.amount_minor:
-        return chart.refunds(offering.public_id, offering.currency)
+    if is_in_escrow and commitment.status == "held" and not owed:
+        if position.unreleased_minor == rest:
+            return {**aside, chart.escrow(*address): rest}
+        if receipt is not None and position.unreleased_minor == commitment.amount_minor > rest:
+            whole = position.unreleased_minor
+            return {**aside, chart.escrow(*address): whole, chart.refunds(*address): rest - whole}
+    if owed == rest:
+        return {**aside, chart.refunds(*address): rest}
     return RETURNED_WHILE_REFUNDING
 
 
-def post_return(
-    session: Session, operation: Operation, offering: Offering, account: chart.Account, effect: ports.Effect, *,
+def _owe_other_parts(
+    session: Session, offering: Offering, commitment: Commitment, moves: Moves, posted: ledger.Posted,
     now: dt.datetime,
+) -> None:
+    """Owe the other parts of a commitment back whose payment in parts was reversed whole, because one was taken back."""
+    other_parts = -moves.get(chart.refunds(offering.public_id, offering.currency), 0)
+    if other_parts > 0:
+        commitments.owe_refund(
+            session, commitment=commitment, amount_minor=other_parts, reason="other_part_taken_back", journal=posted,
+            now=now,
+        )
+
+
+def post_return(
+    session: Session, operation: Operation, offering: Offering, moves: Mapping[chart.Account, int],
+    effect: ports.Effect, *, now: dt.datetime,
 ) -> ledger.Posted:
-    """Post that a bank took a payment back, out of ``account``, and note the effect; unique per operation."""
+    """Post that a bank took a payment back, debiting ``moves``, and note the effect; unique per operation."""
     posted = ledger.post(
         session, kind="payment_returned", key=f"payment:{operation.public_id}:returned", cause=operation.public_id,
         offering_id=offering.id, occurred_at=now,
         lines=[
-            ledger.debit(account, effect.amount_minor),
+            *(ledger.Line(account, amount) for account, amount in moves.items()),
             ledger.credit(chart.cash(operation.rail, offering.public_id, offering.currency), effect.amount_minor),
         ],
     )
@@ -224,17 +307,18 @@ def post_return(
     return posted
 
 
-def _open_refunds(session: Session, commitment: Commitment, receipt: Receipt | None) -> list[Refund]:
-    """Return the refunds of this payment that are still open: those of a late one, or all the others."""
-    of_this = Refund.reason == refunds.LATE_PAYMENT
+def _open_refunds(
+    session: Session, commitment: Commitment, operation: Operation, receipt: Receipt | None
+) -> list[Refund]:
+    """Return the refunds of this payment that are still open: those that name it, or those that name none."""
+    is_all_aside = receipt is not None and receipt.status == "returned"
+    of_this = Refund.source_id == operation.id
+    if not is_all_aside:
+        of_this = sa.or_(of_this, Refund.source_id.is_(None))
     return list(
         session.scalars(
             sa.select(Refund)
-            .where(
-                Refund.commitment_id == commitment.id,
-                Refund.status == "open",
-                of_this if receipt is not None else ~of_this,
-            )
+            .where(Refund.commitment_id == commitment.id, Refund.status == "open", of_this)
             .order_by(Refund.id)
             .with_for_update()
         )

@@ -134,7 +134,7 @@ def _bear(session: Session, operation: Operation, now: dt.datetime) -> None:
     )
     effect = ports.Effect(ports.RETURNED, amount_minor, operation.state_since)
     charges.post_return(
-        session, operation, offering, chart.loss(offering.public_id, operation.asset), effect, now=now
+        session, operation, offering, {chart.loss(offering.public_id, operation.asset): amount_minor}, effect, now=now
     )
 
 

@@ -35,6 +35,7 @@ def create(
     refund_id: int | None = None,
     payout_id: int | None = None,
     source_id: int | None = None,
+    provider_ref: str | None = None,
 ) -> Operation:
     """Write down the intention to move ``amount_minor``; nothing has been sent yet (T1)."""
     operation = Operation(
@@ -42,6 +43,7 @@ def create(
         commitment_id=commitment_id, refund_id=refund_id, payout_id=payout_id, source_id=source_id,
         amount_minor=amount_minor, asset=offering.currency, method=method, state="created", state_since=now,
         epoch=1, attempts=0, next_at=clock.system_now(), fence=0, events_heard=0, events_applied=0,
+        provider_ref=provider_ref,
         changed_at=now, created_at=now,
     )
     session.add(operation)

@@ -78,6 +78,19 @@ class FrozenRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Payer:
+    """Who paid, as the rail tells it; None where it tells nothing (COM-11, COM-12).
+
+    ``account`` and ``card`` name the source the same way each time. They are hashed under our secret when they are
+    heard, and never stored as they came.
+    """
+
+    name: str | None = field(repr=False, default=None)
+    account: str | None = field(repr=False, default=None)
+    card: str | None = field(repr=False, default=None)
+
+
+@dataclass(frozen=True, slots=True)
 class Effect:
     """Something that happened to money outside, once. Minor units; ``fee_minor`` is what the rail kept."""
 
@@ -85,6 +98,18 @@ class Effect:
     amount_minor: int
     occurred_at: dt.datetime
     fee_minor: int = 0
+    payer: Payer | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """Money that came by itself under a reference: as much as its sender chose, as often, also after the time to pay.
+
+    ``ref`` is the provider's own name for it; that of the collection whose reference it named is another.
+    """
+
+    ref: str
+    effect: Effect
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,19 +129,21 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class ActionRequired:
-    """The payer must do something first."""
+    """The payer must do something first. ``credits`` is everything that came under the reference so far."""
 
     ref: str
     instructions: str
+    credits: tuple[Credit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """It did not happen and never will under this key."""
+    """It did not happen and never will under this key; what came under its reference all the same are ``credits``."""
 
     code: str
     message: str
     ref: str | None = None
+    credits: tuple[Credit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +205,8 @@ class StatementLine:
 class PaymentRail(Protocol):
     """A way that money moves outside.
 
+    A collection is either a charge, of the amount asked for, or an invitation to pay: then it is answered by
+    ``ActionRequired`` with a reference, and whatever comes under that is told as its ``credits``, in any amount.
     Commands are idempotent by the request's key. An exception from any of them means "unknown", never
     "failed". None of them may be called inside a unit of work.
     """

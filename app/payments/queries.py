@@ -33,8 +33,8 @@ def operations_of(session: Session, commitment_id: int) -> Sequence[Operation]:
 
 
 def latest_collection(session: Session, commitment_id: int) -> Operation | None:
-    """Return a commitment's newest payment, None before the first."""
-    found = subjects.collections_of(session, commitment_id)
+    """Return a commitment's newest payment that its payer began here, None before the first."""
+    found = [each for each in subjects.collections_of(session, commitment_id) if each.kind == "collect"]
     return found[-1] if found else None
 
 

@@ -14,15 +14,15 @@ from sqlalchemy.orm import Session
 from app.accounts.actor import SYSTEM
 from app.audit import service as audit
 from app.commitments import service as commitments
+from app.commitments.models import HOLDS_PLACE as HAS_A_PLACE
 from app.commitments.models import Refund
+from app.db import public_id
 from app.ledger import chart
 from app.ledger import service as ledger
 from app.offerings.models import Offering
 from app.outbox import service as outbox
 from app.payments import intents, ports, rules, subjects
 from app.payments.models import Operation, OperationEffect, Receipt
-
-LATE_PAYMENT = "late_payment"
 
 
 def send_back(session: Session, refund_id: int, *, now: dt.datetime) -> Operation | None:
@@ -41,6 +41,8 @@ def send_back(session: Session, refund_id: int, *, now: dt.datetime) -> Operatio
     if session.scalar(sa.select(Refund.id).where(Refund.id == refund.id, subjects.is_return_open())) is not None:
         return None
     source = _source_of(session, refund)
+    if source is None and refund.source_id is None:
+        source = _split(session, refund, now)
     if source is None:
         _give_up(session, offering, refund, "There is no payment left that it could go back to.", now)
         return None
@@ -59,14 +61,75 @@ def _is_pausing(session: Session, refund: Refund, now: dt.datetime) -> bool:
 
 
 def _source_of(session: Session, refund: Refund) -> Operation | None:
-    """Return a cleared payment of the commitment that is not returned and of which enough is left."""
+    """Return the cleared payment that a refund gives back: the one it names, else one of which enough is left."""
+    for source, left in _sources(session, refund):
+        if refund.source_id in (None, source.id) and refund.amount_minor <= left:
+            return source
+    return None
+
+
+def _sources(session: Session, refund: Refund) -> list[tuple[Operation, int]]:
+    """Return the payments of the refund's commitment that a bank did not take back, and what is left of each.
+
+    What other refunds are to give back, and what is not part of the commitment, is not left.
+    """
+    found = []
     for source in subjects.collections_of(session, refund.commitment_id):
         effects = subjects.effects_of(session, source.id)
         # An operator has those that the bank took back although nothing could be posted for that.
-        is_there = ports.CLEARED in effects and ports.RETURNED not in effects and source.state != "needs_operator"
-        if is_there and _given_back(session, source) + refund.amount_minor <= effects[ports.CLEARED].amount_minor:
-            return source
-    return None
+        if ports.CLEARED not in effects or ports.RETURNED in effects or source.state == "needs_operator":
+            continue
+        left = effects[ports.CLEARED].amount_minor - _given_back(session, source)
+        if refund.source_id != source.id:
+            left -= _spoken_for(session, source)
+        found.append((source, left))
+    return found
+
+
+def _spoken_for(session: Session, source: Operation) -> int:
+    """Return what of a payment stands aside or must go back by refunds that name it and have not left, minor units."""
+    aside = session.scalar(
+        sa.select(sa.func.coalesce(sa.func.sum(Receipt.amount_minor), 0)).where(
+            Receipt.operation_id == source.id, Receipt.status.in_(["waiting", "doubted", "open"])
+        )
+    )
+    owed = session.scalar(
+        sa.select(sa.func.coalesce(sa.func.sum(Refund.amount_minor), 0)).where(
+            Refund.source_id == source.id, Refund.status.in_(["open", "unclaimed"])
+        )
+    )
+    return int(aside or 0) + int(owed or 0)
+
+
+def _split(session: Session, refund: Refund, now: dt.datetime) -> Operation | None:
+    """Send a refund whose money came in several payments in parts, one to each; return where this part goes.
+
+    The journal stays as it is: its refunds together are what it owed. None when there is not enough left in all.
+    """
+    sources = [(source, left) for source, left in _sources(session, refund) if left > 0]
+    if not sources or sum(left for _source, left in sources) < refund.amount_minor:
+        return None
+    first, rest = sources[0][0], refund.amount_minor - sources[0][1]
+    highest = session.scalar(
+        sa.select(sa.func.max(Refund.part)).where(
+            Refund.journal_id == refund.journal_id, Refund.commitment_id == refund.commitment_id
+        )
+    )
+    part = Refund(
+        public_id=public_id("rfd"), offering_id=refund.offering_id, commitment_id=refund.commitment_id,
+        party_id=refund.party_id, amount_minor=rest, reason=refund.reason, status="open", failures=0,
+        journal_id=refund.journal_id, part=(highest or 0) + 1, source_id=None, created_at=refund.created_at,
+        due_at=refund.due_at,
+    )
+    refund.amount_minor, refund.source_id = sources[0][1], first.id
+    session.add(part)
+    session.flush()
+    audit.record(
+        session, actor=SYSTEM, action="refund.split", object_id=refund.public_id, now=now,
+        after={"amount_minor": refund.amount_minor, "other": part.public_id, "other_minor": rest},
+        reason="The money came in several payments, and each goes back to where it came from.",
+    )
+    return first
 
 
 def _given_back(session: Session, source: Operation) -> int:
@@ -81,12 +144,18 @@ def _given_back(session: Session, source: Operation) -> int:
 
 
 def return_receipt(session: Session, receipt_id: int, *, now: dt.datetime) -> None:
-    """Owe money that came too late back to its sender: D unapplied / C refunds (COM-4)."""
+    """Owe money that is no commitment's back to its sender: D unapplied / C refunds (COM-4, COM-5, COM-12).
+
+    A part whose commitment ended before the rest came goes back like one that came too late.
+    """
     offering = subjects.lock_offering(session, session.get_one(Receipt, receipt_id).offering_id)
     receipt = session.get_one(Receipt, receipt_id, with_for_update=True, populate_existing=True)
-    if receipt.status != "open":
-        return
     commitment = subjects.lock_commitment(session, receipt.commitment_id)
+    has_ended = receipt.status in ("waiting", "doubted") and commitment.status not in HAS_A_PLACE
+    if receipt.status != "open" and not has_ended:
+        return
+    if has_ended:
+        receipt.reason = "commitment_ended"
     operation = session.get_one(Operation, receipt.operation_id)
     posted = ledger.post(
         session, kind="receipt_returned", key=f"receipt:{receipt.public_id}:returned", cause=receipt.public_id,
@@ -96,13 +165,15 @@ def return_receipt(session: Session, receipt_id: int, *, now: dt.datetime) -> No
             ledger.credit(chart.refunds(offering.public_id, offering.currency), receipt.amount_minor),
         ],
     )
-    receipt.status = "returned"
+    before, receipt.status = receipt.status, "returned"
     commitments.owe_refund(
-        session, commitment=commitment, amount_minor=receipt.amount_minor, reason=LATE_PAYMENT, journal=posted, now=now
+        session, commitment=commitment, amount_minor=receipt.amount_minor, reason=receipt.reason, journal=posted,
+        now=now, source_id=operation.id,
     )
     audit.record(
         session, actor=SYSTEM, action="receipt.returned", object_id=receipt.public_id, now=now,
-        before={"state": "open"}, after={"state": "returned", "amount_minor": receipt.amount_minor},
+        before={"state": before}, after={"state": "returned", "amount_minor": receipt.amount_minor},
+        reason=rules.RETURN_REASONS.get(receipt.reason),
     )
 
 

@@ -90,6 +90,42 @@ POLL_OVERLAP = 50
 LOOK_AGAIN_AFTER = dt.timedelta(hours=1)
 
 
+# -- how long a payment can be taken back (COM-10) ----------------------------------------------------
+
+WIRE, CARD, ACH, SEPA_DEBIT = "wire", "card", "ach", "sepa_debit"
+#: what stands behind a method → days after it cleared until it has seasoned
+SEASONING_DAYS: Mapping[str, int] = MappingProxyType({WIRE: 0, CARD: 120, ACH: 60, SEPA_DEBIT: 56})
+
+
+def seasons_at(method: str, cleared_at: dt.datetime) -> dt.datetime:
+    """Return when a payment can no longer be taken back: when it cleared, or a midnight (UTC) after its days.
+
+    What seasons on one day moves together.
+    """
+    days = SEASONING_DAYS[METHODS[method].source] if method in METHODS else max(SEASONING_DAYS.values())
+    if not days:
+        return cleared_at
+    day = (cleared_at.astimezone(dt.UTC) + dt.timedelta(days=days + 1)).date()
+    return dt.datetime.combine(day, dt.time(0), dt.UTC)
+
+
+# -- money that is no held commitment's (COM-4, COM-5, COM-12) ----------------------------------------
+
+#: why money goes back although it arrived → words, also for the log
+RETURN_REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        "late_payment": "It arrived when the commitment took no money any more.",
+        "overpaid": "It is more than the commitment.",
+        "scaled_down": "It is less than one more token.",
+        "below_ticket": "What arrived in time is below the smallest commitment.",
+        "other_name": "It came from an account in another name.",
+        "commitment_ended": "The commitment ended before all of it arrived.",
+    }
+)
+#: How long an operator has to say whose account a payment came from; then it goes back (COM-12).
+DOUBT_BUSINESS_DAYS = 3
+
+
 # -- the sandbox's methods --------------------------------------------------------------------------
 
 
@@ -97,7 +133,8 @@ LOOK_AGAIN_AFTER = dt.timedelta(hours=1)
 class Method:
     """How a pretend payment behaves; ``words`` and ``hint`` are what the payer reads.
 
-    ``first`` is the state at once, ``then`` the state after ``after`` (business time). The provider
+    ``first`` is the state at once, ``then`` the state after ``after`` (business time). ``source`` says what stands
+    behind it, and so how long it can be taken back (COM-10). The provider
     keeps ``fee_permille`` of the amount and ``fee_fixed_minor``. ``refund_then`` is what becomes of
     a refund to this method later.
     """
@@ -113,6 +150,11 @@ class Method:
     refund_then: str | None = None
     refund_after: dt.timedelta | None = None
     fault: str | None = None
+    source: str = WIRE
+
+
+#: The method by which money comes by itself under a reference, and the state in which a provider expects it.
+TRANSFER, EXPECTING = "transfer", "expecting"
 
 
 def _days(days: int) -> dt.timedelta:
@@ -124,6 +166,12 @@ _METHODS = (
     Method("bank_2d", "Bank debit", "Pending, clears after 2 days.", "pending", "cleared", _days(2)),
     Method("fee_card", "Card with a fee", "Clears at once; the provider keeps 2.9 % and 0.30, which Milestake pays.",
            "cleared", fee_permille=29, fee_fixed_minor=30),
+    Method(TRANSFER, "Bank transfer", "You send it from your bank with a reference, within 5 business days.",
+           EXPECTING),
+    Method("card", "Card", "You type a pretend card on the next page. It can be taken back for 120 days.", "action",
+           source=CARD),
+    Method("ach", "ACH debit", "Clears at once, can be taken back for 60 days.", "cleared", source=ACH),
+    Method("sepa_debit", "SEPA debit", "Clears at once, can be taken back for 56 days.", "cleared", source=SEPA_DEBIT),
     Method("declined", "Declined card", "The card is declined, nothing is charged.", "failed"),
     Method("fails_late", "Bank debit that fails", "Pending, fails after 3 days.", "pending", "failed", _days(3)),
     Method("returned_5d", "Bank debit that is returned", "Clears at once, the bank takes it back after 5 days.",

@@ -94,23 +94,41 @@ class SandboxRail:
             if transfer is None:
                 # Kept under the key, so that a request still on its way finds it cancelled.
                 transfer = books.keep(session, request, books.new(request, "cancelled", now, ports.CANCELLED))
-            elif transfer.state == "action":
+            elif transfer.state in ("action", rules.EXPECTING):
                 books.move(session, transfer, "cancelled", now, ports.CANCELLED)
-            return books.outcome_of(transfer)
+            return books.outcome_of(session, transfer)
 
         return self._db.unit_of_work(act)
 
-    def confirm(self, ref: str) -> None:
+    def confirm(self, ref: str, payer: ports.Payer | None = None) -> None:
         """Confirm a payment that waits for its payer, as they would on the provider's page."""
         now = self._now()
+        told = payer or ports.Payer()
 
         def act(session: Session) -> None:
             books.take_turn(session)
             transfer = books.by_ref(session, ref, lock=True)
             if transfer is not None and transfer.state == "action":
+                transfer.payer_name, transfer.payer_account, transfer.payer_card = told.name, told.account, told.card
                 books.move(session, transfer, "cleared", now)
 
         self._db.unit_of_work(act)
+
+    def transfer_in(self, ref: str, amount_minor: int, payer: ports.Payer | None = None) -> str | None:
+        """Send money under the reference of a collection, as a payer's bank would; no bank asks us whether it may.
+
+        Returns the credit's reference, None where there is no such collection.
+        """
+        now = self._now()
+
+        def act(session: Session) -> str | None:
+            books.take_turn(session)
+            expected = books.by_ref(session, ref, lock=True)
+            if expected is None or expected.kind != "collect" or expected.method != rules.TRANSFER:
+                return None
+            return books.add(session, books.arrived(expected, amount_minor, payer or ports.Payer(), now)).ref
+
+        return self._db.unit_of_work(act)
 
     # -- questions ----------------------------------------------------------------------------------
 
@@ -119,14 +137,16 @@ class SandboxRail:
         self._meet_fault("lookup")
         with self._db.read() as session:
             transfer = books.of_operation(session, request.operation)
-            return ports.Absent() if transfer is None else books.outcome_of(transfer)
+            return ports.Absent() if transfer is None else books.outcome_of(session, transfer)
 
     def fetch(self, ref: str) -> ports.RailObject | None:
         """Return what a reference is now."""
         self._meet_fault("fetch")
         with self._db.read() as session:
             transfer = books.by_ref(session, ref)
-            return None if transfer is None else ports.RailObject(ref, transfer.operation, books.outcome_of(transfer))
+            if transfer is None:
+                return None
+            return ports.RailObject(ref, transfer.operation, books.outcome_of(session, transfer))
 
     def poll_events(self, since_cursor: int) -> tuple[Sequence[ports.Notification], int]:
         """Let time pass, then return the events after the cursor, oldest first."""
@@ -211,7 +231,7 @@ class SandboxRail:
                 transfer = books.keep(session, request, make(session))
             if transfer.request_hash != request.body_hash:
                 return ports.Unknown("the key was used with another request", ask_operator=True)
-            return books.outcome_of(transfer)
+            return books.outcome_of(session, transfer)
 
         outcome = self._db.unit_of_work(act)
         if fault is not None and fault.kind == "kill_after" and fault.error is not None:

@@ -52,7 +52,28 @@ def new(
         kind=request.kind, offering_ref=fields["offering"], source_ref=fields.get("source_ref"),
         method=fields["method"], amount_minor=fields["amount_minor"], fee_minor=0, asset=fields["asset"],
         state=state, due_at=None, failure_code=failure_code, created_at=now, settled_at=None, ended_at=None,
+        payer_name=None, payer_account=None, payer_card=None,
     )
+
+
+def arrived(expected: SandboxTransfer, amount_minor: int, payer: ports.Payer, now: dt.datetime) -> SandboxTransfer:
+    """Make the transfer of money that somebody sent under the reference of a collection, whatever became of that."""
+    ref = public_id("sbx")
+    return SandboxTransfer(
+        ref=ref, key=ref, operation=expected.operation, request_hash=expected.request_hash, kind="credit",
+        offering_ref=expected.offering_ref, source_ref=expected.ref, method=expected.method,
+        amount_minor=amount_minor, fee_minor=0, asset=expected.asset, state="cleared", due_at=None, failure_code=None,
+        created_at=now, settled_at=None, ended_at=None, payer_name=payer.name, payer_account=payer.account,
+        payer_card=payer.card,
+    )
+
+
+def add(session: Session, transfer: SandboxTransfer) -> SandboxTransfer:
+    """Store a transfer that nobody's request made, with its line and event."""
+    session.add(transfer)
+    session.flush()
+    _book(session, transfer, transfer.created_at)
+    return transfer
 
 
 def collected(request: ports.FrozenRequest, method: rules.Method | None, now: dt.datetime) -> SandboxTransfer:
@@ -69,7 +90,10 @@ def refunded(session: Session, request: ports.FrozenRequest, now: dt.datetime) -
     """Make the transfer of a refund: of a cleared payment, and never more than is left of it."""
     source = session.scalars(
         sa.select(SandboxTransfer)
-        .where(SandboxTransfer.ref == (request.fields["source_ref"] or ""), SandboxTransfer.kind == "collect")
+        .where(
+            SandboxTransfer.ref == (request.fields["source_ref"] or ""),
+            SandboxTransfer.kind.in_(["collect", "credit"]),
+        )
         .with_for_update()
     ).one_or_none()
     if source is None:
@@ -87,7 +111,7 @@ def refunded(session: Session, request: ports.FrozenRequest, now: dt.datetime) -
 def _given_back(session: Session, source: SandboxTransfer) -> int:
     total = session.scalar(
         sa.select(sa.func.coalesce(sa.func.sum(SandboxTransfer.amount_minor), 0)).where(
-            SandboxTransfer.source_ref == source.ref, SandboxTransfer.state == "done"
+            SandboxTransfer.source_ref == source.ref, SandboxTransfer.kind == "refund", SandboxTransfer.state == "done"
         )
     )
     return int(total or 0)
@@ -177,10 +201,12 @@ def _book(session: Session, transfer: SandboxTransfer, at: dt.datetime) -> None:
     session.flush()
 
 
-def outcome_of(transfer: SandboxTransfer) -> ports.Outcome:
+def outcome_of(session: Session, transfer: SandboxTransfer) -> ports.Outcome:
     """Say what a transfer is, with everything that has happened to it."""
     if transfer.state == "pending":
         return ports.Pending(transfer.ref)
+    if transfer.method == rules.TRANSFER and transfer.kind == "collect":
+        return _expected(session, transfer)
     if transfer.state == "action":
         return ports.ActionRequired(transfer.ref, "Confirm this pretend payment to let it clear.")
     if transfer.state in ("failed", "cancelled"):
@@ -188,12 +214,40 @@ def outcome_of(transfer: SandboxTransfer) -> ports.Outcome:
         return ports.Rejected(code, FAILURES.get(code, "It failed."), transfer.ref)
     assert transfer.settled_at is not None
     first, second = (
-        (ports.CLEARED, ports.RETURNED) if transfer.kind == "collect" else (ports.DONE, ports.BOUNCED)
+        (ports.CLEARED, ports.RETURNED) if transfer.kind in ("collect", "credit") else (ports.DONE, ports.BOUNCED)
     )
-    effects = [ports.Effect(first, transfer.amount_minor, transfer.settled_at, transfer.fee_minor)]
+    payer = ports.Payer(transfer.payer_name, transfer.payer_account, transfer.payer_card)
+    effects = [ports.Effect(first, transfer.amount_minor, transfer.settled_at, transfer.fee_minor, payer)]
     if transfer.ended_at is not None:
         effects.append(ports.Effect(second, transfer.amount_minor, transfer.ended_at))
     return ports.Done(transfer.ref, tuple(effects))
+
+
+def _expected(session: Session, transfer: SandboxTransfer) -> ports.Outcome:
+    """Say under which reference money is expected, or that it is no longer, and all that came under it."""
+    came = tuple(
+        ports.Credit(
+            each.ref,
+            ports.Effect(
+                ports.CLEARED, each.amount_minor, each.settled_at or each.created_at, each.fee_minor,
+                ports.Payer(each.payer_name, each.payer_account, each.payer_card),
+            ),
+        )
+        for each in session.scalars(
+            sa.select(SandboxTransfer)
+            .where(SandboxTransfer.source_ref == transfer.ref, SandboxTransfer.kind == "credit")
+            .order_by(SandboxTransfer.id)
+        )
+    )
+    if transfer.state == rules.EXPECTING:
+        return ports.ActionRequired(transfer.ref, reference_of(transfer), came)
+    code = transfer.failure_code or ports.CANCELLED
+    return ports.Rejected(code, "Nothing more is expected under this reference.", transfer.ref, came)
+
+
+def reference_of(transfer: SandboxTransfer) -> str:
+    """Return what a payer names with a bank transfer."""
+    return f"MS-{transfer.ref.removeprefix('sbx_')[:10].upper()}"
 
 
 def by_key(session: Session, key: str) -> SandboxTransfer | None:
@@ -210,6 +264,8 @@ def by_ref(session: Session, ref: str, *, lock: bool = False) -> SandboxTransfer
 def of_operation(session: Session, operation: str, *, lock: bool = False) -> SandboxTransfer | None:
     """Find the newest transfer that carries our operation in its metadata."""
     query = (
-        sa.select(SandboxTransfer).where(SandboxTransfer.operation == operation).order_by(SandboxTransfer.id.desc())
+        sa.select(SandboxTransfer)
+        .where(SandboxTransfer.operation == operation, SandboxTransfer.kind != "credit")
+        .order_by(SandboxTransfer.id.desc())
     )
     return session.scalars((query.with_for_update() if lock else query).limit(1)).first()

@@ -17,11 +17,13 @@ from app.accounts import service as accounts
 from app.accounts.actor import Actor
 from app.audit import service as audit
 from app.commitments import service as commitments
+from app.commitments import places, underpaid
 from app.commitments.models import Commitment
 from app.errors import Conflict, NotFound, Refused
+from app.offerings import halts
 from app.offerings.models import Offering
 from app.outbox.service import backoff_seconds
-from app.payments import charges, intents, payouts, ports, refunds, rules, subjects
+from app.payments import charges, intents, payouts, ports, receipts, refunds, rules, subjects
 from app.payments.decisions import decide_operation
 from app.payments.hearing import hear_events, note_poll_failed
 from app.payments.models import Operation
@@ -50,7 +52,9 @@ __all__ = [
 ]
 
 #: kind of operation → the module that knows what its answers do to the books
-_BOOKS: Mapping[str, ModuleType] = MappingProxyType({"collect": charges, "refund": refunds, "payout": payouts})
+_BOOKS: Mapping[str, ModuleType] = MappingProxyType(
+    {"collect": charges, "credit": charges, "refund": refunds, "payout": payouts}
+)
 
 
 # -- intend -----------------------------------------------------------------------------------------
@@ -79,13 +83,27 @@ def start_collection(
         raise Refused("Choose one of the ways to pay that the page lists.", code="method_unknown", field="method")
     operation = _under_way(session, commitment, method)
     if operation is None:
+        halts.demand_running(offering)
         _demand_payable(commitment, offering, now)
         operation = intents.create(
-            session, kind="collect", offering=offering, amount_minor=commitment.amount_minor, method=method,
-            now=now, actor=actor, commitment_id=commitment.id,
+            session, kind="collect", offering=offering, amount_minor=receipts.missing_minor(session, commitment),
+            method=method, now=now, actor=actor, commitment_id=commitment.id,
         )
+        if method == rules.TRANSFER:
+            _demand_time(session, commitment, offering)
+            underpaid.await_transfer(session, commitment, offering, now=now)
     idempotency.settle(session, actor=actor, operation="start_collection", key=key, result_ref=operation.public_id)
     return operation
+
+
+def _demand_time(session: Session, commitment: Commitment, offering: Offering) -> None:
+    """Refuse a bank transfer for a place that must be paid at once: it would hold it for days (COM-13)."""
+    if places.must_pay_at_once(session, offering, commitment.party_id, commitment.amount_minor):
+        raise Refused(
+            "This place must be paid at once, and a bank transfer takes days. Choose a way that clears at once; nothing "
+            "was charged.",
+            code="transfer_too_slow", field="method",
+        )
 
 
 def _under_way(session: Session, commitment: Commitment, method: str) -> Operation | None:
@@ -99,13 +117,14 @@ def _under_way(session: Session, commitment: Commitment, method: str) -> Operati
                 code="payment_under_way",
                 facts={"operation": operation.public_id},
             )
-        if operation.state == "succeeded":
+        if operation.state == "succeeded" and commitment.status not in charges.TAKES_MONEY:
             raise Conflict("This commitment is paid already. Nothing was charged again.", code="already_paid")
     return None
 
 
 def _demand_payable(commitment: Commitment, offering: Offering, now: dt.datetime) -> None:
-    late = commitment.status in ("expired", "lapsed") or now >= commitment.pay_by or now >= offering.deadline_at
+    at = halts.clock(offering, now)
+    late = commitment.status in ("expired", "lapsed") or at >= commitment.pay_by or at >= offering.deadline_at
     if commitment.status not in (*charges.TAKES_MONEY, "expired", "lapsed"):
         raise Refused(
             f"This commitment is {commitment.status}, so it takes no payment. Nothing was charged.", code="not_payable"
@@ -143,7 +162,7 @@ def claim_for_sending(session: Session, operation_id: int, *, now: dt.datetime) 
     ``is_unwanted`` asks for that at the rail.
     """
     operation = intents.lock(session, operation_id)
-    if operation.state not in rules.SENDABLE or not _is_free(operation):
+    if operation.state not in rules.SENDABLE or not _is_free(operation) or _is_halted(session, operation):
         return None
     is_unwanted = not _is_wanted(session, operation)
     if operation.state == "created" and is_unwanted:
@@ -172,6 +191,13 @@ def claim_for_cancelling(session: Session, operation_id: int, *, now: dt.datetim
     operation.next_at = clock.system_now() + dt.timedelta(seconds=backoff_seconds(min(operation.attempts, 8)))
     session.flush()
     return intents.request_of(operation)
+
+
+def _is_halted(session: Session, operation: Operation) -> bool:
+    """Whether a halt keeps it from being sent: what was sent already goes on, and so does every refund (OFF-13)."""
+    if operation.state != "created" or operation.kind == "refund":
+        return False
+    return session.get_one(Offering, operation.offering_id).halted_since is not None
 
 
 def _is_free(operation: Operation) -> bool:
@@ -230,6 +256,8 @@ def record_outcome(
 def _apply(session: Session, operation: Operation, outcome: ports.Outcome, now: dt.datetime) -> None:
     """Bring an operation to what its object at the rail is now; repeats and older answers change nothing."""
     books = _BOOKS[operation.kind]
+    if isinstance(outcome, ports.ActionRequired | ports.Rejected):
+        charges.take_credits(session, operation, outcome.credits, now=now)
     is_decided = operation.state in rules.DECIDED
     if isinstance(outcome, ports.Unknown):
         _unknown(session, operation, outcome, now)

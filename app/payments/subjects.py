@@ -56,11 +56,11 @@ def issuer_of(session: Session, offering: Offering) -> Issuer:
 
 
 def collections_of(session: Session, commitment_id: int) -> list[Operation]:
-    """Return a commitment's collections, oldest first."""
+    """Return a commitment's payments, charged or sent by the payer, oldest first."""
     return list(
         session.scalars(
             sa.select(Operation)
-            .where(Operation.commitment_id == commitment_id, Operation.kind == "collect")
+            .where(Operation.commitment_id == commitment_id, Operation.kind.in_(["collect", "credit"]))
             .order_by(Operation.id)
         )
     )

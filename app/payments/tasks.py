@@ -9,7 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app import clock
-from app.payments import gateway, payouts, queries, refunds, rules, service, treasury
+from app.commitments import underpaid
+from app.commitments.models import HOLDS_PLACE, Commitment
+from app.offerings.models import Offering
+from app.payments import gateway, payouts, queries, receipts, refunds, rules, service, treasury
 from app.payments.models import Operation, Payout, RailCursor, Receipt
 from app.work import Context, Job
 
@@ -25,11 +28,18 @@ def _is_free(system_now: dt.datetime) -> sa.ColumnElement[bool]:
     return sa.or_(Operation.lease_until.is_(None), Operation.lease_until <= system_now)
 
 
+def _is_halted() -> sa.ColumnElement[bool]:
+    """Say in SQL what :func:`service.claim_for_sending` leaves until a halt ends (OFF-13)."""
+    is_halted = sa.exists().where(Offering.id == Operation.offering_id, Offering.halted_since.is_not(None))
+    return sa.and_(Operation.state == "created", Operation.kind != "refund", is_halted)
+
+
 def _sendable(session: Session, _now: dt.datetime, limit: int) -> Sequence[int]:
     system_now = clock.system_now()
     query = (
         sa.select(Operation.id)
         .where(Operation.state.in_(rules.SENDABLE), Operation.next_at <= system_now, _is_free(system_now))
+        .where(~_is_halted())
         .order_by(Operation.next_at, Operation.id)
     )
     return _ids(session, query, limit)
@@ -155,8 +165,32 @@ def _cover(session: Session, offering_id: int, now: dt.datetime) -> None:
     treasury.cover_fees(session, offering_id, now=now)
 
 
+def _underpaid(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
+    due = underpaid.due(session, now, limit)
+    return [each for each in due if not receipts.is_paying(session, session.get_one(Commitment, each))]
+
+
+def _settle_underpaid(session: Session, commitment_id: int, now: dt.datetime) -> None:
+    receipts.settle_underpaid(session, commitment_id, now=now)
+
+
+def _undecided_doubts(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
+    query = sa.select(Receipt.id).where(Receipt.status == "doubted", Receipt.decide_by <= now).order_by(Receipt.id)
+    return _ids(session, query, limit)
+
+
+def _end_doubt(session: Session, receipt_id: int, now: dt.datetime) -> None:
+    receipts.end_doubt(session, receipt_id, now=now)
+
+
 def _open_receipts(session: Session, _now: dt.datetime, limit: int) -> Sequence[int]:
-    return _ids(session, sa.select(Receipt.id).where(Receipt.status == "open").order_by(Receipt.id), limit)
+    has_ended = sa.and_(
+        Receipt.status.in_(["waiting", "doubted"]),
+        sa.exists().where(Commitment.id == Receipt.commitment_id, Commitment.status.not_in(HOLDS_PLACE)),
+    )
+    return _ids(
+        session, sa.select(Receipt.id).where(sa.or_(Receipt.status == "open", has_ended)).order_by(Receipt.id), limit
+    )
 
 
 def _return_receipt(session: Session, receipt_id: int, now: dt.datetime) -> None:
@@ -201,6 +235,8 @@ JOBS = (
     Job("escalate_unknown", _unknown_too_long, _escalate),
     Job("ask_unknown", _still_unknown, _ask_unknown, outside=True),
     Job("cover_fees", _uncovered, _cover),
+    Job("settle_underpaid", _underpaid, _settle_underpaid),
+    Job("end_doubts", _undecided_doubts, _end_doubt),
     Job("return_receipts", _open_receipts, _return_receipt),
     Job("start_refunds", _refundable, _send_back),
     Job("reserve_payouts", _waiting_payouts, _reserve),

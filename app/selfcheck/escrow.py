@@ -186,7 +186,7 @@ CHECKS = (
         """SELECT o.public_id AS place, o.state, o.committed_minor AS counter, c.placed, c.ended, c.late
         FROM offering o JOIN (
           SELECT o.id AS offering_id,
-            COALESCE(SUM(CASE WHEN c.status IN ('awaiting_payment', 'clearing', 'payment_failed', 'held')
+            COALESCE(SUM(CASE WHEN c.status IN ('awaiting_payment', 'underpaid', 'clearing', 'payment_failed', 'held')
               THEN c.amount_minor END), 0) AS placed,
             COALESCE(SUM(CASE WHEN c.status = 'lapsed' THEN c.amount_minor END), 0) AS ended,
             COALESCE(SUM(CASE WHEN c.status = 'reversed'

@@ -84,7 +84,33 @@ CHECKS = (
         WHERE c.id IS NULL OR j.id IS NULL OR c.party_id <> r.party_id OR c.offering_id <> r.offering_id
         OR r.created_at <> j.occurred_at
         OR (j.kind = 'receipt_returned' AND s.id IS NOT NULL)
-        OR (j.kind <> 'receipt_returned' AND (s.id IS NULL OR s.amount_minor <> -r.amount_minor))""",
+        OR (j.kind NOT IN ('receipt_returned', 'payment_applied', 'payment_returned') AND s.id IS NULL)""",
+    ),
+    # One refund for each row and payment: those of one row are what it gave back. What a payment brought above a
+    # commitment, and other parts of one that was taken back, never were of the row: the journal's check has those.
+    Check(
+        "refund_parts", "The refunds are not what the statement gave back, or not numbered without a gap.",
+        """SELECT MIN(r.public_id) AS place, SUM(r.amount_minor) AS refunds, MAX(s.amount_minor) AS statement,
+          MAX(r.part) AS parts
+        FROM refund r JOIN journal j ON j.id = r.journal_id
+        LEFT JOIN escrow_statement s ON s.journal_id = r.journal_id AND s.commitment_id = r.commitment_id
+        GROUP BY r.journal_id, r.commitment_id, j.kind
+        HAVING MAX(r.part) <> COUNT(r.id) OR MIN(r.part) <> 1
+        OR (j.kind NOT IN ('receipt_returned', 'payment_applied', 'payment_returned')
+          AND SUM(r.amount_minor) <> -MAX(s.amount_minor))""",
+    ),
+    Check(
+        "refund_source", "The refund names a payment that is not its commitment's, or is sent back to another.",
+        """SELECT r.public_id AS place, r.source_id, o.source_id AS sent FROM refund r
+        LEFT JOIN operation s ON s.id = r.source_id AND s.commitment_id = r.commitment_id
+          AND s.kind IN ('collect', 'credit')
+        LEFT JOIN operation o ON o.refund_id = r.id
+        LEFT JOIN receipt t ON t.operation_id = s.id
+        LEFT JOIN journal j ON j.id = r.journal_id
+        WHERE (r.source_id IS NOT NULL AND s.id IS NULL) OR o.source_id <> r.source_id
+        OR (j.kind = 'receipt_returned' AND (r.source_id IS NULL OR j.cause <> t.public_id))
+        OR (r.source_id IS NOT NULL AND j.kind NOT IN ('receipt_returned', 'payment_applied') AND NOT EXISTS (
+          SELECT 1 FROM log_entry l WHERE l.object_id = r.public_id AND l.action = 'refund.split'))""",
     ),
     Check(
         "refund_status", "The refund's status is not what its attempts came to.",
@@ -99,25 +125,52 @@ CHECKS = (
           ELSE COALESCE(a.under_way, 0) = 0 AND COALESCE(a.arrived, 0) = 0 END = (1 = 0)""",
     ),
     Check(
-        "receipts_wrong", "The money that is nobody's is not the sum of the open receipts.",
+        "receipts_wrong", "The money that is no commitment's is not the sum of the receipts that stand.",
         f"""WITH {BALANCES} SELECT o.public_id AS place, COALESCE(b.amount, 0) AS unapplied,
           COALESCE(r.amount_minor, 0) AS receipts
         FROM offering o LEFT JOIN (SELECT offering_id, SUM(amount) AS amount FROM balance
           WHERE address LIKE 'unapplied:%' GROUP BY offering_id) b ON b.offering_id = o.id
-        LEFT JOIN (SELECT offering_id, SUM(amount_minor) AS amount_minor FROM receipt WHERE status = 'open'
-          GROUP BY offering_id) r ON r.offering_id = o.id
+        LEFT JOIN (SELECT offering_id, SUM(amount_minor) AS amount_minor FROM receipt
+          WHERE status IN ('waiting', 'doubted', 'open') GROUP BY offering_id) r ON r.offering_id = o.id
         WHERE COALESCE(b.amount, 0) <> COALESCE(r.amount_minor, 0)""",
     ),
     Check(
         "receipt_of_other", "The receipt is not the payment's that it keeps.",
-        """SELECT r.public_id AS place, r.amount_minor, e.amount_minor AS paid, r.status FROM receipt r
+        """SELECT r.public_id AS place, r.amount_minor, m.aside, r.status FROM receipt r
         LEFT JOIN operation o ON o.id = r.operation_id
         LEFT JOIN operation_effect e ON e.operation_id = o.id AND e.effect = 'cleared'
+        LEFT JOIN (SELECT n.journal_id, -SUM(n.amount) AS aside FROM entry n JOIN account a ON a.id = n.account_id
+          WHERE a.address LIKE 'unapplied:%' AND n.amount < 0 GROUP BY n.journal_id) m ON m.journal_id = e.journal_id
+        LEFT JOIN commitment c ON c.id = r.commitment_id
+        LEFT JOIN journal became ON became.kind = 'payment_applied' AND became.cause = c.public_id
         LEFT JOIN journal back ON back.kind = 'receipt_returned' AND back.cause = r.public_id
         LEFT JOIN operation_effect taken ON taken.operation_id = o.id AND taken.effect = 'returned'
         WHERE o.id IS NULL OR e.id IS NULL OR o.commitment_id <> r.commitment_id OR o.offering_id <> r.offering_id
-        OR e.amount_minor <> r.amount_minor
-        OR (r.status = 'open') = (back.id IS NOT NULL OR taken.id IS NOT NULL)""",
+        OR COALESCE(m.aside, 0) <> r.amount_minor
+        OR CASE r.status
+          WHEN 'applied' THEN became.id IS NOT NULL AND back.id IS NULL
+          WHEN 'returned' THEN back.id IS NOT NULL OR taken.id IS NOT NULL
+          ELSE back.id IS NULL AND taken.id IS NULL END = (1 = 0)""",
+    ),
+    Check(
+        "applied_of_other", "What became a commitment is not its parts less what went back.",
+        """SELECT j.public_id AS place, m.aside, COALESCE(r.amount_minor, 0) AS parts, m.escrow, c.amount_minor
+        FROM journal j JOIN (SELECT n.journal_id,
+            SUM(CASE WHEN a.address LIKE 'unapplied:%' THEN n.amount ELSE 0 END) AS aside,
+            SUM(CASE WHEN a.address LIKE 'escrow:%' THEN -n.amount ELSE 0 END) AS escrow
+          FROM entry n JOIN account a ON a.id = n.account_id GROUP BY n.journal_id) m ON m.journal_id = j.id
+        LEFT JOIN commitment c ON c.public_id = j.cause
+        LEFT JOIN (SELECT commitment_id, SUM(amount_minor) AS amount_minor FROM receipt WHERE status = 'applied'
+          GROUP BY commitment_id) r ON r.commitment_id = c.id
+        WHERE j.kind = 'payment_applied' AND (c.id IS NULL OR m.aside <> COALESCE(r.amount_minor, 0)
+          OR m.escrow <> c.amount_minor)""",
+    ),
+    Check(
+        "underpaid_without_part", "The commitment waits for the rest, but no part of it is there, or all of it is.",
+        """SELECT c.public_id AS place, c.amount_minor, COALESCE(r.amount_minor, 0) AS parts FROM commitment c
+        LEFT JOIN (SELECT commitment_id, SUM(amount_minor) AS amount_minor FROM receipt WHERE status = 'waiting'
+          GROUP BY commitment_id) r ON r.commitment_id = c.id
+        WHERE c.status = 'underpaid' AND (COALESCE(r.amount_minor, 0) = 0 OR r.amount_minor >= c.amount_minor)""",
     ),
     Check(
         "payable_wrong", "What is released and not paid is not the sum of the payouts.",

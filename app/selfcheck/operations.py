@@ -26,11 +26,14 @@ CHECKS = (
         WHERE f.id IS NULL OR o.asset <> f.currency OR o.rail <> f.rail OR o.epoch < 1
         OR o.events_applied > o.events_heard
         OR CASE o.kind
-          WHEN 'collect' THEN c.amount_minor = o.amount_minor AND c.offering_id = o.offering_id
+          WHEN 'collect' THEN c.offering_id = o.offering_id
             AND o.refund_id IS NULL AND o.payout_id IS NULL AND o.source_id IS NULL
+          WHEN 'credit' THEN c.offering_id = o.offering_id AND o.refund_id IS NULL AND o.payout_id IS NULL
+            AND s.commitment_id = o.commitment_id AND s.kind = 'collect' AND s.method = o.method
+            AND o.state = 'succeeded'
           WHEN 'refund' THEN r.amount_minor = o.amount_minor AND r.offering_id = o.offering_id
-            AND r.commitment_id = o.commitment_id AND s.commitment_id = o.commitment_id AND s.kind = 'collect'
-            AND s.method = o.method AND o.payout_id IS NULL
+            AND r.commitment_id = o.commitment_id AND s.commitment_id = o.commitment_id
+            AND s.kind IN ('collect', 'credit') AND s.method = o.method AND o.payout_id IS NULL
           ELSE p.amount_minor = o.amount_minor AND p.offering_id = o.offering_id
             AND o.commitment_id IS NULL AND o.refund_id IS NULL AND o.source_id IS NULL END IS NOT TRUE""",
     ),
@@ -39,10 +42,18 @@ CHECKS = (
         "operation_request", "The frozen request is not the operation's.",
         """SELECT o.public_id AS place, o.amount_minor, o.asset, o.epoch FROM operation o
         JOIN offering f ON f.id = o.offering_id
-        WHERE (o.request IS NULL AND o.state IN ('sending', 'pending', 'action_required', 'succeeded'))
+        WHERE (o.request IS NULL AND o.kind <> 'credit'
+          AND o.state IN ('sending', 'pending', 'action_required', 'succeeded'))
         OR o.request NOT LIKE '{"amount_minor":' || o.amount_minor || ',"asset":"' || o.asset || '","epoch":'
           || o.epoch || ',"kind":"' || o.kind || '","method":"' || o.method || '","offering":"' || f.public_id
           || '","operation":"' || o.public_id || '",%'""",
+    ),
+    Check(
+        "operation_amount", "The operation's amount is not the one it was made with.",
+        """SELECT o.public_id AS place, o.kind, o.amount_minor FROM operation o WHERE NOT EXISTS (
+          SELECT 1 FROM log_entry l WHERE l.object_id = o.public_id AND l.action = 'operation.created'
+          AND l.after LIKE '{"amount_minor":' || o.amount_minor || ',"asset":"' || o.asset || '","kind":"' || o.kind
+            || '",%')""",
     ),
     Check(
         "operation_state", "The operation's state is not what its effects say.",
@@ -70,7 +81,8 @@ CHECKS = (
             SUM(CASE WHEN a.address LIKE 'expense:%' THEN n.amount ELSE 0 END) AS expense
           FROM entry n JOIN account a ON a.id = n.account_id GROUP BY n.journal_id) m ON m.journal_id = e.journal_id
         WHERE o.id IS NULL OR j.id IS NULL OR j.cause <> o.public_id
-        OR (e.effect IN ('cleared', 'returned')) <> (o.kind = 'collect')
+        OR (e.effect IN ('cleared', 'returned')) <> (o.kind IN ('collect', 'credit'))
+        OR (o.kind = 'credit' AND e.effect = 'cleared' AND e.amount_minor <> o.amount_minor)
         OR m.expense <> CASE e.effect WHEN 'cleared' THEN e.fee_minor ELSE 0 END
         OR m.cash <> CASE e.effect WHEN 'cleared' THEN e.amount_minor - e.fee_minor WHEN 'bounced' THEN e.amount_minor
           ELSE -e.amount_minor END
@@ -93,7 +105,7 @@ CHECKS = (
         LEFT JOIN escrow_statement s ON s.journal_id = j.id
         LEFT JOIN receipt r ON r.operation_id = o.id
         WHERE (j.kind = 'payment_cleared' AND (s.id IS NULL OR s.commitment_id <> o.commitment_id
-          OR s.amount_minor <> e.amount_minor))
+          OR s.amount_minor <> e.amount_minor - COALESCE(r.amount_minor, 0)))
         OR (j.kind = 'payment_unapplied' AND r.id IS NULL)""",
     ),
 )

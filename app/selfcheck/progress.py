@@ -107,8 +107,17 @@ CHECKS = (
     ),
     Check(
         "failed_above_minimum", "The offering failed although its cleared money reached the minimum.",
-        """SELECT o.public_id AS place, o.committed_minor, o.minimum_minor FROM offering o
-        WHERE o.state IN ('failing', 'failed') AND o.committed_minor >= o.minimum_minor""",
+        """SELECT o.public_id AS place, o.counted_minor, o.minimum_minor FROM offering o
+        WHERE o.state IN ('failing', 'failed') AND o.counted_minor >= o.minimum_minor""",
+    ),
+    # What counted is what the log tells of the close: marks may change later, and the decision stands.
+    Check(
+        "counted_wrong", "What the minimum was tested on is not what the log tells, or not what the state says.",
+        """SELECT o.public_id AS place, o.state, o.counted_minor, o.minimum_minor FROM offering o
+        LEFT JOIN log_entry l ON l.object_id = o.public_id AND l.action = 'offering.counted'
+        WHERE (o.counted_minor IS NULL) <> (l.id IS NULL) OR (o.closed_at IS NULL) <> (o.counted_minor IS NULL)
+        OR l.after NOT LIKE '%"counted_minor":' || o.counted_minor || '}'
+        OR (o.state IN ('active', 'winding_down', 'completed', 'wound_down') AND o.counted_minor < o.minimum_minor)""",
     ),
     Check(
         "ended_with_money", "The offering ended, but money is in escrow or an operation is undecided.",

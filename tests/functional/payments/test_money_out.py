@@ -73,9 +73,9 @@ def test_an_effect_with_a_fee_beyond_its_amount_is_refused_whole(till: Till) -> 
     assert till.balances() == {}
 
 
-def test_a_cleared_amount_other_than_the_commitments_is_owed_to_its_sender(till: Till) -> None:
+def test_com_5_a_cleared_amount_below_the_commitments_waits_for_the_rest(till: Till) -> None:
     commitment_id = till.invest("bank_2d")
     operation = till.payment(commitment_id)
     till.tell(operation.id, ports.Done("sbx", (ports.Effect(ports.CLEARED, 499_999, operation.created_at),)))
     assert till.balances() == {"cash:sandbox:O": 499_999, "unapplied:sandbox:O": 499_999}
-    assert till.commitment(commitment_id).status == "clearing"
+    assert till.commitment(commitment_id).status == "underpaid"
