@@ -164,7 +164,8 @@ def accept_commitment(
     idempotency.settle(session, actor=actor, operation="commit", key=key, result_ref=commitment.public_id)
     audit.record(
         session, actor=actor, action="commitment.accepted", object_id=commitment.public_id, now=now,
-        after={"state": "awaiting_payment", "amount_minor": commitment.amount_minor, "tokens": commitment.tokens},
+        after={"state": "awaiting_payment", "amount_minor": commitment.amount_minor, "tokens": commitment.tokens,
+               "version": version.number},
     )
     if room.offer is not None:
         places.note_accepted(session, room.offer, commitment, actor=actor, now=now)

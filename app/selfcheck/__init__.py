@@ -10,13 +10,27 @@ from collections.abc import Iterator
 
 from sqlalchemy.orm import Session
 
-from app.selfcheck import books, escrow, halts, log, money, operations, places, progress, promises, tokens, waiting
+from app.selfcheck import (
+    books,
+    changes,
+    escrow,
+    halts,
+    log,
+    money,
+    operations,
+    places,
+    progress,
+    promises,
+    regimes,
+    tokens,
+    waiting,
+)
 from app.selfcheck.problem import Problem
 
 __all__ = ["Problem", "problems", "run"]
 
 #: The quick ones first; the last two hash every document and log entry again.
-PARTS = (books, escrow, places, tokens, money, operations, progress, halts, waiting, log, promises)
+PARTS = (books, escrow, changes, places, tokens, money, operations, progress, halts, regimes, waiting, log, promises)
 
 
 def run(session: Session) -> list[Problem]:
