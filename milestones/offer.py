@@ -120,7 +120,11 @@ def patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for group, values in new.items():
-        if group in ("contract", "updates"):
+        if group == "updates":
+            added = [each for each in values if each not in old[group]]
+            if added:
+                found[group] = added
+        elif group == "contract":
             if values != old[group]:
                 found[group] = values
         elif isinstance(values, Mapping):
@@ -134,7 +138,9 @@ def merge(document: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
     """Return a version's document with a patch applied."""
     result = copy.deepcopy(dict(document))
     for group, values in changes.items():
-        if group in ("contract", "updates"):
+        if group == "updates":
+            result[group] += [dict(each) for each in values if each not in result[group]]
+        elif group == "contract":
             result[group] = copy.deepcopy(values)
         else:
             result[group].update(copy.deepcopy(values))

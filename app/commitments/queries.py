@@ -324,7 +324,7 @@ def totals_of(session: Session, party_ids: Sequence[int] | frozenset[int]) -> li
     moved = dict(_by_currency(session, EscrowStatement, {
         "escrow": sa.func.sum(EscrowStatement.amount_minor),
         "released": _sum_of(("released",)),
-        "refunded": _sum_of(("returned", "left", "cancelled", "cut")),
+        "refunded": _sum_of(("returned", "left", "cancelled", "cut", "repriced_out", "repriced")),
     }, EscrowStatement.party_id.in_(parties)))
     unpaid = dict(_by_currency(session, Commitment, {"unpaid": sa.func.sum(Commitment.amount_minor)},
                                Commitment.party_id.in_(parties), Commitment.status.in_(UNPAID)))

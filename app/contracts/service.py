@@ -24,6 +24,7 @@ from milestones import document as documents
 from milestones.terms import CLOSING_ORDINAL, Terms
 
 ANSWER_BUSINESS_DAYS = 5
+_ASIDE = 1_000
 
 
 def create_contract(session: Session, *, document: Mapping[str, object], now: dt.datetime) -> Contract:
@@ -191,6 +192,83 @@ def publish(
     session: Session, *, contract: Contract, offering_id: int, terms: Terms, actor: Actor, now: dt.datetime
 ) -> TermsVersion:
     """Freeze ``terms`` as the contract's next version and set up its milestones (OFF-2, MIL-3)."""
+    version = _freeze(session, contract=contract, terms=terms, actor=actor, now=now)
+    _set_up_milestones(session, contract=contract, offering_id=offering_id, terms=terms, now=now)
+    return version
+
+
+def publish_again(
+    session: Session, *, contract: Contract, offering_id: int, terms: Terms, actor: Actor, object_id: str,
+    now: dt.datetime,
+) -> TermsVersion:
+    """Freeze changed ``terms`` as the next version, before anything of the contract has begun (OFF-2, OFF-8).
+
+    Milestones follow the terms, those that stay keep their row and what it was moved by; seats become those that
+    the terms name, whose consent :func:`demand_seats` has found. ``object_id`` is the offering that the log speaks of.
+    """
+    version = _freeze(session, contract=contract, terms=terms, actor=actor, now=now)
+    rows = session.execute(sa.select(Milestone).where(Milestone.contract_id == contract.id)).scalars().all()
+    if any(row.state != "locked" for row in rows):
+        raise Conflict("The plan has begun, so its terms no longer change this way.", code="plan_has_begun")
+    _set_up_milestones(session, contract=contract, offering_id=offering_id, terms=terms, now=now)
+    _reseat(session, contract=contract, terms=terms, actor=actor, object_id=object_id, now=now)
+    return version
+
+
+def demand_seats(session: Session, contract: Contract, terms: Terms) -> None:
+    """Refuse terms that name an auditor who has not accepted a seat in this contract, or too few (MIL-9).
+
+    Raises ``Refused`` ``auditor_without_seat`` or ``panel_incomplete``.
+    """
+    names = {auditor.party_id: auditor.public_id for auditor in people.auditors(session)}
+    accepted = {names.get(each.party_id) for each in appointments(session, contract.id) if each.state == "accepted"}
+    for milestone in terms.milestones:
+        for auditor in milestone.auditors:
+            if auditor not in accepted:
+                raise Refused(
+                    f"“{milestone.title}” names an auditor who has not accepted to review this contract. Choose among "
+                    "those who have.",
+                    code="auditor_without_seat",
+                )
+        if len(milestone.auditors) != milestone.quorum.auditors:
+            raise Refused(
+                f"“{milestone.title}” needs {milestone.quorum.auditors} auditors who have accepted; "
+                f"{len(milestone.auditors)} are named.",
+                code="panel_incomplete",
+            )
+
+
+def _reseat(
+    session: Session, *, contract: Contract, terms: Terms, actor: Actor, object_id: str, now: dt.datetime
+) -> None:
+    """Make the seats those of the terms: who is left out is released, who takes another seat has accepted before."""
+    parties = {auditor.public_id: auditor.party_id for auditor in people.auditors(session)}
+    wanted = {(each.key, parties[auditor]) for each in terms.milestones for auditor in each.auditors}
+    seated = {(each.milestone_key, each.party_id): each for each in appointments(session, contract.id)}
+    for seat, appointment in seated.items():
+        if seat not in wanted:
+            session.delete(appointment)
+    for milestone in terms.milestones:
+        new = [parties[each] for each in milestone.auditors if (milestone.key, parties[each]) not in seated]
+        for party_id in new:
+            session.add(
+                Appointment(
+                    public_id=public_id("apt"), contract_id=contract.id, milestone_key=milestone.key,
+                    party_id=party_id, appointed_by=actor.user_id or 0, appointed_at=now, answer_by=now,
+                    state="accepted", answered_at=now,
+                )
+            )
+        if new:
+            audit.record(
+                session, actor=actor, action="auditors.appointed", object_id=object_id, now=now,
+                after={"milestone": milestone.key, "auditors": sorted(milestone.auditors)},
+            )
+    session.flush()
+
+
+def _freeze(
+    session: Session, *, contract: Contract, terms: Terms, actor: Actor, now: dt.datetime
+) -> TermsVersion:
     version = TermsVersion(
         public_id=public_id("trm"),
         contract_id=contract.id,
@@ -202,26 +280,40 @@ def publish(
     )
     session.add(version)
     session.flush()
+    return version
+
+
+def _set_up_milestones(
+    session: Session, *, contract: Contract, offering_id: int, terms: Terms, now: dt.datetime
+) -> None:
+    """Make the milestones those of the terms: a row for every tranche, kept by its key where it is there."""
+    rows = {
+        row.key: row
+        for row in session.execute(sa.select(Milestone).where(Milestone.contract_id == contract.id)).scalars()
+    }
+    wanted = {tranche.key for tranche in terms.tranches}
+    for key, row in rows.items():
+        if key in wanted:
+            row.ordinal += _ASIDE  # so that two that change places never have one number at a time
+        else:
+            session.delete(row)
+    session.flush()
     for tranche in terms.tranches:
         agreed = None if tranche.ordinal == CLOSING_ORDINAL else terms.milestone(tranche.ordinal)
-        session.add(
-            Milestone(
-                public_id=public_id("mst"),
-                contract_id=contract.id,
-                offering_id=offering_id,
-                ordinal=tranche.ordinal,
-                key=tranche.key,
-                title=agreed.title if agreed else "Closing",
-                tranche_bp=tranche.bp,
-                state="locked",
-                state_since=now,
-                target_at=agreed.target_at(terms.zone) if agreed else None,
-                long_stop_at=agreed.long_stop_at(terms.zone) if agreed else None,
-                tries_left=agreed.resubmissions if agreed else 0,
-            )
+        row = rows.get(tranche.key) or Milestone(
+            public_id=public_id("mst"), contract_id=contract.id, offering_id=offering_id, key=tranche.key,
+            state="locked", state_since=now, tolled_seconds=0, moved_seconds=0, halted_seconds=0,
         )
+        moved, tolled = dt.timedelta(seconds=row.moved_seconds + row.halted_seconds), dt.timedelta(
+            seconds=row.tolled_seconds
+        )
+        row.ordinal, row.tranche_bp = tranche.ordinal, tranche.bp
+        row.title = agreed.title if agreed else "Closing"
+        row.target_at = agreed.target_at(terms.zone) + moved if agreed else None
+        row.long_stop_at = agreed.long_stop_at(terms.zone) + moved + tolled if agreed else None
+        row.tries_left = agreed.resubmissions if agreed else 0
+        session.add(row)
     session.flush()
-    return version
 
 
 def _latest_number(session: Session, contract_id: int) -> int:

@@ -67,21 +67,26 @@ def path_of(session: Session, notice: Notice | None) -> str:
 
 def _words(notice: Notice, params: Mapping[str, Any], book: _Book) -> Words:
     context = _context(params, book) | {"at": notice.occurred_at, "about": notice.object_id}
-    template = environment().get_template(f"{notice.kind}.txt")
-    parts = {name: _block(template, name, context) for name in ("subject", "body", "next")}
     offering, issuer = context["offering"], context["issuer"]
     path = rules.PATHS[params["link"]].format(
         slug=offering.slug if offering else "", offering=offering.public_id if offering else "",
         issuer=issuer.public_id if issuer else "", commitment=params.get("commitment", ""),
-        waiting=params.get("waiting", ""),
+        waiting=params.get("waiting", ""), complaint=params.get("complaint", ""),
         poll=params.get("poll", ""),
     )
+    return put(notice.kind, context, path, legal=bool(params["legal"]))
+
+
+def put(kind: str, context: Mapping[str, Any], path: str, *, legal: bool) -> Words:
+    """Return the words of a kind of notice, filled with what its template names."""
+    template = environment().get_template(f"{kind}.txt")
+    parts = {name: _block(template, name, context) for name in ("subject", "body", "next")}
     return Words(
         subject=" ".join(parts["subject"].split()),
         paragraphs=tuple(" ".join(each.split()) for each in parts["body"].split("\n\n") if each.strip()),
         next_text=" ".join(parts["next"].split()),
         path=path,
-        legal=bool(params["legal"]),
+        legal=legal,
     )
 
 

@@ -53,8 +53,8 @@ DIVISION = f"""{CHAIN}, divided AS (
 
 #: Whether tokens × price stays below 2⁶³; PostgreSQL evaluates the inner case only where the outer one holds.
 _PRICE_FITS = (
-    f"CASE WHEN o.price_micro > {PRICE_FITS} THEN 1 = 0 "
-    f"ELSE c.tokens <= {2**63 - 10**7} / (o.price_micro * {UNIT}) END"
+    f"CASE WHEN c.price_micro > {PRICE_FITS} THEN 1 = 0 "
+    f"ELSE c.tokens <= {2**63 - 10**7} / (c.price_micro * {UNIT}) END"
 )
 
 CHECKS = (
@@ -69,15 +69,18 @@ CHECKS = (
             WHEN issued_after_tokens <> issued_before + tokens_issued THEN 'issued'
             WHEN tokens_issued < 0 OR (tokens_issued > 0 AND kind <> 'released') THEN 'tokens'
             WHEN kind = 'paid' AND (amount_minor <= 0 OR seq <> 1) THEN 'paid'
-            WHEN kind <> 'paid' AND amount_minor >= 0 THEN 'amount'
-            WHEN kind IN ('cancelled', 'reversed') AND (unreleased_after_minor <> 0 OR entitled_after_tokens <> 0)
+            WHEN kind NOT IN ('paid', 'repriced') AND amount_minor >= 0 THEN 'amount'
+            WHEN kind IN ('cancelled', 'reversed', 'repriced_out')
+              AND (unreleased_after_minor <> 0 OR entitled_after_tokens <> 0)
               THEN 'rest'
             WHEN kind = 'left' AND (unreleased_after_minor <> 0 OR entitled_after_tokens <> issued_after_tokens)
               THEN 'rest'
             WHEN kind = 'cut' AND (released_after_minor <> 0 OR issued_after_tokens <> 0
               OR entitled_after_tokens >= entitled_before) THEN 'cut'
             WHEN kind = 'released' AND entitled_after_tokens <> entitled_before THEN 'entitled'
-            WHEN kind NOT IN ('paid', 'released', 'returned', 'cancelled', 'reversed', 'cut', 'left') THEN 'kind'
+            WHEN kind = 'repriced' AND (amount_minor <= 0 OR unreleased_before <> 0) THEN 'repriced'
+            WHEN kind NOT IN ('paid', 'released', 'returned', 'cancelled', 'reversed', 'cut', 'left', 'repriced_out',
+              'repriced') THEN 'kind'
           END AS fault FROM chain) AS judged WHERE fault IS NOT NULL""",
     ),
     Check(
@@ -85,7 +88,9 @@ CHECKS = (
         """SELECT s.commitment_id AS place, s.seq, s.kind FROM escrow_statement s
         LEFT JOIN commitment c ON c.id = s.commitment_id
         WHERE c.id IS NULL OR s.offering_id <> c.offering_id OR s.party_id <> c.party_id OR s.ordinal <> c.ordinal
-        OR (s.kind = 'paid' AND (s.amount_minor <> c.amount_minor OR s.entitled_after_tokens <> c.tokens))""",
+        OR (s.kind IN ('paid', 'repriced') AND (s.amount_minor <> c.amount_minor OR s.entitled_after_tokens <> c.tokens)
+          AND NOT EXISTS (SELECT 1 FROM escrow_statement n WHERE n.commitment_id = s.commitment_id AND n.seq > s.seq
+            AND n.kind = 'repriced'))""",
     ),
     Check(
         "statement_tokens", "The tokens issued are not floor(released ÷ price), or all of them at the end (REL-3).",
@@ -159,12 +164,11 @@ CHECKS = (
           ELSE COALESCE(s.paid, 0) = 0 END = (1 = 0)""",
     ),
     Check(
-        "commitment_price", "The commitment's amount is not its tokens at the offering's price, rounded up (COM-3).",
+        "commitment_price", "The commitment's amount is not its tokens at its price, rounded up (COM-3).",
         f"""SELECT c.public_id AS place, c.tokens, c.amount_minor, c.price_micro FROM commitment c
-        JOIN offering o ON o.id = c.offering_id WHERE c.price_micro <> o.price_micro
-        OR c.terms_version_id <> COALESCE(o.terms_version_id, 0)
-        OR c.amount_minor <> CASE WHEN {_PRICE_FITS} THEN
-          (c.tokens * o.price_micro * {UNIT} + 999999) / 1000000 ELSE c.amount_minor END""",
+        JOIN offering o ON o.id = c.offering_id
+        WHERE c.amount_minor <> CASE WHEN {_PRICE_FITS} THEN
+          (c.tokens * c.price_micro * {UNIT} + 999999) / 1000000 ELSE c.amount_minor END""",
     ),
     Check(
         "commitment_ordinals", "The offering's commitments are not numbered from 1 without a gap.",
@@ -258,7 +262,7 @@ def _large_divisions(session: Session) -> Iterator[Problem]:
 
 def _large_prices(session: Session) -> Iterator[Problem]:
     rows = session.execute(sa.text(
-        f"""SELECT c.public_id, c.tokens, c.amount_minor, o.price_micro, o.currency FROM commitment c
+        f"""SELECT c.public_id, c.tokens, c.amount_minor, c.price_micro, o.currency FROM commitment c
         JOIN offering o ON o.id = c.offering_id WHERE CASE WHEN {_PRICE_FITS} THEN 1 ELSE 0 END = 0"""
     )).mappings()
     for row in rows:

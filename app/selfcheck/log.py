@@ -72,6 +72,9 @@ CHECKS = (
         "ELSE 'cancelled' END WHEN 'lapsed' THEN CASE WHEN l.after LIKE '%\"clearing\"%' THEN 'clearing' "
         "WHEN l.after LIKE '%\"payment_failed\"%' THEN 'payment_failed' ELSE 'awaiting_payment' END "
         "ELSE t.status END",
+        # A round's silence is one entry for all, which counts them.
+        excused="t.status = 'cancelled' AND EXISTS (SELECT 1 FROM reconfirmation r "
+        "WHERE r.commitment_id = t.id AND r.answer = 'silent')",
     ),
     _last_state(
         "operation", "state", silent="",
@@ -92,6 +95,9 @@ CHECKS = (
     *_told("token_class", "token_class.created"),
     *_told("commitment", "commitment.accepted", actor="user_id"),
     *_told("waiting_entry", "waiting.joined", actor="user_id"),
+    *_told("offering_change", "change.proposed", actor="proposed_by"),
+    *_told("offering_update", "update.posted", actor="posted_by"),
+    *_told("update_flag", "update.flagged", actor="flagged_by"),
     *_told("operation", "operation.created"),
     *_told("receipt", "receipt.kept"),
     *_told("release", "escrow.released", where="t.kind = 'released'"),

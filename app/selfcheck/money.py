@@ -96,7 +96,7 @@ CHECKS = (
         LEFT JOIN escrow_statement s ON s.journal_id = r.journal_id AND s.commitment_id = r.commitment_id
         GROUP BY r.journal_id, r.commitment_id, j.kind
         HAVING MAX(r.part) <> COUNT(r.id) OR MIN(r.part) <> 1
-        OR (j.kind NOT IN ('receipt_returned', 'payment_applied', 'payment_returned')
+        OR (j.kind NOT IN ('receipt_returned', 'payment_applied', 'payment_returned', 'repriced')
           AND SUM(r.amount_minor) <> -MAX(s.amount_minor))""",
     ),
     Check(

@@ -137,9 +137,11 @@ def _terms(session: Session) -> Iterator[Problem]:
             yield Problem("milestones_not_terms", offering.public_id, "The milestones are not those of the terms.")
             continue
         moved = sum(row.tolled_seconds for row in rows) if terms.order == SEQUENTIAL else 0
-        if offering.long_stop_at != terms.long_stop_at() + dt.timedelta(seconds=moved):
+        if offering.long_stop_at != terms.long_stop_at() + dt.timedelta(
+            seconds=moved + offering.halted_seconds
+        ):
             yield Problem("long_stop_altered", offering.public_id,
-                          "The long-stop is not the agreed one and the tolling.", {"tolled_seconds": moved})
+                          "The long-stop is not the agreed one, the tolling and the halts.", {"tolled_seconds": moved})
         for row in rows:
             earlier = sum(each.tolled_seconds for each in rows if each.ordinal < row.ordinal)
             if row.moved_seconds != (earlier if terms.order == SEQUENTIAL else 0):
@@ -165,7 +167,7 @@ def _differences(
         if (row.target_at, row.long_stop_at, row.tolled_seconds, row.tries_left) != (None, None, 0, 0):
             yield "dates"
         return
-    moved = dt.timedelta(seconds=row.moved_seconds)
+    moved = dt.timedelta(seconds=row.moved_seconds + row.halted_seconds)
     if row.target_at != agreed.target_at(terms.zone) + moved:
         yield "target_at"
     if row.long_stop_at != agreed.long_stop_at(terms.zone) + moved + dt.timedelta(seconds=row.tolled_seconds):
@@ -199,7 +201,8 @@ def _not_met(session: Session, offering_id: int) -> dict[int, int]:
 
 def _figures(session: Session) -> Iterator[Problem]:
     """Compare every offering, class and company with the figures that the log tells of them (OFF-2)."""
-    actions = ("offering.drafted", "offering.draft_changed", "offering.published", "offering.deadline_moved")
+    actions = ("offering.drafted", "offering.draft_changed", "offering.published", "offering.deadline_moved",
+               "offering.version_published")
     for offering in session.scalars(sa.select(Offering)):
         told = session.execute(
             sa.select(LogEntry.after)
