@@ -22,8 +22,9 @@ from app.offerings import halts
 from app.offerings.models import Offering
 from milestones import money, states
 
-#: Statuses in which a place is held that nobody has paid. A payment under way is not squatting: it left this count.
-NOT_PAID = ("awaiting_payment", "underpaid", "payment_failed")
+#: Statuses in which a place is held that nobody has paid. A payment under way, or one of which a part arrived, is not
+#: squatting: it has left this count.
+NOT_PAID = ("awaiting_payment", "payment_failed")
 WAITLISTED, OFFERED = "waitlisted", "offered"
 _CHUNK = 100
 

@@ -42,7 +42,7 @@ class Investable:
 
     @property
     def room_minor(self) -> int:
-        return self.offering.maximum_minor - self.offering.committed_minor
+        return self.offering.free_minor
 
     def is_open(self, now: dt.datetime) -> bool:
         return self.offering.state == "live" and now < self.offering.deadline_at

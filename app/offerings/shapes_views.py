@@ -58,8 +58,7 @@ def tag_of(offering: Offering, raised: Raised) -> str:
     """Return the state as people know it: an open offering may have reached its minimum or be full."""
     if offering.state != "live":
         return f"offering.{offering.state}"
-    room = offering.maximum_minor - offering.committed_minor
-    if room < max(money.cost_minor(1, offering.price_micro, asset_of(offering)), offering.minimum_ticket_minor):
+    if offering.free_minor < max(money.cost_minor(1, offering.price_micro, asset_of(offering)), offering.minimum_ticket_minor):
         return "offering.full"
     return "offering.minimum_reached" if raised.cleared_minor >= offering.minimum_minor else "offering.live"
 
@@ -131,7 +130,7 @@ def escrow_of(moves: Mapping[str, int], milestones: Sequence[Milestone]) -> Escr
     return Escrow(
         released_minor=moves.get("released", 0), under_review_minor=under_review,
         locked_minor=in_escrow - under_review,
-        refunded_minor=moves.get("returned", 0) + moves.get("given_back", 0),
+        refunded_minor=sum(moves.get(kind, 0) for kind in ("returned", "given_back", "left")),
     )
 
 

@@ -184,6 +184,11 @@ _METHODS = (
            "cleared", refund_then="bounced", refund_after=_days(1)),
 )
 
+#: Ways to pay that are cards: every payment by one costs a fee that no cancelling gives back (COM-13).
+CARDS = frozenset({"fee_card", "card", "declined", "action"})
+#: Whoever paid by card and cancelled more often than this pays by bank only (COM-13).
+CARD_CANCELS_AT_MOST = 2
+
 METHODS: Mapping[str, Method] = MappingProxyType({method.code: method for method in _METHODS})
 
 #: method → how long its outcome usually takes; those left out decide at once or wait for the payer

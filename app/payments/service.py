@@ -23,7 +23,7 @@ from app.errors import Conflict, NotFound, Refused
 from app.offerings import halts
 from app.offerings.models import Offering
 from app.outbox.service import backoff_seconds
-from app.payments import charges, intents, payouts, ports, receipts, refunds, rules, subjects
+from app.payments import card_use, charges, intents, payouts, ports, receipts, refunds, rules, subjects
 from app.payments.decisions import decide_operation
 from app.payments.hearing import hear_events, note_poll_failed
 from app.payments.models import Operation
@@ -67,7 +67,7 @@ def start_collection(
 
     One charge however often it is asked for (COM-8): the same ``key``, or the same method while the first
     is under way, gives the first operation back. Raises ``NotFound`` for somebody else's commitment;
-    ``Refused`` ``payment_too_late``, ``not_payable`` or ``method_unknown``; ``Conflict`` ``already_paid`` or
+    ``Refused`` ``payment_too_late``, ``not_payable``, ``bank_only`` or ``method_unknown``; ``Conflict`` ``already_paid`` or
     ``payment_under_way``.
     """
     fields = {"commitment": commitment_public_id, "method": method}
@@ -85,6 +85,7 @@ def start_collection(
     if operation is None:
         halts.demand_running(offering)
         _demand_payable(commitment, offering, now)
+        card_use.demand_allowed(session, commitment.party_id, method)
         operation = intents.create(
             session, kind="collect", offering=offering, amount_minor=receipts.missing_minor(session, commitment),
             method=method, now=now, actor=actor, commitment_id=commitment.id,

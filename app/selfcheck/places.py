@@ -42,7 +42,7 @@ CHECKS = (
         "unpaid_counter", "The unpaid places are not the sum of those that wait for a payment or an answer.",
         """SELECT o.public_id AS place, o.unpaid_minor AS counter, u.unpaid FROM offering o JOIN (
           SELECT o.id AS offering_id, (SELECT COALESCE(SUM(c.amount_minor), 0) FROM commitment c
-              WHERE c.offering_id = o.id AND c.status IN ('awaiting_payment', 'underpaid', 'payment_failed')
+              WHERE c.offering_id = o.id AND c.status IN ('awaiting_payment', 'payment_failed')
               AND c.amount_minor <= o.maximum_minor / 5)
             + (SELECT COALESCE(SUM(w.offered_minor), 0) FROM waiting_entry w WHERE w.offering_id = o.id
               AND w.status = 'offered' AND w.offered_minor <= o.maximum_minor / 5) AS unpaid

@@ -97,3 +97,15 @@ def test_com_13_a_failed_payment_keeps_its_place_only_within_what_unpaid_places_
         from app.commitments import service
 
         assert service.by_public_id(session, failing).status == "expired"
+
+
+def test_com_13_whoever_paid_by_card_and_cancelled_more_than_twice_pays_by_bank(db: Database) -> None:
+    life = lives.live(db, investors=1)
+    stage, offering, investor = life.stage, life.offering_id, life.investors[0]
+    for _time in range(3):
+        stage.cancel(investor, stage.invest(investor, offering, 50_000, "fee_card"))
+    commitment = stage.commit(investor, offering, 50_000)
+    with refused(db, "bank_only"):
+        stage.pay(investor, commitment, "fee_card")
+    stage.pay(investor, commitment, "instant")
+    assert counters(life) == (50_000, 0, 0)
