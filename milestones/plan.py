@@ -231,15 +231,19 @@ def shrink(plan: Plan, unreleased_minor: int) -> Step:
     return Step(replace(plan, milestones=milestones, unreleased_minor=unreleased_minor), (event,))
 
 
-def wind_down(plan: Plan, reason: str) -> Step:
+def wind_down(plan: Plan, reason: str, *, everything: bool = False) -> Step:
     """End the contract early (WND-2).
 
     Open and locked milestones lapse and their money returns at once; approved ones are still released, submitted ones
-    run to their verdict. Raises PlanError `plan_winding_down` when it already is.
+    run to their verdict. With `everything` these lapse too: too little was raised to begin with (OFF-11). Raises
+    PlanError `plan_winding_down` when it already is.
     """
     if plan.winding_down:
         raise PlanError("plan_winding_down", "The contract is already being wound down.")
-    return _start_wind_down(plan, reason, ())
+    pending = [m.ordinal for m in plan.milestones if everything and m.state in PENDING]
+    for ordinal in pending:
+        plan = _move(plan, ordinal, "lapse", states.WORKER)
+    return _start_wind_down(plan, reason, tuple(MilestoneLapsed(ordinal) for ordinal in pending))
 
 
 def finish(plan: Plan) -> Step:

@@ -85,6 +85,11 @@ MILESTONE_TRANSITIONS: tuple[Transition, ...] = (
     _way("disputed", "resume", "challengeable", OPERATOR),
     _way("disputed", "suspension_over", "open", CLOCK),
     _way("approved", "release", "released", WORKER),
+    # Only where payments taken back left less than the minimum: then nothing is released at all (OFF-11).
+    _way("submitted", "lapse", "lapsed", WORKER),
+    _way("challengeable", "lapse", "lapsed", WORKER),
+    _way("disputed", "lapse", "lapsed", WORKER),
+    _way("approved", "lapse", "lapsed", WORKER),
 )
 
 COMMITMENT_TRANSITIONS: tuple[Transition, ...] = (

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.accounts import service as accounts
@@ -16,7 +17,8 @@ from app.errors import Conflict, Forbidden, Refused
 from app.offerings import halts
 from app.offerings import service as offerings
 from app.offerings.models import Offering
-from app.progress import halting, steps
+from app.progress import halting, shortfalls, steps
+from app.progress.models import Submission
 from app.progress.service import demand_founder, located
 from milestones import plan as engine
 
@@ -62,7 +64,8 @@ def wind_down(
 ) -> Offering:
     """End a running offering early: the founder resigns, or an operator orders it (WND-1).
 
-    Returns at once what waits for no verdict; submissions received before run to theirs (WND-2).
+    Returns at once what waits for no verdict; submissions received before run to theirs (WND-2). While less than the
+    minimum is left and nothing was released, all of it returns (OFF-11).
     """
     who = "operator" if trigger == "operator_order" else "founder"
     if not actor.is_system:
@@ -76,5 +79,21 @@ def wind_down(
         raise Conflict("Only a running offering can be wound down.", code="not_active")
     halting.end_before_wind_down(session, offering, actor=actor, now=now)
     offering.end_trigger, offering.end_reason = trigger, reason.strip()
-    steps.run(session, offering, lambda plan: engine.wind_down(plan, trigger), actor=actor, now=now, reason=reason)
+    everything = shortfalls.reason_to_wait(session, offering) is not None
+    if everything:
+        _set_aside(session, offering, now=now)
+    steps.run(
+        session, offering, lambda plan: engine.wind_down(plan, trigger, everything=everything), actor=actor, now=now,
+        reason=reason,
+    )
     return offering
+
+
+def _set_aside(session: Session, offering: Offering, *, now: dt.datetime) -> None:
+    """Let no verdict be waited for: the milestones under review lapse with all others (OFF-11)."""
+    of_offering = sa.select(Milestone.id).where(Milestone.offering_id == offering.id)
+    for submission in session.scalars(
+        sa.select(Submission).where(Submission.milestone_id.in_(of_offering), Submission.status == "received")
+    ):
+        submission.status, submission.decided_at = "discarded", now
+    session.flush()

@@ -1,0 +1,89 @@
+"""Let operators, founders and investors of a life halt it, close it early, and answer: through the services."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import sqlalchemy as sa
+
+from app.accounts.actor import Actor
+from app.closing import early_close
+from app.closing.models import EarlyClose
+from app.progress import halting, polls
+from app.progress.halt_models import Halt, Poll, PollAnswer
+from tests.factories.life import Life
+
+DAY = dt.timedelta(days=1)
+PUBLIC_TEXT = "We are looking into a question about the bank statements."
+
+
+def place(life: Life, *, days: int = 5, by: Actor | None = None, is_secret: bool = False) -> str:
+    """Halt a life's offering for so many days and return the halt's public id."""
+    stage = life.stage
+    return stage.db.unit_of_work(
+        lambda session: halting.place(
+            session, actor=by or life.operator, offering_id=life.offering_id, reason="A bank asked about a payment.",
+            public_text=PUBLIC_TEXT, is_secret=is_secret, ends_at=stage.now + days * DAY, key=stage.key(),
+            now=stage.now,
+        )
+    ).public_id
+
+
+def extend(
+    life: Life, halt_id: str, ends_at: dt.datetime, *, by: Actor, order: tuple[str, str] = ("", "")
+) -> Halt:
+    stage = life.stage
+    return stage.db.unit_of_work(
+        lambda session: halting.extend(
+            session, actor=by, halt_id=halt_id, ends_at=ends_at, reason="The bank needs longer.",
+            order_reference=order[0], order_sha256=order[1], key=stage.key(), now=stage.now,
+        )
+    )
+
+
+def lift(life: Life, halt_id: str, *, by: Actor | None = None) -> Halt:
+    stage = life.stage
+    return stage.db.unit_of_work(
+        lambda session: halting.lift(
+            session, actor=by or life.operator, halt_id=halt_id, reason="The bank has answered.", now=stage.now
+        )
+    )
+
+
+def halt(life: Life) -> Halt:
+    """Return the newest halt."""
+    with life.stage.db.read() as session:
+        return session.scalars(sa.select(Halt).order_by(Halt.id.desc()).limit(1)).one()
+
+
+def announce(life: Life, deadline_at: dt.datetime, *, by: Actor | None = None) -> str:
+    """Announce an early close and return its public id."""
+    stage = life.stage
+    return stage.db.unit_of_work(
+        lambda session: early_close.announce(
+            session, actor=by or life.founder, offering_id=life.offering_id, deadline_at=deadline_at, key=stage.key(),
+            now=stage.now,
+        )
+    ).public_id
+
+
+def notice(life: Life) -> EarlyClose:
+    """Return the newest early close."""
+    with life.stage.db.read() as session:
+        return session.scalars(sa.select(EarlyClose).order_by(EarlyClose.id.desc()).limit(1)).one()
+
+
+def poll(life: Life) -> Poll:
+    """Return the newest poll."""
+    with life.stage.db.read() as session:
+        return session.scalars(sa.select(Poll).order_by(Poll.id.desc()).limit(1)).one()
+
+
+def answer(life: Life, number: int, choice: str) -> PollAnswer:
+    """Let the life's investor answer the newest poll."""
+    stage, poll_id = life.stage, poll(life).public_id
+    return stage.db.unit_of_work(
+        lambda session: polls.answer(
+            session, actor=life.investors[number], poll_id=poll_id, choice=choice, key=stage.key(), now=stage.now
+        )
+    )
