@@ -25,7 +25,7 @@ from app.ledger.models import Entry, Journal, LedgerAccount
 from app.payments.rails import rehearsal_rails
 
 #: Mails tell people what has happened; nothing has, and nobody may be told.
-LEFT_OUT = frozenset({"send_mails"})
+LEFT_OUT = frozenset({"send_mails", "send_complaint_mails"})
 #: More instants than this are not rehearsed; the forecast then says that it was cut short.
 MOST_INSTANTS = 5_000
 #: After the window and the last date in any row, the rehearsal goes on for so many instants more at most.

@@ -39,7 +39,25 @@ JOBS: Mapping[str, tuple[str, str]] = {
     "flag_late": ("milestone", "flags a milestone as late"),
     "reach_long_stop": ("offering", "winds down at the offering's long-stop"),
     "complete_offering": ("offering", "completes an offering"),
+    "settle_underpaid": ("commitment", "scales an underpaid commitment down, or ends it"),
+    "end_doubts": ("receipt", "sends money of a doubtful sender back"),
+    "end_contests": ("commitment_link", "leaves a link standing that nobody decided"),
+    "release_carried": ("offering", "releases what has seasoned"),
+    "expire_verification": ("verification", "ends a verification that has run out"),
+    "warn_of_expiry": ("verification", "warns of a verification that runs out"),
+    "remind_of_verification": ("verification", "reminds operators of a verification"),
+    "lapse_waiting_list": ("offering", "ends the waiting list"),
+    "end_offer": ("waiting_entry", "ends the offer of a place"),
+    "offer_place": ("offering", "offers a free place to the next in line"),
+    "deliver_reconfirmation": ("offering_change", "starts the time to reconfirm"),
+    "end_reconfirmation": ("offering_change", "cancels and refunds whoever did not reconfirm"),
+    "decide_change": ("offering_change", "takes a change as material that nobody decided"),
+    "end_halt": ("halt", "ends a halt that nobody lifted or lengthened"),
+    "decide_poll": ("poll", "counts a vote"),
+    "ask_after_shortfall": ("offering", "asks investors after a shortfall"),
+    "escalate_complaint": ("complaint", "asks a second operator about a complaint"),
     "send_mails": ("", "sends mails"),
+    "send_complaint_mails": ("", "sends mails about complaints"),
 }
 
 
@@ -75,19 +93,34 @@ class Subjects:
         return found
 
 
-def _look_up(session: Session, name: str, object_id: int) -> Subject:
-    table, offering = metadata.tables[name], metadata.tables["offering"]
-    belongs_to = table.c.id if name == "offering" else table.c.offering_id
-    number = table.c.ordinal if name == "milestone" else sa.null()
-    target = offering if name == "offering" else table.join(offering, offering.c.id == belongs_to)
-    row = session.execute(
-        sa.select(
-            table.c.public_id, offering.c.public_id.label("offering_id"), offering.c.name, offering.c.zone,
-            number.label("number"),
+def of_offering(table: sa.Table) -> sa.Select[tuple[object, ...]]:
+    """Select the public id of a table's rows, and the offering of each: its public id, name and zone.
+
+    A row belongs to an offering by itself or by its commitment; one that belongs to none has the fields null.
+    """
+    offering, commitment = metadata.tables["offering"], metadata.tables["commitment"]
+    if table is offering:
+        target: sa.FromClause = table
+    elif "offering_id" in table.c:
+        target = table.outerjoin(offering, offering.c.id == table.c.offering_id)
+    elif "commitment_id" in table.c:
+        target = table.outerjoin(commitment, commitment.c.id == table.c.commitment_id).outerjoin(
+            offering, offering.c.id == commitment.c.offering_id
         )
-        .select_from(target)
-        .where(table.c.id == object_id)
-    ).one_or_none()
+    else:
+        target = table.outerjoin(offering, sa.false())
+    return sa.select(
+        (table.c.public_id if "public_id" in table.c else sa.null()).label("public_id"),
+        offering.c.public_id.label("offering_id"), offering.c.name.label("offering"), offering.c.zone.label("zone"),
+        (table.c.ordinal if table.name == "milestone" else sa.null()).label("number"),
+    ).select_from(target)
+
+
+def _look_up(session: Session, name: str, object_id: int) -> Subject:
+    table = metadata.tables[name]
+    row = session.execute(of_offering(table).where(table.c.id == object_id)).one_or_none()
     if row is None:
         return NOTHING
-    return Subject(name, row.public_id, row.offering_id, row.name, row.zone, row.number)
+    return Subject(
+        name, row.public_id or "", row.offering_id or "", row.offering or "", row.zone or "UTC", row.number
+    )

@@ -8,12 +8,12 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.notices import mail_tasks, service
+from app.notices import guest_mail_tasks, mail_tasks, service
 
 
 def _tell(session: Session, payload: Mapping[str, Any], now: dt.datetime) -> None:
     service.tell(session, payload, now=now)
 
 
-JOBS = (mail_tasks.JOB,)
+JOBS = (mail_tasks.JOB, guest_mail_tasks.JOB)
 HANDLERS = {"notice": _tell}
