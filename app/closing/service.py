@@ -129,6 +129,10 @@ def _succeed(session: Session, offering: Offering, cleared: int, *, now: dt.date
             _owe_excess(session, offering, division, posted.journal_id, now=now)
     offering.proceeds_minor = offering.committed_minor = cleared - excess
     offerings.move(session, offering, "succeed", "worker", now=now, due=offering.long_stop_at)
+    outbox.enqueue(
+        session, "notice", {"kind": "funding_unstated", "offering_id": offering.id}, now=now,
+        key=f"notice:funding_unstated:{offering.public_id}",
+    )
 
 
 def _owe_excess(

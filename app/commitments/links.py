@@ -181,9 +181,8 @@ def refresh(session: Session, offering: Offering, *, now: dt.datetime) -> None:
             session, actor=SYSTEM, action=f"commitment.{mark}", object_id=commitment.public_id, now=now,
             after={"linked": int(commitment.is_linked)},
         )
-        outbox.enqueue(
-            session, "notice", {"kind": f"commitment_{mark}", "commitment_id": commitment.id}, now=now,
-        )
+        told = {"kind": "commitment_linked"} if commitment.is_linked else {"kind": "commitment_unlinked"}
+        outbox.enqueue(session, "notice", {**told, "commitment_id": commitment.id}, now=now)
 
 
 # -- contesting -------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from app.accounts import passwords
 from app.accounts import service as accounts
 from app.accounts.actor import Actor
 from app.blobs import DirectoryBlobs
+from app.closing import funding
 from app.commitments import service as commitments
 from app.commitments import waiting
 from app.commitments.models import Commitment
@@ -33,7 +34,7 @@ from app.demo import standing
 from app.investors import rules as investor_rules
 from app.offerings import issuers, versions
 from app.offerings import service as offerings
-from app.offerings.models import Offering
+from app.offerings.models import Issuer, Offering
 from app.offerings.rules import OfferingFields
 from app.payments import gateway
 from app.payments import service as payments
@@ -55,6 +56,8 @@ class Stage:
         self.rails = build_rails(settings, db)
         self.blobs = DirectoryBlobs(settings.data_dir)
         self.context = work.Context(db, settings, self.rails)
+        #: Whether founders sign by themselves that nobody's commitment was funded by the company.
+        self.founders_sign = True
         self._keys = itertools.count(1)
         self._run = hashlib.sha256(str(clock.system_now()).encode()).hexdigest()[:10]
 
@@ -78,8 +81,31 @@ class Stage:
         return self.work()
 
     def work(self) -> int:
-        """Let the worker do everything that is due."""
-        return worker.run_due(self.context)
+        """Let the worker do everything that is due; founders sign what their first release waits for (COM-11)."""
+        done = worker.run_due(self.context)
+        if self.founders_sign and self._sign_funding():
+            done += worker.run_due(self.context)
+        return done
+
+    def _sign_funding(self) -> int:
+        """Let each founder sign who funded the commitments of an offering that has closed; return how many did."""
+
+        def sign(session: Session) -> int:
+            unsigned = session.execute(
+                sa.select(Offering.public_id, Issuer.party_id, Issuer.created_by)
+                .join(Issuer, Issuer.id == Offering.issuer_id)
+                .where(Offering.state == "active", Offering.funding_stated_at.is_(None))
+            ).all()
+            for offering_id, party_id, user_id in unsigned:
+                founder = Actor(user_id, frozenset({(party_id, "founder")}), second_factor=True)
+                funding.state_funding(session, actor=founder, offering_id=offering_id, now=self._now(session))
+            return len(unsigned)
+
+        with self.db.read() as session:
+            waits = sa.exists().where(Offering.state == "active", Offering.funding_stated_at.is_(None))
+            if not session.scalar(sa.select(waits)):
+                return 0
+        return self.db.unit_of_work(sign)
 
     def key(self) -> str:
         """Return a fresh idempotency key."""

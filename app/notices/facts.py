@@ -21,8 +21,8 @@ from app.commitments import queries as commitment_queries
 from app.commitments import reconfirming
 from app.commitments import service as commitments
 from app.commitments.models import Commitment, Refund
-from app.complaints.models import Complaint
 from app.commitments.waiting_models import WaitingEntry
+from app.complaints.models import Complaint
 from app.contracts import queries as contract_queries
 from app.contracts import service as contracts
 from app.contracts.models import Appointment, Contract, Milestone
@@ -31,6 +31,7 @@ from app.investors.rules import REFUSAL_REASONS
 from app.ledger.models import Journal
 from app.offerings.change_models import OfferingChange, OfferingUpdate
 from app.offerings.models import Issuer, Offering
+from app.payments import receipts
 from app.payments.models import Payout
 from app.progress.halt_models import Halt, Poll
 from app.progress.models import Evidence, Release, Submission
@@ -207,6 +208,7 @@ def _of_commitment(session: Session, found: Happened, commitment_id: int) -> Non
         "pay_by": _text(commitment.pay_by), "cancel_until": _text(offering.cancel_until),
         "deadline_at": _text(offering.deadline_at), "minimum_minor": offering.minimum_minor,
         "refund_minor": int(owed[0] or 0), "due_at": _text(owed[1]),
+        "missing_minor": receipts.missing_minor(session, commitment),
     }
 
 

@@ -170,6 +170,10 @@ def _follow(
         receipts.take_parts(session, offering, commitment, now=now)
     elif receipt.status == "doubted":
         commitments.payment_pending(session, commitment, now=now)
+        outbox.enqueue(
+            session, "notice", {"kind": "payment_doubted", "commitment_id": commitment.id}, now=now,
+            key=f"notice:payment_doubted:{receipt.public_id}",
+        )
     elif receipt.reason == "other_name":
         receipts.tell_other_name(session, receipt, now=now)
         if commitment.status == "clearing":

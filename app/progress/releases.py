@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts.actor import SYSTEM
 from app.audit import service as audit
+from app.closing import funding
 from app.commitments import escrow
 from app.commitments import service as commitments
 from app.contracts.models import Milestone
@@ -42,6 +43,9 @@ def gate(session: Session, offering: Offering, milestone: Milestone, published: 
         return unanswered
     if offering.releases_stopped:
         return offering.releases_stopped
+    unsigned = funding.waits_for(offering)
+    if unsigned is not None:
+        return unsigned
     if milestone.ordinal and not _is_bound(session, milestone, published):
         return "the attestations do not match the published terms and the files; an operator has to look"
     return None

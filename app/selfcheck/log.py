@@ -178,6 +178,13 @@ CHECKS = (
         OR (o.approved_by IS NULL AND o.state NOT IN ('draft', 'in_review', 'withdrawn'))""",
     ),
     Check(
+        "funding_untold", "The log names somebody else as who signed who funded the commitments, or another time.",
+        """SELECT o.public_id AS place, o.funding_stated_by, l.actor_user_id AS told FROM offering o
+        LEFT JOIN log_entry l ON l.object_id = o.public_id AND l.action = 'offering.funding_stated'
+        WHERE (l.id IS NULL) <> (o.funding_stated_by IS NULL) OR (l.id IS NULL) <> (o.funding_stated_at IS NULL)
+        OR o.funding_stated_by <> l.actor_user_id OR o.funding_stated_at <> l.at""",
+    ),
+    Check(
         "suspension_untold", "The log names somebody else as who suspended the release.",
         """SELECT m.public_id AS place, m.state, m.suspended_by, l.actor_user_id AS told FROM milestone m
         LEFT JOIN (SELECT object_id, MAX(id) AS id FROM log_entry WHERE action = 'milestone.disputed'

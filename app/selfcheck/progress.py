@@ -64,6 +64,11 @@ CHECKS = (
           AND s.decided_at < r.occurred_at)))""",
     ),
     Check(
+        "released_unsigned", "Money was released before the company signed who funded the commitments (COM-11).",
+        """SELECT r.public_id AS place FROM release r JOIN offering o ON o.id = r.offering_id
+        WHERE r.kind = 'released' AND (o.funding_stated_at IS NULL OR r.occurred_at < o.funding_stated_at)""",
+    ),
+    Check(
         "tranches_before_close", "A tranche is in money although the contract does not run, or only some are.",
         """SELECT o.public_id AS place, o.state, COUNT(m.tranche_minor) AS tranches, COUNT(*) AS milestones
         FROM offering o JOIN milestone m ON m.offering_id = o.id GROUP BY o.public_id, o.state

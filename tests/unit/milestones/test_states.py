@@ -27,7 +27,7 @@ EXPECTED_STATES = {
         "locked", "open", "submitted", "challengeable", "disputed", "approved", "released", "failed", "lapsed",
     },
     "commitment": {
-        "awaiting_payment", "clearing", "payment_failed", "held", "allotted", "fulfilled", "part_fulfilled", "expired",
+        "awaiting_payment", "underpaid", "clearing", "payment_failed", "held", "allotted", "fulfilled", "part_fulfilled", "expired",
         "cancelled", "reversed", "refunding", "refunded", "unclaimed",
     },
     "waiting_entry": {"waitlisted", "offered", "accepted", "left", "lapsed"},
