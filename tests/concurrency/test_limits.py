@@ -46,7 +46,8 @@ def _committing(url: str, story: Life, investor: object, offering_id: str) -> in
         status = 1
         try:
             story.stage.db = Database(url, durable=False)
-            story.stage.commit(investor, offering_id, 150_000)  # type: ignore[arg-type]
+            # Forked programs would draw the same next key.
+            story.stage.commit(investor, offering_id, 150_000, key=f"race-{offering_id}")  # type: ignore[arg-type]
             status = 0
         except MilestakeError as error:
             status = 3 if error.code == "over_investor_limit" else 4

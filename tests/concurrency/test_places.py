@@ -7,10 +7,8 @@ from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
 
-from app.commitments.models import Commitment
 from app.db import Database
 from app.errors import MilestakeError
-from app.offerings.models import Offering
 from app.payments.models import Operation
 from tests.factories import life
 
@@ -46,30 +44,6 @@ def test_com_7_last_place_goes_to_one(db: Database) -> None:
     assert (offering.committed_minor, offering.commitment_count) == (500_000, 2)
 
 
-def test_off_5_maximum_is_a_hard_stop_under_concurrency(db: Database) -> None:
-    raise_ = life.live(db, investors=16, fields={"maximum_minor": 500_000})
-    stage = raise_.stage
-    results = at_once([lambda who=who: stage.commit(who, raise_.offering_id, 50_000) for who in raise_.investors])
-    taken = [each for each in results if str(each).startswith("com_")]
-    assert len(taken) == 10
-    assert results.count("offering_full") == 6
-    with db.read() as session:
-        ordinals = session.execute(sa.select(Commitment.ordinal).order_by(Commitment.ordinal)).scalars().all()
-        assert list(ordinals) == list(range(1, 11))
-        assert session.execute(sa.select(Offering.committed_minor)).scalar_one() == 500_000
-
-
-def test_com_8_ten_double_clicks_are_one_commitment(db: Database) -> None:
-    raise_ = life.live(db, investors=1)
-    stage, investor = raise_.stage, raise_.investors[0]
-    results = at_once(
-        [lambda: stage.commit(investor, raise_.offering_id, 50_000, key="one-form") for _click in range(10)]
-    )
-    assert len(set(results)) == 1
-    assert str(results[0]).startswith("com_")
-    assert stage.offering(raise_.offering_id).committed_minor == 50_000
-
-
 def test_com_8_paying_twice_at_once_charges_once(db: Database) -> None:
     raise_ = life.live(db, investors=1)
     stage, investor = raise_.stage, raise_.investors[0]
@@ -80,22 +54,6 @@ def test_com_8_paying_twice_at_once_charges_once(db: Database) -> None:
         states = session.execute(sa.select(Operation.state).where(Operation.kind == "collect")).scalars().all()
     assert list(states) == ["succeeded"]
     assert sum(line.amount_minor for line in _lines(db)) == 50_000
-
-
-def test_com_6_a_cancellation_against_the_close_has_one_winner(db: Database) -> None:
-    raise_ = life.live(db, investors=2)
-    stage = raise_.stage
-    kept = stage.invest(raise_.investors[0], raise_.offering_id, 300_000)
-    other = stage.invest(raise_.investors[1], raise_.offering_id, 100_000)
-    deadline = stage.offering(raise_.offering_id).deadline_at
-    results = at_once([lambda: stage.cancel(raise_.investors[1], other), lambda: stage.advance_to(deadline)])
-    stage.work()
-    with db.read() as session:
-        statuses = dict(list(session.execute(sa.select(Commitment.public_id, Commitment.status))))
-    assert statuses[kept] == "held"
-    assert statuses[other] == ("cancelled" if results[0] is None else "held")
-    expected = 300_000 if results[0] is None else 400_000
-    assert stage.offering(raise_.offering_id).proceeds_minor == expected
 
 
 def _lines(db: Database) -> list:  # type: ignore[type-arg]
