@@ -7,10 +7,10 @@ BIN     = $(VENV)/bin
 FLASK   = $(BIN)/flask --app wsgi
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint lock replay
+.PHONY: help run test lint lock replay replay-offerings
 
 help:  ## Say what each target does
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 
 run: $(VENV)/.installed  ## Install, migrate, load the demo, serve http://127.0.0.1:8000 with its worker
 	$(FLASK) demo serve
@@ -24,6 +24,10 @@ lint: $(VENV)/.installed-dev  ## Check style and likely mistakes with ruff
 replay: $(VENV)/.installed-dev  ## Run real contracts through the whole application (DATA=FILE.jsonl)
 	@test -n "$(DATA)" || { echo 'Say which file: make replay DATA=../shared/data/milestone_contracts.jsonl'; exit 2; }
 	PATH="$(abspath $(BIN)):$$PATH" $(FLASK) replay "$(DATA)"
+
+replay-offerings: $(VENV)/.installed-dev  ## Run real filed offerings through the whole application (DATA=FILE.jsonl)
+	@test -n "$(DATA)" || { echo 'Say which file: make replay-offerings DATA=../shared/data/offerings.jsonl'; exit 2; }
+	PATH="$(abspath $(BIN)):$$PATH" $(FLASK) replay-offerings "$(DATA)"
 
 lock:  ## Lock the libraries of requirements*.in anew, with hashes
 	@lock=$$(mktemp -d) && trap 'rm -rf "$$lock"' EXIT && \

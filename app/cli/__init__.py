@@ -24,4 +24,5 @@ def register_cli(app: Flask) -> None:
     app.cli.add_command(running.database)
     app.cli.add_command(running.demo)
     app.cli.add_command(running.replay)
+    app.cli.add_command(running.replay_offerings)
     app.cli.add_command(schedule.schedule)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 from flask.cli import AppGroup, with_appcontext
@@ -66,26 +68,50 @@ def _load_demo() -> None:
         click.echo(line)
 
 
+def _replay_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in (
+        click.option("--need-programs", is_flag=True, envvar="CI",
+                     help="Fail where hledger or beancount is missing; set in continuous integration (CI)."),
+        click.option("--database", "url", help="An empty database to keep the result in; otherwise a scratch one."),
+        click.option("--limit", type=click.IntRange(1), help="Only so many records, spread over the file."),
+        click.option("--seed", type=int, help="What the investors are made up from; printed."),
+        click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path)),
+    ):
+        command = option(command)
+    return command
+
+
 @click.command("replay")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--seed", type=int, help="What the investors are made up from; printed.")
-@click.option("--limit", type=click.IntRange(1), help="Only so many contracts, spread over the file.")
-@click.option("--database", "url", help="An empty database to keep the result in; otherwise a scratch one is used.")
-@click.option("--need-programs", is_flag=True, envvar="CI",
-              help="Fail where hledger or beancount is missing; set in continuous integration (CI).")
+@_replay_options
 @with_appcontext
-def replay(file: Path, seed: int | None, limit: int | None, url: str | None, need_programs: bool) -> None:
+def replay(file: Path, **options: Any) -> None:
     """Run the contracts of FILE (JSON lines) through the whole application, and check every book afterwards.
 
     Exit status 0 only when every offering ended, every cent is somewhere and no check found anything.
     """
+    _replay(file, "run", **options)
+
+
+@click.command("replay-offerings")
+@_replay_options
+@with_appcontext
+def replay_offerings(file: Path, **options: Any) -> None:
+    """Run the filed offerings of FILE (JSON lines) on their real days through the application, and check the books.
+
+    Exit status 0 only when every filing ended, every cent is somewhere and no check found anything.
+    """
+    _replay(file, "run_filings", **options)
+
+
+def _replay(file: Path, name: str, **options: Any) -> None:
     replaying = importlib.import_module("app.replay")
     records = importlib.import_module("app.replay.records")
-    options = {} if seed is None else {"seed": seed}
+    if options["seed"] is None:
+        del options["seed"]
     with refusals():
         try:
             is_well = replaying.run_file(
-                file, settings(), click.echo, limit=limit, url=url, need_programs=need_programs, **options
+                file, settings(), click.echo, play=getattr(replaying, name), **options
             )
         except records.RecordError as error:
             raise click.ClickException(str(error)) from error

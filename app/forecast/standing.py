@@ -12,20 +12,22 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.commitments.models import UNPAID, Commitment, Refund
-from app.contracts.models import Appointment, Milestone
+from app.commitments.models import Refund
 from app.db import Database
+from app.forecast import subjects
 from app.ledger import chart
 from app.ledger import queries as ledger
+from app.models import metadata
 from app.offerings.models import Offering
 from app.outbox.models import JobFailure, OutboxMessage
 from app.payments.models import Operation, Payout, Receipt
 from milestones import states
 
 #: Owners in the table of states who are people. The others are clocks, rails and the worker.
-PEOPLE = frozenset({"founder", "operator", "investor", "each investor", "auditors", "auditor", "holders"})
+PEOPLE = frozenset({
+    "founder", "operator", "a second operator", "investor", "investors", "auditors", "auditor", "holders",
+})
 RUNNING = ("active", "winding_down")
-MOVING = ("open", "submitted", "challengeable", "disputed", "approved")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,29 +64,72 @@ def waiting(session: Session, now: dt.datetime) -> list[Waiting]:
     return sorted(found, key=lambda each: (each.at or last, each.thing, each.action))
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """Where the things of one subject of the table of states stand: their table, its columns of state and deadline."""
+
+    subject: str
+    table: str
+    state: str
+    deadline: str | None
+
+
+#: Every subject that people own a state of. A test compares it with the table of states.
+LOOKS = (
+    _Look("offering", "offering", "state", "step_due_at"),
+    _Look("milestone", "milestone", "state", "deadline_at"),
+    _Look("commitment", "commitment", "status", "pay_by"),
+    _Look("waiting_entry", "waiting_entry", "status", "offer_until"),
+    _Look("change", "offering_change", "state", "decide_by"),
+    _Look("reconfirmation", "reconfirmation", "answer", "due_at"),
+    _Look("halt", "halt", "state", "ends_at"),
+    _Look("poll", "poll", "state", "ends_at"),
+    _Look("operation", "operation", "state", None),
+    _Look("receipt", "receipt", "status", "decide_by"),
+    _Look("link", "commitment_link", "status", "decide_by"),
+    _Look("verification", "verification", "state", "due_at"),
+    _Look("complaint", "complaint", "state", "due_at"),
+    _Look("appointment", "appointment", "state", "answer_by"),
+)
+#: (subject, state) of the table of states → why no row of :data:`LOOKS` finds it
+ELSEWHERE = {
+    ("commitment", "unclaimed"): "asked of its refund",
+    ("commitment", "refunding"): "the worker's",
+    ("new_version", "proposed"): "a change, found as such",
+    ("funding", "unstated"): "asked of its offering",
+    ("receipt", "unmatched"): "the worker sends it back at once",
+}
+#: How a state is written in its table where that differs from the table of states.
+WRITTEN = {("reconfirmation", "open"): None}
+
+
 def _rows(session: Session) -> Iterator[tuple[str, str, dt.datetime | None, str, str]]:
-    """Yield (subject, state, deadline, zone, words for the thing) of everything that has not ended."""
-    for offering in session.scalars(sa.select(Offering).where(Offering.state.not_in(states.OFFERING_TERMINAL))):
-        yield "offering", offering.state, offering.step_due_at, offering.zone, offering.name
-    milestones = sa.select(Milestone, Offering).join(Offering, Offering.id == Milestone.offering_id)
-    for milestone, offering in session.execute(
-        milestones.where(Milestone.state.in_(MOVING), Offering.state.in_(RUNNING))
-    ):
-        thing = f"{offering.name}, milestone {milestone.ordinal}"
-        yield "milestone", milestone.state, milestone.deadline_at, offering.zone, thing
-    unpaid = sa.select(Commitment, Offering).join(Offering, Offering.id == Commitment.offering_id)
-    for commitment, offering in session.execute(unpaid.where(Commitment.status.in_(UNPAID))):
-        thing = f"{offering.name}, {commitment.public_id}"
-        yield "commitment", commitment.status, commitment.pay_by, offering.zone, thing
+    """Yield (subject, state, deadline, zone, words for the thing) of everything that people have a part in."""
+    for look in LOOKS:
+        table = metadata.tables[look.table]
+        deadline = table.c[look.deadline] if look.deadline else sa.null()
+        for row in states.WAITING:
+            if row.subject != look.subject or row.owner not in PEOPLE or (row.subject, row.state) in ELSEWHERE:
+                continue
+            state = table.c[look.state]
+            written = WRITTEN.get((row.subject, row.state), row.state)
+            query = subjects.of_offering(table).add_columns(deadline.label("deadline"))
+            query = query.where(state.is_(None) if written is None else state == written)
+            if look.subject == "milestone":
+                query = query.where(metadata.tables["offering"].c.state.in_(RUNNING))
+            for found in session.execute(query):
+                number = f", milestone {found.number}" if found.number is not None else ""
+                own = "" if look.subject in ("offering", "milestone") else f", {look.subject} {found.public_id or ''}"
+                thing = f"{found.offering}{number}{own}" if found.offering else own.lstrip(", ")
+                yield row.subject, row.state, found.deadline, found.zone or "UTC", thing.strip()
     owed = sa.select(Refund, Offering).join(Offering, Offering.id == Refund.offering_id)
     for refund, offering in session.execute(owed.where(Refund.status == "unclaimed")):
-        yield "commitment", "unclaimed", refund.due_at, offering.zone, f"{offering.name}, {refund.public_id}"
-    for appointment in session.scalars(sa.select(Appointment).where(Appointment.state == "appointed")):
-        yield "appointment", "appointed", appointment.answer_by, "UTC", appointment.public_id
-    stuck = sa.select(Operation, Offering).join(Offering, Offering.id == Operation.offering_id)
-    for operation, offering in session.execute(stuck.where(Operation.state.in_(["unknown", "needs_operator"]))):
-        thing = f"{offering.name}, {operation.kind} {operation.public_id}"
-        yield "operation", operation.state, None, offering.zone, thing
+        yield "commitment", "unclaimed", refund.due_at, offering.zone, f"{offering.name}, refund {refund.public_id}"
+    unsigned = sa.select(Offering).where(
+        Offering.state == "active", Offering.proceeds_minor.is_not(None), Offering.funding_stated_at.is_(None)
+    )
+    for offering in session.scalars(unsigned):
+        yield "funding", "unstated", None, offering.zone, f"{offering.name}, statement of funding"
 
 
 # -- every cent -------------------------------------------------------------------------------------

@@ -41,8 +41,6 @@ JOBS: Mapping[str, tuple[str, str]] = {
     "complete_offering": ("offering", "completes an offering"),
     "settle_underpaid": ("commitment", "scales an underpaid commitment down, or ends it"),
     "end_doubts": ("receipt", "sends money of a doubtful sender back"),
-    "end_contests": ("commitment_link", "leaves a link standing that nobody decided"),
-    "release_carried": ("offering", "releases what has seasoned"),
     "expire_verification": ("verification", "ends a verification that has run out"),
     "warn_of_expiry": ("verification", "warns of a verification that runs out"),
     "remind_of_verification": ("verification", "reminds operators of a verification"),

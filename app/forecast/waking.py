@@ -21,7 +21,7 @@ SECOND, INSTANT = dt.timedelta(seconds=1), dt.timedelta(microseconds=1)
 
 #: How the names of columns end that hold a time to come in business time.
 AHEAD = ("due_at", "_by", "_until", "deadline_at", "stop_at", "target_at", "expires_at", "ends_at", "effective_at",
-         "opens_at", "closes_at")
+         "opens_at", "closes_at", "close_at", "releases_at", "seasoned_at")
 #: Columns that end so and hold system time: leases, retries.
 NOT_BUSINESS = frozenset({"claimed_until", "lease_until"})
 #: The pause after which something that had no effect wakes the worker again doubles from the first to the second.

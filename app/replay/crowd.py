@@ -46,6 +46,7 @@ METHODS = {
     "fails_late": "fails_late",
     "returned_early": "returned_5d",
     "returned_late": "returned_5d",
+    "silent": "instant",
 }
 STAYS = frozenset({"pays", "pays_by_debit", "pays_with_fee", "answer_lost", "request_lost", "account_closes"})
 #: Whoever commits last in the raise: their bank takes the money back after the close, before anything is released.
@@ -79,7 +80,7 @@ def crowd(
     """
     count = min(people, LEAST_INVESTORS + dice.randrange(MOST_INVESTORS - LEAST_INVESTORS + 1))
     count = max(1, min(count, target_minor // ticket_minor))
-    amounts = _amounts(target_minor * dice.randrange(96, 108) // 100, count, ticket_minor, dice)
+    amounts = amounts_of(target_minor * dice.randrange(96, 108) // 100, count, ticket_minor, dice)
     investors = dice.sample(range(people), count)
     habits, weights = zip(*HABITS, strict=True)
     pledges = [
@@ -89,7 +90,7 @@ def crowd(
     return sorted(_sufficient(pledges, minimum_minor), key=lambda each: (each.day, each.investor))
 
 
-def _amounts(total_minor: int, count: int, ticket_minor: int, dice: random.Random) -> list[int]:
+def amounts_of(total_minor: int, count: int, ticket_minor: int, dice: random.Random) -> list[int]:
     """Divide a demand unevenly: a ticket each, and the rest by squared throws, so that some give fifty times more."""
     weights = [dice.randrange(1, 31) ** 2 for _ in range(count)]
     rest = max(0, total_minor - count * ticket_minor)

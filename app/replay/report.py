@@ -32,8 +32,8 @@ def tell(session: Session, played: Played, *, seconds: int, out: Out) -> bool:
     _tell_course(played, out)
     flows = money(session)
     _tell_counts(session, played, out)
-    _tell_money(flows, out)
-    left = _left_over(session)
+    tell_money(flows, out)
+    left = left_over(session)
     for line in left:
         out(f"  {line}")
     ended = all(course.is_over for course in played.courses)
@@ -75,33 +75,40 @@ def _tell_course(played: Played, out: Out) -> None:
             out(f"  {count:5}  {name}")
 
 
+def by(session: Session, column: sa.orm.InstrumentedAttribute[str]) -> Mapping[str, int]:
+    """Return how many rows have each value of a column."""
+    rows = session.execute(sa.select(column, sa.func.count()).group_by(column))
+    return {value: count for value, count in rows}  # noqa: C416 - typed, where dict() of rows is not
+
+
+def total(session: Session, table: type) -> int:
+    """Return how many rows a table has."""
+    return session.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+
+
 def _tell_counts(session: Session, played: Played, out: Out) -> None:
-    def by(column: sa.orm.InstrumentedAttribute[str]) -> Mapping[str, int]:
-        return dict(session.execute(sa.select(column, sa.func.count()).group_by(column)).tuples().all())
-
-    def total(table: type) -> int:
-        return session.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
-
-    outcomes, releases, statuses = by(Offering.state), by(Release.kind), by(Refund.status)
+    outcomes, releases = by(session, Offering.state), by(session, Release.kind)
     rows = [
         ("contracts", f"{len(played.courses):,}", ", ".join(f"{n} {state}" for state, n in sorted(outcomes.items()))),
-        ("commitments", f"{total(Commitment):,}", _words(by(Commitment.status))),
-        ("submissions", f"{total(Submission):,}", f"{total(Attestation):,} attestations"),
+        ("commitments", f"{total(session, Commitment):,}", words_of(by(session, Commitment.status))),
+        ("submissions", f"{total(session, Submission):,}", f"{total(session, Attestation):,} attestations"),
         ("releases", f"{releases.get('released', 0):,}", f"and {releases.get('returned', 0):,} returns to investors"),
-        ("payouts", f"{total(Payout):,}", _words(by(Payout.status))),
-        ("refunds", f"{total(Refund):,}", _words(statuses)),
-        ("operations", f"{total(Operation):,}", _words(by(Operation.state))),
+        ("payouts", f"{total(session, Payout):,}", words_of(by(session, Payout.status))),
+        ("refunds", f"{total(session, Refund):,}", words_of(by(session, Refund.status))),
+        ("operations", f"{total(session, Operation):,}", words_of(by(session, Operation.state))),
     ]
     out("")
     for name, count, words in rows:
         out(f"{name:12} {count:>9}   {words}")
 
 
-def _words(counts: Mapping[str, int]) -> str:
+def words_of(counts: Mapping[str, int]) -> str:
+    """Return counts in one line."""
     return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in sorted(counts.items()))
 
 
-def _tell_money(flows: Sequence[Money], out: Out) -> None:
+def tell_money(flows: Sequence[Money], out: Out) -> None:
+    """Print where the money of each currency went."""
     columns = (
         "", "paid in", "our float", "refunded", "taken back", "to companies", "kept by rail", "held: ours",
         "held: owed",
@@ -118,7 +125,7 @@ def _tell_money(flows: Sequence[Money], out: Out) -> None:
         out(f"{each.asset:>{WIDTH}}{figures}  {'in = out + held' if each.is_whole else 'DIFFERS'}")
 
 
-def _left_over(session: Session) -> list[str]:
+def left_over(session: Session) -> list[str]:
     """Return what should have come to rest and did not."""
     failed = session.execute(sa.select(JobFailure.job, JobFailure.object_id, JobFailure.last_error)).all()
     unsent = session.execute(

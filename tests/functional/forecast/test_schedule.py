@@ -15,11 +15,12 @@ import sqlalchemy as sa
 from app import forecast, jobs
 from app.db import Database
 from app.demo.stage import DAY, Stage
-from app.forecast import rehearsal, subjects, told, waking
+from app.forecast import rehearsal, standing, subjects, told, waking
 from app.forecast.rehearsal import Act, Rehearsal
 from app.models import metadata
 from app.offerings.models import Offering
 from app.payments.rules import PAYEE_FAILS
+from milestones import states
 from tests.factories.life import active, live, reviewed, settings_for
 from tests.unchanged import snapshot
 
@@ -103,7 +104,7 @@ def test_tim_4_what_stays_is_named_with_its_owner_and_nothing_arrives(db: Databa
 
     found = forecast.forecast(db, stage.settings, days=4, nothing_arrives=True)
     assert not any(_is_clearing(each) for each in found.acts)
-    assert found.is_sound
+    assert found.is_sound, told.text(found)
     payable = next(each for each in found.exits if each.address.startswith("payable:"))
     assert (payable.is_dated, payable.owner, payable.left_minor) == (False, "founder", payable.amount_minor)
     text = told.text(found)
@@ -124,6 +125,16 @@ def test_every_job_has_its_words_and_its_table() -> None:
     assert {job.name for job in jobs.JOBS} == set(subjects.JOBS)
     tables = {table for table, _words in subjects.JOBS.values() if table}
     assert tables <= set(metadata.tables)
+
+
+def test_tim_5_everything_that_waits_for_a_person_is_looked_for() -> None:
+    looked = {look.subject for look in standing.LOOKS}
+    owned = {(row.subject, row.state) for row in states.WAITING if row.owner in standing.PEOPLE}
+    assert {each for each in owned if each[0] not in looked} <= set(standing.ELSEWHERE)
+    owners = {row.owner for row in states.WAITING} - standing.PEOPLE
+    assert owners == {"clock", "rail", "rails", "worker", "the milestone before it", "the milestones"}
+    for look in standing.LOOKS:
+        assert {look.state, look.deadline or look.state} <= set(metadata.tables[look.table].c.keys())
 
 
 def test_the_dates_that_wake_are_the_deadlines_of_the_rows() -> None:
