@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,8 +44,8 @@ class Venture:
         """Return the offering's figures and texts; amounts in minor units."""
         asset = Asset.parse(CURRENCY)
         return OfferingFields(
-            name=str(self["company"]).rsplit(" ", 1)[0], pitch=self["pitch"], story=self["story"].strip(),
-            risks=self["risks"].strip(), sector=self["sector"], currency=CURRENCY,
+            name=str(self["company"]).rsplit(" ", 1)[0], pitch=self["pitch"], story=_unfolded(self["story"]),
+            risks=_unfolded(self["risks"]), sector=self["sector"], currency=CURRENCY,
             price_micro=parse_price(self["price"]), minimum_minor=parse_amount(self["minimum"], asset),
             target_minor=parse_amount(self["target"], asset), maximum_minor=parse_amount(self["maximum"], asset),
             minimum_ticket_minor=parse_amount(self["ticket"], asset), fee_bp=FEE_BP, zone=ZONE, calendar=CALENDAR,
@@ -104,3 +105,8 @@ def ventures() -> Mapping[str, Venture]:
     """Return every company of the demo by its key."""
     written = yaml.safe_load(VENTURES.read_text(encoding="utf-8"))
     return {each["key"]: Venture(each["key"], each) for each in written}
+
+
+def _unfolded(text: str) -> str:
+    """Return text without the line ends that the file has for its own readers; an empty line parts paragraphs."""
+    return re.sub(r"(?<!\n)\n(?!\n)", " ", text.strip())

@@ -37,6 +37,12 @@ SUSPENSION_BUSINESS_DAYS = 15
 RELEASE_BUSINESS_DAYS = 5
 WIND_DOWN_BUSINESS_DAYS = 10
 
+#: Why a plan that ran by its terms ended, as the offering's page says it to everybody.
+FAILURES = {
+    "not_met": "The auditors found a milestone not met, and no try was left.",
+    "long_stop": "A milestone's last date passed without complete evidence.",
+}
+
 #: States in which the milestone waits for others than the founder; the time in them is tolled.
 REVIEWED_STATES = ("submitted", "challengeable", "disputed", "approved")
 
@@ -126,7 +132,7 @@ def _wind_down(session: Session, offering: Offering, why: str, *, actor: Actor, 
     due = calendars.add_business_days(now, WIND_DOWN_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone)
     offerings.move(session, offering, "wind_down", who, actor=actor, now=now, due=due, reason=why)
     offering.end_trigger = offering.end_trigger or "milestone_failed"
-    offering.end_reason = offering.end_reason or why
+    offering.end_reason = offering.end_reason or FAILURES.get(why, why)
     closing.lapse_unpaid(session, offering, now=now)
 
 
