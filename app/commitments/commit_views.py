@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response
 from app import clock, security
 from app.accounts import queries as accounts
 from app.accounts.actor import Actor
-from app.commitments import prospects, queries, service
+from app.commitments import limits, prospects, queries, service
 from app.commitments.forms import AmountForm, Answers, CommitForm, InvestorForm, UnderstoodForm, read_answers
 from app.commitments.models import Commitment
 from app.commitments.prospects import Investable
@@ -161,7 +161,11 @@ def amount(slug: str) -> Answer:
         form.amount.data = answers.amount_minor
     if form.validate_on_submit():
         try:
-            service.quote(place.target.offering, form.amount.data)
+            quoted = service.quote(place.target.offering, form.amount.data)
+            with get_db().read() as session:
+                limits.demand_fits(
+                    session, place.target.offering, answers.party_id, quoted.charge_minor, now=place.now
+                )
             answers = dataclasses.replace(
                 answers, amount_minor=form.amount.data, terms_hash=place.terms_hash
             )
@@ -174,7 +178,8 @@ def amount(slug: str) -> Answer:
 def _amount_page(place: _Place, form: AmountForm, answers: Answers) -> Answer:
     asked = form.amount.data or place.target.offering.minimum_ticket_minor
     page = render_template(
-        "commitments/amount.html", place=place, form=form, token=answers.sign(), **_bought(place, asked)
+        "commitments/amount.html", place=place, form=form, token=answers.sign(),
+        **_bought(place, asked, answers.party_id),
     )
     return page, form.status
 
@@ -187,19 +192,24 @@ def quote(slug: str) -> Answer:
     form = AmountForm(request.args, asset=place.target.asset, meta={"csrf": False})
     if not form.amount.validate(form):
         return render_template("commitments/_quote.html", place=place, trouble=form.amount.errors[0])
-    return render_template("commitments/_quote.html", place=place, **_bought(place, form.amount.data))
+    answers = read_answers(request.args.get("answers"), place.actor, place.target.offering.public_id)
+    party_id = answers.party_id if answers else min(place.parties)
+    return render_template("commitments/_quote.html", place=place, **_bought(place, form.amount.data, party_id))
 
 
-def _bought(place: _Place, amount_minor: int) -> dict[str, object]:
-    """Return what a template needs to say what an amount buys, or why it cannot."""
-    try:
-        quoted = service.quote(place.target.offering, amount_minor)
-    except Refused as error:
-        return {"trouble": error.message}
+def _bought(place: _Place, amount_minor: int, party_id: int) -> dict[str, object]:
+    """Return what a template needs to say what an amount buys, or why it cannot, and what the yearly limit leaves."""
+    offering = place.target.offering
     with get_db().read() as session:
+        left = limits.left(session, offering, party_id, now=place.now)
+        try:
+            quoted = service.quote(offering, amount_minor)
+            limits.demand_fits(session, offering, party_id, quoted.charge_minor, now=place.now)
+        except Refused as error:
+            return {"trouble": error.message, "limit_left_minor": left}
         share = prospects.share_of_company(session, place.target, quoted.tokens)
-    fee_minor = quoted.charge_minor * place.target.offering.fee_bp // 10_000
-    return {"quote": quoted, "share": share, "fee_minor": fee_minor}
+    fee_minor = quoted.charge_minor * offering.fee_bp // 10_000
+    return {"quote": quoted, "share": share, "fee_minor": fee_minor, "limit_left_minor": left}
 
 
 # -- step 5: check ----------------------------------------------------------------------------------
@@ -244,7 +254,7 @@ def _check_page(place: _Place, form: CommitForm, answers: Answers) -> Answer:
     if answers.terms_hash != place.terms_hash:
         return _changed_page(place, answers)
     form.answers.data = answers.sign()
-    bought = _bought(place, answers.amount_minor)
+    bought = _bought(place, answers.amount_minor, answers.party_id)
     if "trouble" in bought:
         return redirect(url_for(".amount", slug=offering.slug, answers=answers.sign()))
     page = render_template(

@@ -63,11 +63,15 @@ def demand(
     """
     lock_parties(session, [party_id])
     asked = answers(session, offering, party_id, amount_minor, now=now)
+    _demand_allowed(offering, asked)
+    return asked
+
+
+def _demand_allowed(offering: Offering, asked: Sequence[Decision]) -> None:
     reasons = [reason for each in asked for reason in each.reasons]
     if reasons:
         words = _words(offering, asked)
         raise Refused(words, code=reasons[0], field="amount", facts={"reasons": reasons, "left_minor": left_of(asked)})
-    return asked
 
 
 def answers(
@@ -88,8 +92,20 @@ def answers(
     return asked
 
 
+def demand_fits(
+    session: Session, offering: Offering, party_id: int, amount_minor: int, *, now: dt.datetime
+) -> int | None:
+    """Refuse as :func:`demand` does, for a page that asks before anything is ordered; locks nothing.
+
+    Returns how much the investor may still put in, None where nothing limits it. Minor units.
+    """
+    asked = answers(session, offering, party_id, amount_minor, now=now)
+    _demand_allowed(offering, asked)
+    return left_of(asked)
+
+
 def left(session: Session, offering: Offering, party_id: int, *, now: dt.datetime) -> int | None:
-    """Return how much an investor may still put in, for a page; None where nothing limits it. Minor units."""
+    """Return how much an investor may still put in; None where nothing limits it. Minor units."""
     return left_of(answers(session, offering, party_id, 0, now=now))
 
 

@@ -22,6 +22,7 @@ from app.errors import MilestakeError
 from app.next_step import NextStep, next_step
 from app.payments import queries as payments
 from app.progress import queries as progress
+from app.regimes import queries as regimes
 from app.register import queries as register
 from app.security import requires
 from milestones import money
@@ -91,6 +92,7 @@ def commitment(commitment_id: str) -> Answer:
             "operations": payments.operations_of(session, view.commitment.id),
             "stopped": progress.if_stopped_for(session, view.offering, view.commitment.id, view.position),
             "terms": queries.terms_of(session, view),
+            "decisions": regimes.decisions_of(session, view.commitment.public_id),
         }
     return render_template(
         "commitments/commitment.html", view=view, now=now, step=next_of(view),

@@ -19,12 +19,19 @@ from app import calendars
 from app.forms import AmountField, DateField, KeyedForm, LineField, PriceField, TypedField, WholeNumberField
 from app.offerings.models import Offering
 from app.offerings.rules import OfferingFields
+from app.regimes import settings
 from milestones import money
 
 LONG_TEXT = 20_000
 CURRENCIES = (("USD/2", _l("US dollar")), ("EUR/2", _l("Euro")), ("GBP/2", _l("Pound sterling")))
 ZONES = ("UTC", "America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles", "Europe/London",
          "Europe/Berlin", "Europe/Paris", "Europe/Madrid", "Asia/Singapore", "Asia/Tokyo", "Australia/Sydney")
+REGIMES = tuple(settings.offerable().items())
+#: In whose name the money stands until its milestones are met (OFF-14).
+HOLDINGS = (
+    ("escrow_agent", _l("With a third party that holds it for the investors")),
+    ("issuer_account", _l("In the company's own controlled account, by its contract")),
+)
 #: The accounts of the sandbox's rail: pretend money goes to pretend accounts.
 PAYEES = (
     ("sbx_acct_ok", _l("Pretend account that takes every payout")),
@@ -107,6 +114,8 @@ class MoneyForm(KeyedForm):
 
     operation = "change_offering"
 
+    regime = SelectField(_l("Rules that the offering runs under"), choices=REGIMES, default=REGIMES[0][0])
+    holding = SelectField(_l("Where the money is after the close"), choices=HOLDINGS, default=HOLDINGS[0][0])
     currency = SelectField(_l("Currency"), choices=CURRENCIES, default=CURRENCIES[0][0])
     minimum = AmountField(_l("Minimum: below it everybody is refunded"))
     target = AmountField(_l("Target"))
@@ -142,7 +151,7 @@ class MoneyForm(KeyedForm):
         """Return the offering's figures with the texts it has; only after validation."""
         texts = {key: getattr(offering, key) if offering else "" for key in ("pitch", "story", "risks", "sector")}
         return OfferingFields(
-            name=name, **texts, currency=self.currency.data,
+            name=name, **texts, regime=self.regime.data, holding=self.holding.data, currency=self.currency.data,
             price_micro=self.price.data, minimum_minor=self.minimum.data, target_minor=self.target.data,
             maximum_minor=self.maximum.data, minimum_ticket_minor=self.minimum_ticket.data, fee_bp=self.fee.data,
             zone=self.zone.data, calendar=self.calendar.data, deadline_at=self.deadline_at,
@@ -154,6 +163,7 @@ class MoneyForm(KeyedForm):
         for field in (self.minimum, self.target, self.maximum, self.minimum_ticket):
             field.asset = offering.currency
         known = {
+            "regime": offering.regime, "holding": offering.holding,
             "currency": offering.currency, "minimum": offering.minimum_minor, "target": offering.target_minor,
             "maximum": offering.maximum_minor, "price": offering.price_micro,
             "minimum_ticket": offering.minimum_ticket_minor, "fee": offering.fee_bp, "deadline": local.date(),
@@ -193,6 +203,14 @@ class ImportForm(KeyedForm):
     operation = "import_contract"
 
     file = FileField(_l("Contract as YAML or JSON"))
+
+
+class TemplateForm(KeyedForm):
+    """Taking a contract template; ``replace`` is asked for where milestones stand already."""
+
+    operation = "take_template"
+
+    replace = BooleanField()
 
 
 class ConfirmForm(KeyedForm):

@@ -18,10 +18,11 @@ from app.contracts.models import Milestone
 from app.contracts.queries import Panellist
 from app.db import Session
 from app.ledger import queries as ledger
-from app.offerings import queries, shapes_views
+from app.offerings import figures, queries, shapes_views
 from app.offerings.models import Offering
 from app.offerings.queries import Agreed, Found
 from app.offerings.shapes_views import Part
+from app.progress import halt_queries as halts
 from app.progress import queries as progress
 from app.progress.queries import IfStopped, MilestoneView, ReleaseView, Signed
 from app.register import queries as register
@@ -57,24 +58,37 @@ def offering_context(session: Session, found: Found, actor: Actor | None, *, now
     releases = progress.releases_of(session, offering.id)
     parts = shapes_views.parts_of(offering, rows, agreed.terms)
     own = queries.is_own(found, actor)
+    standing = halts.standing(session, offering, actor)
     escrow = shapes_views.escrow_of(ledger.moves_by_kind(session, "escrow", [offering.id])[offering.id], rows)
     planned = [(part.ordinal, part.amount_minor) for part in _at_maximum(offering, parts)]
     cap_rows = register.cap_table(session, offering, found.token_class, planned)
     return {
         "offering": offering, "issuer": found.issuer, "token_class": found.token_class, "asset": asset, "now": now,
         "agreed": agreed, "own": own, "raised": raised, "escrow": escrow, "releases": releases, "parts": parts,
-        "tag": shapes_views.tag_of(offering, raised), "bar": shapes_views.raise_bar(offering, raised),
+        "tag": shapes_views.tag_of(offering, raised), "bar": shapes_views.raise_bar(
+            offering, raised, commitment_queries.raised_sums(session, [offering.id])[offering.id].waiting_minor
+        ),
         "days_left": shapes_views.days_left(offering, now),
         "segments": shapes_views.segments(offering, parts),
         "escrow_segments": shapes_views.escrow_segments(escrow, asset),
-        "next": shapes_views.offering_next(offering, rows, is_own=own),
+        "next": _next(offering, rows, standing, is_own=own), "standing": standing,
         "milestones": _milestones(session, offering, agreed, views, parts, releases),
         "cap_rows": cap_rows, "valuation": _valuation(found, cap_rows),
         "risk_extra": " ".join(lint.risk_line(agreed.terms)),
         "stopped": _stopped(session, offering, raised.cleared_minor),
         "titles": {part.ordinal: part.title for part in parts},
+        "figures": figures.of(offering, now),
         "may_invest": actor is None or actor.has_role("investor"),
     }
+
+
+def _next(
+    offering: Offering, rows: Sequence[Milestone], standing: halts.Standing, *, is_own: bool
+) -> dict[str, object] | None:
+    """Return the next line: while the offering is halted everything waits for the end of that."""
+    if standing.next is not None:
+        return shell.next_line(standing.next, offering.zone)
+    return shapes_views.offering_next(offering, rows, is_own=is_own)
 
 
 def _milestones(

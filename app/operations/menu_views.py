@@ -21,8 +21,10 @@ PLACES = (
     (("operator",), "payments", _l("Payments"), "console.payments"),
     (_BOTH, "ledger", _l("Ledger"), "books.accounts"),
     (_BOTH, "registers", _l("Registers"), "records.registers"),
+    (_BOTH, "decisions", _l("Decisions"), "regime_decisions.index"),
     (_BOTH, "log", _l("Log"), "records.log"),
     (_BOTH, "check", _l("Check of the books"), "check.index"),
+    (_BOTH, "schedule", _l("What will happen next"), "schedule.index"),
 )
 
 

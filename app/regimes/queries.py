@@ -29,6 +29,30 @@ QUESTIONS: Mapping[str, str] = MappingProxyType({
 })
 
 
+#: fact → its name for a person; facts that are not here are shown under their own name
+FACTS: Mapping[str, str] = MappingProxyType({
+    "limit_minor": "Yearly limit", "prior_12m_minor": "Committed within a year before",
+    "remaining_before_minor": "Left before this", "amount_minor": "This amount", "limb": "Part of the formula",
+    "declaration": "Declaration it relied on", "day": "Day that decides", "category": "Declared category",
+    "admitted": "Categories admitted", "holding": "Held after the close", "custodian": "Kind of custodian",
+    "needed_until": "Needed until, with every delay", "held_until": "May be held until",
+    "aggregate_minor": "With this offering", "headroom_before_minor": "Left before this offering",
+    "cap_minor": "Cap within a year", "raised_before_minor": "Raised or offered before",
+    "maximum_minor": "This offering's maximum", "not_counted_minor": "Under other rules, not counted",
+    "threshold_minor": "Threshold", "guard_required": "Warning needed first", "least_minor": "Least amount",
+    "total_minor": "With this offering", "aggregate_for_5m_test_minor": "With this offering",
+})
+#: reason → words for a person
+REASONS: Mapping[str, str] = MappingProxyType({
+    "over_investor_limit": "it is above what is left of the yearly limit",
+    "declared_in_other_currency": "it was declared in another currency",
+    "declaration_missing": "nothing was declared", "category_not_admitted": "the category is not admitted",
+    "below_minimum_investment": "it is too little to verify the status",
+    "below_high_net_worth": "the declared figures are below the category's",
+    "no_figures_for_this_day": "there are no figures for this day",
+})
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """One stored decision for a page. ``facts`` are as they were stored; ``_minor`` is money of ``currency``."""
@@ -46,6 +70,18 @@ class Shown:
     sha256: str
     decided_at: dt.datetime
 
+    @property
+    def reason_words(self) -> list[str]:
+        """Return the reasons as a person reads them, in their order."""
+        return [REASONS.get(each, each.replace("_", " ")) for each in self.reasons]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Return the names of the facts as a person reads them, in one order."""
+        order = list(FACTS)
+        names = sorted(self.facts, key=lambda name: (order.index(name) if name in FACTS else len(order), name))
+        return {name: FACTS.get(name, name.removesuffix("_minor").replace("_", " ").capitalize()) for name in names}
+
 
 def decisions_of(session: Session, subject_id: str) -> Sequence[Shown]:
     """Return the decisions about a commitment or an offering, in the order in which they were made."""
@@ -53,6 +89,14 @@ def decisions_of(session: Session, subject_id: str) -> Sequence[Shown]:
         sa.select(RegimeDecision).where(RegimeDecision.subject_id == subject_id).order_by(RegimeDecision.id)
     )
     return [_shown(row) for row in rows]
+
+
+def latest(session: Session, *, subject_id: str | None, limit: int) -> Sequence[tuple[str, Shown]]:
+    """Return the newest decisions with what they are about, of one commitment or offering or of all."""
+    query = sa.select(RegimeDecision).order_by(RegimeDecision.id.desc()).limit(limit)
+    if subject_id:
+        query = query.where(RegimeDecision.subject_id == subject_id)
+    return [(row.subject_id, _shown(row)) for row in session.scalars(query)]
 
 
 def _shown(row: RegimeDecision) -> Shown:
