@@ -1,7 +1,8 @@
-"""``flask contract``: judge, hash, simulate and import milestone contracts from files."""
+"""``flask contract``: judge, hash, simulate and import milestone contracts from files, and show the templates."""
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,11 +10,11 @@ import click
 from flask.cli import AppGroup
 from sqlalchemy.orm import Session
 
-from app import clock
+from app import calendars, clock
 from app.accounts import queries as people
 from app.accounts.actor import Actor
 from app.cli.printing import as_json_option, print_json, refusals
-from app.contracts import importing
+from app.contracts import importing, templates
 from app.contracts.importing import ContractFile, ContractFileError
 from app.db import get_db
 from app.errors import NotFound
@@ -22,6 +23,7 @@ from milestones import document as documents
 from milestones import lint as linting
 from milestones import money
 from milestones import simulate as simulator
+from milestones.template import resolve
 
 contract = AppGroup("contract", help="Judge, hash, simulate and import milestone contracts (YAML or JSON).")
 _file = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -187,3 +189,52 @@ def _put(session: Session, offering_id: str, email: str, read: ContractFile) -> 
     offerings.update_draft(
         session, actor=actor, offering_id=offering_id, document=read.document, now=clock.business_now(session)
     )
+
+
+@contract.group("template")
+def template() -> None:
+    """Contract templates that a founder can begin from."""
+
+
+@template.command("list")
+@as_json_option
+def list_templates(as_json: bool) -> None:
+    """List the templates: name, milestones, months, and what each is for."""
+    if as_json:
+        print_json({"ok": True, "templates": [
+            {"name": each.name, "title": each.title, "use": each.use, "months": each.months,
+             "tranches_bp": [tranche.bp for tranche in each.tranches]}
+            for each in templates.library()
+        ]})
+        return
+    for each in templates.library():
+        shares = " + ".join(linting.percent(tranche.bp) for tranche in each.tranches)
+        click.echo(f"{each.name:11} {each.title}: {len(each.terms.milestones)} milestones, {each.months} months")
+        click.echo(f"{'':11} {shares}\n{'':11} {each.use}")
+
+
+@template.command("show")
+@click.argument("name")
+@click.option("--start", type=click.DateTime(["%Y-%m-%d"]), help="The day its days count from; today when left out.")
+@click.option("--currency", default="USD/2", show_default=True)
+@click.option("--zone", default="UTC", show_default=True)
+@click.option("--calendar", default="US", type=click.Choice(sorted(calendars.CALENDARS)), show_default=True)
+@as_json_option
+def show_template(
+    name: str, start: dt.datetime | None, currency: str, zone: str, calendar: str, as_json: bool
+) -> None:
+    """Print template NAME as a contract with dates, every default written in: a file that lint and import read."""
+    with refusals(as_json=as_json):
+        found = templates.template(name)
+    try:
+        document = resolve(
+            found, starts_on=(start or clock.system_now()).date(), currency=currency, zone=zone, calendar=calendar
+        )
+        terms = documents.parse_document(document)
+    except (money.MoneyError, documents.ContractError) as error:
+        raise click.ClickException(error.message) from error
+    if as_json:
+        print_json({"ok": True, "name": name, "hash": documents.contract_hash(terms),
+                    "document": documents.to_document(terms)})
+    else:
+        click.echo(importing.write_yaml(terms), nl=False)
