@@ -60,7 +60,7 @@ def tag_of(offering: Offering, raised: Raised) -> str:
         return f"offering.{offering.state}"
     if offering.free_minor < max(money.cost_minor(1, offering.price_micro, asset_of(offering)), offering.minimum_ticket_minor):
         return "offering.full"
-    return "offering.minimum_reached" if raised.cleared_minor >= offering.minimum_minor else "offering.live"
+    return "offering.minimum_reached" if raised.counting_minor >= offering.minimum_minor else "offering.live"
 
 
 def asset_of(offering: Offering) -> money.Asset:
@@ -154,16 +154,22 @@ def escrow_segments(escrow: Escrow, asset: money.Asset) -> list[dict[str, object
     ]
 
 
-def raise_bar(offering: Offering, raised: Raised) -> dict[str, object]:
-    """Return the arguments of the raise bar: shares of the maximum, amounts as text (OFF-12)."""
+def raise_bar(offering: Offering, raised: Raised, waiting_minor: int = 0) -> dict[str, object]:
+    """Return the arguments of the raise bar: shares of the maximum, amounts as text (OFF-12).
+
+    Cleared money at arm's length comes first; linked, pending and waiting are lighter and named.
+    """
     def share(minor: int) -> int:
         return min(WHOLE_BP, minor * WHOLE_BP // offering.maximum_minor)
 
     asset = asset_of(offering)
+    counted = share(raised.counting_minor)
     cleared, shown = share(raised.cleared_minor), share(raised.cleared_minor + raised.pending_minor)
     return {
-        "cleared_bp": cleared, "pending_bp": shown - cleared, "minimum_bp": share(offering.minimum_minor),
-        "target_bp": share(offering.target_minor), "cleared_label": formats.money_text(raised.cleared_minor, asset),
+        "cleared_bp": counted, "linked_bp": cleared - counted, "pending_bp": shown - cleared, "minimum_bp": share(offering.minimum_minor),
+        "target_bp": share(offering.target_minor), "cleared_label": formats.money_text(raised.counting_minor, asset),
+        "linked_label": formats.money_text(raised.linked_minor, asset) if raised.linked_minor else None,
+        "waiting_label": formats.money_text(waiting_minor, asset) if waiting_minor else None,
         "pending_label": formats.money_text(raised.pending_minor, asset) if raised.pending_minor else None,
         "minimum_label": short_money(offering.minimum_minor, asset),
         "target_label": short_money(offering.target_minor, asset),
