@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response
 from app import clock, security
 from app.accounts import queries as accounts
 from app.accounts.actor import Actor
-from app.commitments import limits, prospects, queries, service
+from app.commitments import limits, places, prospects, queries, service, waiting
 from app.commitments.forms import AmountForm, Answers, CommitForm, InvestorForm, UnderstoodForm, read_answers
 from app.commitments.models import Commitment
 from app.commitments.prospects import Investable
@@ -48,6 +48,8 @@ class _Place:
         self.terms_hash = versions.hash_of(session, self.target.offering)
         self.parties = accounts.party_names(session, parties)
         self.unpaid = prospects.unpaid_commitment(session, self.target.offering.id, sorted(parties))
+        self.room = places.room_of(session, self.target.offering, parties, now=self.now)
+        self.waiting = waiting.active_entry(session, self.target.offering.id, parties)
         for party_id in parties:
             service.demand_no_interest(session, self.target.offering, party_id)
         self._missing = {each: investors.missing(investors.standing(session, each), self.now) for each in parties}
@@ -66,7 +68,7 @@ class _Place:
             return render_template("commitments/closed.html", place=self)
         if self.unpaid is not None:
             return render_template("commitments/unpaid.html", place=self, commitment=self.unpaid)
-        if service.is_full(self.target.offering):
+        if self.room.offer is None and self.room.mine_minor < places.least_minor(self.target.offering):
             return render_template("commitments/full.html", place=self)
         return None
 
@@ -157,11 +159,11 @@ def amount(slug: str) -> Answer:
     if barred or answers is None or answers.wording_hash != investor_rules.RISK_WORDING_HASH:
         return barred or _start_again(slug)
     form = AmountForm(asset=place.target.asset)
-    if answers.amount_minor and not form.is_submitted():
-        form.amount.data = answers.amount_minor
+    if not form.is_submitted():
+        form.amount.data = answers.amount_minor or (place.room.offer and place.room.offer.offered_minor)
     if form.validate_on_submit():
         try:
-            quoted = service.quote(place.target.offering, form.amount.data)
+            quoted = service.quote(place.target.offering, form.amount.data, place.room)
             with get_db().read() as session:
                 limits.demand_fits(
                     session, place.target.offering, answers.party_id, quoted.charge_minor, now=place.now
@@ -203,13 +205,14 @@ def _bought(place: _Place, amount_minor: int, party_id: int) -> dict[str, object
     with get_db().read() as session:
         left = limits.left(session, offering, party_id, now=place.now)
         try:
-            quoted = service.quote(offering, amount_minor)
+            quoted = service.quote(offering, amount_minor, place.room)
             limits.demand_fits(session, offering, party_id, quoted.charge_minor, now=place.now)
         except Refused as error:
             return {"trouble": error.message, "limit_left_minor": left}
         share = prospects.share_of_company(session, place.target, quoted.tokens)
+        at_once = places.must_pay_at_once(session, offering, party_id, quoted.charge_minor)
     fee_minor = quoted.charge_minor * offering.fee_bp // 10_000
-    return {"quote": quoted, "share": share, "fee_minor": fee_minor, "limit_left_minor": left}
+    return {"quote": quoted, "share": share, "fee_minor": fee_minor, "limit_left_minor": left, "at_once": at_once}
 
 
 # -- step 5: check ----------------------------------------------------------------------------------
@@ -270,8 +273,9 @@ def _refused(place: _Place, form: CommitForm, answers: Answers, error: Milestake
     """Show what a refused order means: a page of its own where the offering changed under the investor."""
     if error.code == "terms_changed":
         return _changed_page(place, answers)
-    if error.code in ("offering_full", "not_open", "unpaid_commitment"):
-        pages = {"offering_full": "full", "not_open": "closed", "unpaid_commitment": "unpaid"}
+    pages = {"offering_full": "full", "queue_first": "full", "offer_over": "full", "not_open": "closed",
+             "unpaid_commitment": "unpaid"}
+    if error.code in pages:
         page = render_template(f"commitments/{pages[error.code]}.html", place=place, commitment=place.unpaid)
         return page, Conflict.status
     if error.facts.get("steps") or error.code == "wording_changed":

@@ -32,6 +32,11 @@ HOLDINGS = (
     ("escrow_agent", _l("With a third party that holds it for the investors")),
     ("issuer_account", _l("In the company's own controlled account, by its contract")),
 )
+#: How places are divided when more is wanted than there is (OFF-7).
+ALLOTMENTS = (
+    ("first_come", _l("First come: nothing is accepted above the maximum")),
+    ("pro_rata", _l("In proportion: more is accepted, and what is paid is cut to the maximum at the close")),
+)
 #: The accounts of the sandbox's rail: pretend money goes to pretend accounts.
 PAYEES = (
     ("sbx_acct_ok", _l("Pretend account that takes every payout")),
@@ -120,6 +125,8 @@ class MoneyForm(KeyedForm):
     minimum = AmountField(_l("Minimum: below it everybody is refunded"))
     target = AmountField(_l("Target"))
     maximum = AmountField(_l("Maximum: a hard stop"))
+    allotment = SelectField(_l("When more is wanted than the maximum"), choices=ALLOTMENTS, default=ALLOTMENTS[0][0])
+    accept_up_to = AmountField(_l("Accept commitments up to"), optional=True)
     price = PriceField(_l("Price of one token"))
     minimum_ticket = AmountField(_l("Smallest commitment"))
     fee = PercentField(_l("Milestake's fee of released money, in percent"))
@@ -133,7 +140,7 @@ class MoneyForm(KeyedForm):
 
     def validate(self, extra_validators: Any = None) -> bool:
         asset = self.currency.data if self.currency.data in dict(CURRENCIES) else CURRENCIES[0][0]
-        for field in (self.minimum, self.target, self.maximum, self.minimum_ticket):
+        for field in (self.minimum, self.target, self.maximum, self.accept_up_to, self.minimum_ticket):
             field.asset = asset
         return super().validate(extra_validators)
 
@@ -155,18 +162,22 @@ class MoneyForm(KeyedForm):
             price_micro=self.price.data, minimum_minor=self.minimum.data, target_minor=self.target.data,
             maximum_minor=self.maximum.data, minimum_ticket_minor=self.minimum_ticket.data, fee_bp=self.fee.data,
             zone=self.zone.data, calendar=self.calendar.data, deadline_at=self.deadline_at,
+            allotment=self.allotment.data,
+            accept_up_to_minor=(self.accept_up_to.data or 0) if self.allotment.data == "pro_rata" else 0,
         )
 
     def prefill(self, offering: Offering) -> None:
         """Show what an offering has, unless something was typed."""
         local = offering.deadline_at.astimezone(zoneinfo.ZoneInfo(offering.zone))
-        for field in (self.minimum, self.target, self.maximum, self.minimum_ticket):
+        for field in (self.minimum, self.target, self.maximum, self.accept_up_to, self.minimum_ticket):
             field.asset = offering.currency
         known = {
             "regime": offering.regime, "holding": offering.holding,
             "currency": offering.currency, "minimum": offering.minimum_minor, "target": offering.target_minor,
             "maximum": offering.maximum_minor, "price": offering.price_micro,
             "minimum_ticket": offering.minimum_ticket_minor, "fee": offering.fee_bp, "deadline": local.date(),
+            "allotment": offering.allotment,
+            "accept_up_to": offering.accept_up_to_minor if offering.allotment == "pro_rata" else None,
             "deadline_time": local.time(), "zone": offering.zone, "calendar": offering.calendar,
         }
         if offering.zone not in ZONES:

@@ -13,12 +13,14 @@ from zoneinfo import ZoneInfo
 from app import shell
 from app.accounts.actor import Actor
 from app.commitments import queries as commitment_queries
+from app.commitments import reconfirm_queries
+from app.commitments import waiting_queries
 from app.contracts import queries as contract_queries
 from app.contracts.models import Milestone
 from app.contracts.queries import Panellist
 from app.db import Session
 from app.ledger import queries as ledger
-from app.offerings import figures, queries, shapes_views
+from app.offerings import figures, queries, shapes_views, updates
 from app.offerings.models import Offering
 from app.offerings.queries import Agreed, Found
 from app.offerings.shapes_views import Part
@@ -27,7 +29,7 @@ from app.progress import queries as progress
 from app.progress.queries import IfStopped, MilestoneView, ReleaseView, Signed
 from app.register import queries as register
 from app.register.queries import CapRow
-from milestones import lint, money
+from milestones import allot, lint, money
 from milestones.terms import MilestoneTerms
 
 
@@ -78,7 +80,9 @@ def offering_context(session: Session, found: Found, actor: Actor | None, *, now
         "stopped": _stopped(session, offering, raised.cleared_minor),
         "titles": {part.ordinal: part.title for part in parts},
         "figures": figures.of(offering, now),
+        "changes": _changes(session, offering),
         "may_invest": actor is None or actor.has_role("investor"),
+        "waiting_count": waiting_queries.length(session, offering.id), "division": _division(offering),
     }
 
 
@@ -140,6 +144,21 @@ def money_at(proceeds_minor: int, parts: Sequence[Part]) -> tuple[int, ...]:
     return shapes_views.tranche_amounts(proceeds_minor, [part.bp for part in parts])
 
 
+def _division(offering: Offering) -> dict[str, int] | None:
+    """Return the example of how places are divided when more is paid than the maximum: three round orders (OFF-7)."""
+    if offering.allotment != "pro_rata":
+        return None
+    asset = shapes_views.asset_of(offering)
+    orders = [offering.accept_up_to_minor // 2, offering.accept_up_to_minor // 4, offering.accept_up_to_minor // 4]
+    tokens = [money.tokens_for(each, offering.price_micro, asset) for each in orders]
+    cut = allot.allot(
+        [allot.Paid(each, number) for number, each in enumerate(tokens)], maximum_minor=offering.maximum_minor,
+        ticket_minor=offering.minimum_ticket_minor, price_micro=offering.price_micro, asset=asset,
+    )
+    paid = money.cost_minor(tokens[0], offering.price_micro, asset)
+    return {"paid_minor": paid, "kept_minor": cut.cost_minor[0], "back_minor": paid - cut.cost_minor[0]}
+
+
 def _valuation(found: Found, cap_rows: Sequence[CapRow]) -> dict[str, object]:
     """Return what the price says about the whole company, and the share that the whole offering sells."""
     offering, asset = found.offering, shapes_views.asset_of(found.offering)
@@ -148,6 +167,16 @@ def _valuation(found: Found, cap_rows: Sequence[CapRow]) -> dict[str, object]:
         "before": shapes_views.short_money(money.cost_minor(before, offering.price_micro, asset), asset)
         if before else None,
         "equity_bp": max(row.share_bp for row in cap_rows),
+    }
+
+
+def _changes(session: Session, offering: Offering) -> dict[str, object]:
+    """Return what waits about the offering's terms, and its newest updates."""
+    seen = reconfirm_queries.changes_of(session, offering) if offering.version_number else []
+    return {
+        "waiting": [each for each in seen if each.change.state == "proposed"],
+        "running": [each for each in seen if each.counts.waiting and offering.state == "live"],
+        "updates": updates.posted(session, offering, limit=3), "versions": offering.version_number,
     }
 
 
