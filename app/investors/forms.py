@@ -55,7 +55,7 @@ class DeclarationForm(PlainForm):
         choices=[(each, rules.CATEGORY_WORDS[each][0]) for each in rules.CATEGORIES],
         validators=[InputRequired(_l("Choose what describes you."))],
     )
-    currency = SelectField(_l("Currency of both amounts"), choices=CURRENCIES)
+    currency = SelectField(_l("Currency of both amounts"), choices=CURRENCIES, default=CURRENCIES[0][0])
     income = AmountField(_l("Your income in a year"))
     net_worth = AmountField(_l("Your net worth"))
     confirmed = BooleanField(rules.DECLARED_TRUE)
@@ -119,7 +119,7 @@ def answers_form(asked: Sequence[rules.Question], number: int) -> AnswersForm:
 class PaperForm(PlainForm):
     """One paper and what it is. ``filename`` and ``media_type`` are known once it validated."""
 
-    kind = SelectField(_l("What it is"))
+    kind = SelectField(_l("What it is"), default=rules.PAPER_KINDS[0])
     file = FileField(_l("File"))
 
     filename = ""
