@@ -24,8 +24,7 @@ from app.contracts import queries as contract_queries
 from app.contracts.models import Milestone
 from app.contracts.queries import Published
 from app.errors import NotFound
-from app.offerings import halts
-from app.offerings import rules as offering_rules
+from app.offerings import figures, halts
 from app.offerings.models import Issuer, Offering, TokenClass
 from milestones import money, states
 
@@ -34,12 +33,21 @@ from milestones import money, states
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """What an offering has raised, minor units. ``investors`` counts parties whose money cleared (OFF-12)."""
+    """What an offering has raised, minor units. ``investors`` counts parties whose money cleared (OFF-12).
+
+    ``linked_minor`` is the part of the cleared money that reaches no minimum (COM-11).
+    """
 
     cleared_minor: int = 0
     pending_minor: int = 0
     committed_minor: int = 0
     investors: int = 0
+    linked_minor: int = 0
+
+    @property
+    def counting_minor(self) -> int:
+        """Cleared money at arm's length: only of it "minimum reached" is said."""
+        return self.cleared_minor - self.linked_minor
 
 
 def raised(session: Session, offerings: Sequence[Offering]) -> dict[int, Raised]:
@@ -57,6 +65,9 @@ def raised(session: Session, offerings: Sequence[Offering]) -> dict[int, Raised]
             sa.func.sum(sa.case((is_held, Commitment.amount_minor), else_=0)).label("cleared"),
             sa.func.sum(Commitment.amount_minor).label("committed"),
             sa.func.count(sa.distinct(sa.case((is_held, Commitment.party_id)))).label("investors"),
+            sa.func.sum(
+                sa.case((sa.and_(is_held, is_linked()), Commitment.amount_minor), else_=0)
+            ).label("linked"),
         )
         .where(Commitment.offering_id.in_(ids), Commitment.status.in_(HOLDS_PLACE))
         .group_by(Commitment.offering_id)
@@ -65,7 +76,9 @@ def raised(session: Session, offerings: Sequence[Offering]) -> dict[int, Raised]
     for row in rows:
         # What was cut off at the close was never raised (OFF-7).
         cleared, committed = (int(total) - cut.get(row.offering_id, 0) for total in (row.cleared, row.committed))
-        found[row.offering_id] = Raised(cleared, committed - cleared, committed, row.investors)
+        found[row.offering_id] = Raised(
+            cleared, committed - cleared, committed, row.investors, min(cleared, int(row.linked))
+        )
     return found
 
 
@@ -202,7 +215,7 @@ def deadline_of(view: PositionView) -> dt.datetime | None:
         if offering.state == "clearing":
             return offering.step_due_at
         return calendars.add_business_days(
-            offering.deadline_at, offering_rules.CLEARING_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone
+            offering.deadline_at, figures.of(offering).clearing_bd, code=offering.calendar, zone=offering.zone
         )
     if status == "allotted":
         return offering.long_stop_at

@@ -108,7 +108,7 @@ def test_off_12_the_page_of_an_open_offering_counts_cleared_money_only(raise_of:
     page = raised.visitor().open(raised.page)
     assert "$1,500.00 cleared of a target of $5,000, from 1 investor" in page.text
     assert "Open, minimum reached" not in page.text
-    assert "Pending $1,000.00" in page.text
+    assert "Committed, not cleared yet $1,000.00" in page.text
     assert "Next: it takes commitments until" in page.text
     assert "Cancel free of charge until" in page.text
     assert "Back to investors $1,500.00" in page.text
