@@ -13,14 +13,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.commitments.models import UNPAID, Commitment
-from app.contracts import queries as contract_queries
-from app.contracts.models import TermsVersion
+from app.commitments.queries import PositionView
 from app.errors import NotFound
 from app.ledger import chart
 from app.ledger import queries as ledger
+from app.offerings import versions
 from app.offerings.models import Issuer, Offering, TokenClass
-from milestones import diff as diffing
-from milestones import money, simulate
+from milestones import money, offer, simulate
 from milestones.terms import Terms
 
 #: Before these an offering is nobody's to commit to.
@@ -114,16 +113,35 @@ def if_milestone_failed(target: Investable, terms: Terms, amount_minor: int) -> 
     return found
 
 
-def what_changed(session: Session, offering: Offering, old_hash: str) -> tuple[diffing.Change, ...]:
-    """Return what differs between the terms with this hash and the published ones (COM-2)."""
-    versions = session.execute(
-        sa.select(TermsVersion.id, TermsVersion.content_hash).where(TermsVersion.contract_id == offering.contract_id)
-    ).all()
-    old = next((row.id for row in versions if row.content_hash == old_hash), None)
-    if old is None or offering.terms_version_id is None:
-        return ()
-    before = contract_queries.published_terms(session, old).terms
-    return diffing.diff(before, contract_queries.published_terms(session, offering.terms_version_id).terms)
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a paid order would keep if the offering closed as it stands, about, minor units (OFF-7)."""
+
+    paid_in_all_minor: int
+    kept_minor: int
+    back_minor: int
+
+
+def kept_if_closed_now(session: Session, view: PositionView) -> Kept | None:
+    """Return what would stay of a paid order whose offering divides its places; None where nothing is cut.
+
+    In proportion only: what the smallest commitment adds to one and takes from another is known at the close.
+    """
+    offering, mine = view.offering, view.position
+    if offering.allotment != "pro_rata" or offering.state not in ("live", "clearing") or not mine.unreleased_minor:
+        return None
+    paid = ledger.balance(session, chart.escrow(offering.public_id, offering.currency))
+    if paid <= offering.maximum_minor:
+        return Kept(paid, mine.unreleased_minor, 0)
+    tokens = mine.entitled_tokens * offering.maximum_minor // paid
+    kept = money.cost_minor(tokens, view.commitment.price_micro, view.asset)
+    return Kept(paid, kept, mine.unreleased_minor - kept)
+
+
+def what_changed(session: Session, offering: Offering, old_hash: str) -> tuple[offer.Judged, ...]:
+    """Return what differs between the offering's version with this hash and the present one (COM-2)."""
+    old = versions.by_hash(session, offering, old_hash)
+    return () if old is None else versions.between(session, offering, old.number)
 
 
 def unpaid_commitment(session: Session, offering_id: int, party_ids: Sequence[int]) -> Commitment | None:

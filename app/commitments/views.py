@@ -13,10 +13,12 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from app import clock, security
-from app.commitments import queries, service, shown, statements
+from app.commitments import prospects, queries, reconfirm_queries, service, shown, statements, waiting_queries
 from app.commitments.forms import CancelForm
 from app.commitments.queries import PositionView
+from app.commitments.reconfirm_queries import Asked
 from app.commitments.statements import StatementLine
+from app.commitments.waiting_queries import WaitingView
 from app.db import Session, get_db
 from app.errors import MilestakeError
 from app.next_step import NextStep, next_step
@@ -41,6 +43,11 @@ def next_of(view: PositionView) -> NextStep | None:
     return next_step("commitment", view.status, view.deadline_at)
 
 
+def waiting_next(view: WaitingView) -> NextStep | None:
+    """Return what a place on a waiting list waits for (TIM-5)."""
+    return next_step("waiting_entry", view.entry.status, view.deadline_at)
+
+
 # -- portfolio --------------------------------------------------------------------------------------
 
 
@@ -55,6 +62,8 @@ def portfolio() -> Answer:
         page = {
             "totals": queries.totals_of(session, parties),
             "needs": [] if before else queries.needing_payment(session, parties),
+            "waits": [] if before else waiting_queries.waiting_of(session, parties),
+            "asked": [] if before else reconfirm_queries.asked_of(session, parties),
             "lines": statements.lines_of(session, parties),
             "lots": register.lots_of_parties(session, parties),
         }
@@ -65,6 +74,7 @@ def portfolio() -> Answer:
         charts_of=[shown.month_chart(statements.by_month(page["lines"], each.currency, now), each.currency)
                    for each in page["totals"]],
         holdings=shown.holdings(page["lots"]), totals=page["totals"], needs=page["needs"],
+        asked=page["asked"], waits=page["waits"], waiting_next=waiting_next,
         older=url_for(".portfolio", before=positions[-1].commitment.id) if more else None,
         newer=url_for(".portfolio") if before else None,
     )
@@ -92,12 +102,20 @@ def commitment(commitment_id: str) -> Answer:
             "operations": payments.operations_of(session, view.commitment.id),
             "stopped": progress.if_stopped_for(session, view.offering, view.commitment.id, view.position),
             "terms": queries.terms_of(session, view),
+            "kept": prospects.kept_if_closed_now(session, view),
+            "asked": _asked(session, view),
             "decisions": regimes.decisions_of(session, view.commitment.public_id),
         }
     return render_template(
         "commitments/commitment.html", view=view, now=now, step=next_of(view),
         segments=shown.plan_segments(view), remainder=_remainder(view), **page,
     )
+
+
+def _asked(session: Session, view: PositionView) -> Asked | None:
+    """Return what the commitment must answer after a change, None when nothing (OFF-8)."""
+    found = reconfirm_queries.asked_of(session, [view.commitment.party_id], offering_id=view.offering.id)
+    return next((each for each in found if each.commitment.id == view.commitment.id), None)
 
 
 def _remainder(view: PositionView) -> int:

@@ -13,8 +13,7 @@ from zoneinfo import ZoneInfo
 from app import shell
 from app.accounts.actor import Actor
 from app.commitments import queries as commitment_queries
-from app.commitments import reconfirm_queries
-from app.commitments import waiting_queries
+from app.commitments import reconfirm_queries, waiting_queries
 from app.contracts import queries as contract_queries
 from app.contracts.models import Milestone
 from app.contracts.queries import Panellist

@@ -65,3 +65,20 @@ def test_off_7_the_offering_says_how_places_are_divided(db: Database, site: Flas
     text = visitor.open(f"/offerings/{market.offering.slug}").text
     assert "Places are divided in proportion. Commitments are accepted up to $10,000.00 in all." in text
     assert "somebody who paid $5,000.00 keeps $2,500.00 in escrow, and $2,500.00 goes back" in text
+
+
+def test_off_7_an_investor_sees_what_would_be_cut_before_the_close(db: Database, site: Flask) -> None:
+    life = lives.live(db, investors=1, fields={
+        "maximum_minor": 500_000, "allotment": "pro_rata", "accept_up_to_minor": 1_000_000,
+    })
+    market = Market(life, site)
+    visitor, actor = market.investor()
+    mine = life.stage.invest(actor, life.offering_id, 300_000)
+    assert "nothing would be cut" in visitor.open(f"/commitments/{mine}").text
+    life.stage.invest(life.investors[0], life.offering_id, 450_000)
+    text = visitor.open(f"/commitments/{mine}").text
+    assert "about $2,000.00 of yours would stay and $1,000.00 would go back at once" in text
+    life.stage.close(life.offering_id)
+    text = visitor.open(f"/commitments/{mine}").text
+    assert "More was paid than the maximum: cut to your share, the rest back to you" in text
+    assert "-$1,000.00" in text
