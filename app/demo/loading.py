@@ -46,6 +46,8 @@ PEOPLE: Sequence[Person] = (
     Person("greta", "investor", "Greta Holm", "greta@investors.example", "small positions"),
     Person("kofi", "investor", "Kofi Mensah", "kofi@investors.example", "a refund of a failed offering"),
     Person("yuki", "investor", "Yuki Tanabe", "yuki@investors.example", "a declined card"),
+    Person("pia", "investor", "Pia Lund", "pia@investors.example", "waits to be verified"),
+    Person("theo", "investor", "Theo Marsh", "theo@investors.example", "a check of identity that has run out"),
     Person("mara", "founder", "Mara Teague", "mara@merrow.example", "Merrow Tidal: evidence under review; Kelp & Kin"),
     Person("tomas", "founder", "Tomas Reyes", "tomas@dotline.example", "Dotline: minimum reached; Quiet Rotor: draft"),
     Person("jun", "founder", "Jun Abara", "jun@oatfold.example", "Oatfold: nearly full; Northbank: in review"),
@@ -58,6 +60,9 @@ PEOPLE: Sequence[Person] = (
     Person("percy", "operator", "Percy Oyelaran", "percy@operators.example", "the second pair of eyes"),
     Person("sunniva", "supervisor", "Sunniva Dahl", "sunniva@supervisor.example", "everything, and no button"),
 )
+
+#: Investors whose pages show what is missing.
+UNREADY = ("pia", "theo")
 
 #: offering → (investor, dollars, way to pay), in the order in which they come. No way: left unpaid.
 PLEDGES = {
@@ -119,7 +124,10 @@ class _Story:
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
-        self.people = {person.key: stage.person(person.role, person.name, email=person.email) for person in PEOPLE}
+        self.people = {
+            person.key: stage.person(person.role, person.name, email=person.email, may_commit=person.key not in UNREADY)
+            for person in PEOPLE
+        }
         self.offerings: dict[str, str] = {}
         self.commitments: dict[tuple[str, str], str] = {}
         self.began_at = stage.now
@@ -171,6 +179,7 @@ class _Story:
         self._until(day=172)
         self._hand_in("merrow", 2)
         self._hand_in("reclaim", 1)
+        standing.lapse(stage, self.people["theo"], days=2)
         self._until(day=175)
         self._sign("merrow", 2, "met", by=["ada"])
         self._sign("reclaim", 1, "met")

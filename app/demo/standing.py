@@ -1,14 +1,23 @@
-"""Bring invented investors to where they may commit: verified, declared, understood. Through the services."""
+"""Bring invented investors to where they may commit, or to where they may not yet. Through the services.
+
+Verified, declared and understood is one call; what can be missing, and complaints, are for the demo's story.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
+from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
+from app import clock
 from app.accounts.actor import SYSTEM, Actor
 from app.accounts.service import user_of
+from app.complaints import service as complaints
 from app.investors import identity, queries, rules, service
+
+if TYPE_CHECKING:
+    from app.demo.stage import Stage
 
 #: Invented people stay who they are for as long as a demo can last.
 YEARS = 10
@@ -54,3 +63,58 @@ def answer_rightly(session: Session, investor: Actor, party_id: int, *, now: dt.
         for question in service.questions(party_id, number)
     }
     service.answer(session, actor=investor, party_id=party_id, number=number, chosen=chosen, now=now)
+
+
+# -- the story's people who are not ready ---------------------------------------------------------------
+
+
+def lapse(stage: Stage, investor: Actor, *, days: int) -> None:
+    """Let an investor's check run out after some days, which pass."""
+    party_id = stage.party(investor, "investor")
+
+    def act(session: Session) -> dt.datetime:
+        now = clock.business_now(session)
+        expires_at = now + dt.timedelta(days=days)
+        identity.take_over(
+            session, actor=SYSTEM, party_id=party_id, user_id=user_of(investor), legal_name=investor.name,
+            country="GB", expires_at=expires_at, now=now,
+        )
+        declare(session, investor, party_id, category="restricted", now=now)
+        answer_rightly(session, investor, party_id, now=now)
+        return expires_at
+
+    stage.advance_to(stage.db.unit_of_work(act))
+
+
+def ask(stage: Stage, investor: Actor, *, country: str) -> None:
+    """Let an investor declare and ask to be verified."""
+    party_id = stage.party(investor, "investor")
+
+    def act(session: Session) -> None:
+        now = clock.business_now(session)
+        declare(session, investor, party_id, category="retail", now=now)
+        identity.request(
+            session, actor=investor, party_id=party_id, legal_name=investor.name, country=country,
+            born_on=dt.date(1991, 4, 23), check=identity.ByOperator(needs_papers=False), now=now,
+        )
+
+    stage.db.unit_of_work(act)
+
+
+def complain(stage: Stage, who: Actor, topic: str, words: str) -> str:
+    """Send a complaint and return its public id."""
+    return stage.db.unit_of_work(
+        lambda session: complaints.complain(
+            session, actor=who, email=None, topic=topic, words=words, key=stage.key(),
+            now=clock.business_now(session),
+        )
+    ).public_id
+
+
+def answer_complaint(stage: Stage, operator: Actor, complaint_id: str, words: str) -> None:
+    """Let an operator answer a complaint."""
+    stage.db.unit_of_work(
+        lambda session: complaints.answer(
+            session, actor=operator, complaint_id=complaint_id, words=words, now=clock.business_now(session)
+        )
+    )

@@ -46,12 +46,14 @@ HREF = re.compile(r'<a [^>]*href="([^"#]+)')
 #: Addresses that give files, not pages.
 FILES = {
     "static", "commitments.portfolio_csv", "commitments.commitment_csv", "contracts.download_json",
-    "contracts.download_yaml", "evidence.show", "records.log_csv", "records.register_csv", "records.ledger_export",
+    "contracts.download_yaml", "evidence.show", "investors.paper", "records.log_csv", "records.register_csv",
+    "records.ledger_export",
 }
 #: Pages that no link leads to: what follows an act, parts of pages, and what exists once.
 AFTER_AN_ACT = {
     "accounts.accept_invitation", "accounts.setup", "auditor.receipt", "auditor.appointment", "check.index",
-    "commit.check", "commit.confirmed", "commit.quote", "commit.understand", "commitments.cancelled",
+    "commit.amount", "commit.check", "commit.confirmed", "commit.quote", "commit.understand", "complaints.by_link",
+    "complaints.sent", "complaints.sent_by_link", "investors.asked", "commitments.cancelled",
     "company.payee_changed", "console.retry_job", "console.retry_message", "decisions.decide", "draft.submit",
     "draft.submitted",
     "founder.launch", "founder.launched", "founder.withdrawn", "milestones.sent", "milestones.statement",
@@ -60,10 +62,10 @@ AFTER_AN_ACT = {
 }
 
 #: Who looks around: a key of the demo's people, or nobody.
-VISITORS = (None, "sam", "ines", "mara", "tomas", "bram", "olga", "sunniva")
+VISITORS = (None, "sam", "ines", "theo", "kofi", "mara", "tomas", "bram", "olga", "sunniva")
 #: What each also opens, which the first pages do not lead to.
 STARTS = {None: ["/", "/sign-in", "/sign-up", "/risk", "/verify"], "ines": ["/account", "/notices", "/clock"],
-          "bram": ["/account/second-factor"]}
+          "theo": ["/investor"], "kofi": ["/complaints"], "bram": ["/account/second-factor"]}
 
 
 @dataclass

@@ -17,6 +17,7 @@ from app.accounts import queries as people
 from app.accounts.models import User
 from app.commitments.models import Commitment, EscrowStatement, Refund
 from app.db import Database
+from app.investors import rules
 from app.ledger.models import LedgerAccount
 from app.offerings.models import Offering
 from app.progress.models import Release
@@ -151,10 +152,11 @@ def invest(investor: Person, amount: str, *, slug: str = "halden-tidal") -> str:
     investor.open(f"/offerings/{slug}")
     investor.follow("Commit")
     investor.follow("Continue")
-    investor.fill(Amount=amount)
-    investor.press("Continue")
+    investor.press("This is right: continue")
     for box in investor.main.get_by_role("checkbox").all():
         box.check()
+    investor.press("Continue")
+    investor.fill(Amount=amount)
     investor.press("Continue")
     investor.press("Commit")
     investor.sees(f"You committed ${amount}")
@@ -164,6 +166,35 @@ def invest(investor: Person, amount: str, *, slug: str = "halden-tidal") -> str:
     investor.press("Pay")
     investor.sees(f"${amount} is in escrow")
     return commitment_id
+
+
+def become_investor(investor: Person, operator: Person, site: Site) -> None:
+    """Declare, answer the questions and be verified, each on its page; the operator needs two clicks."""
+    investor.open("/investor")
+    investor.follow("What kind of investor you are")
+    investor.tick("Everyday investor")
+    investor.fill(Your_income="180,000", Your_net_worth="250,000.00")
+    investor.tick("What I state here is true")
+    investor.press("State this")
+    investor.follow("Questions about the risks")
+    for question in rules.QUESTIONS.questions:
+        words = dict(question.answers)[question.right]
+        box = investor.main.get_by_role("group", name=question.text).get_by_label(words)
+        if box.count():
+            box.check()
+    investor.press("Send my answers")
+    investor.sees("You answered every question rightly.")
+    investor.follow("Your identity")
+    investor.fill(Your_full_name=investor.name, Day_you_were_born="1990-05-17", Country="DE")
+    investor.press("Send to be checked")
+    investor.sees("Your request was received")
+    operator.open("/operator/verification")
+    operator.follow(investor.name)
+    operator.press("Verify")
+    operator.sees("is verified")
+    site.work()
+    investor.open("/investor")
+    investor.sees("Nothing is missing: you can commit to offerings.")
 
 
 def submit_evidence(founder: Person, draft: str, directory: Path) -> None:
@@ -214,6 +245,8 @@ def test_a_whole_life_from_an_empty_database(site: Site, new_person: People, tmp
     for person in (founder, ann, ben):
         person.set_up_second_factor()
     approve_auditors(operator, ["Ann Auditor", "Ben Auditor"])
+    for person in (ines, otto, carl):
+        become_investor(person, operator, site)
 
     deadline = (site.stage.now + dt.timedelta(days=30)).date()
     draft = draft_offering(founder, contract_file(tmp_path, deadline), deadline)

@@ -47,7 +47,9 @@ class Desk:
         }
         return self.db.unit_of_work(lambda session: service.complain(session, **fields))
 
-    def act(self, name: str, complaint_id: str, actor: Actor, words: str = "We looked.", **changes: object) -> Complaint:
+    def act(
+        self, name: str, complaint_id: str, actor: Actor, words: str = "We looked.", **changes: object
+    ) -> Complaint:
         said = {"reason": words} if name == "ask_review" else {"words": words}
         fields = {"actor": actor, "complaint_id": complaint_id, "now": self.stage.now, **said, **changes}
         return self.db.unit_of_work(lambda session: getattr(service, name)(session, **fields))

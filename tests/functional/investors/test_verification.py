@@ -158,7 +158,8 @@ def test_papers_are_limited_and_frozen_once_they_are_sent(nina: Newcomer) -> Non
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({"legal_name": " "}, "name_form"), ({"country": "Germany"}, "country_form"), ({"country": "de"}, "country_form"),
+        ({"legal_name": " "}, "name_form"),
+        ({"country": "Germany"}, "country_form"), ({"country": "de"}, "country_form"),
         ({"born_on": dt.date(2999, 1, 1)}, "birth_form"), ({"born_on": dt.date(1899, 12, 31)}, "birth_form"),
     ],
 )
