@@ -22,8 +22,7 @@ from app.commitments import queries as commitments
 from app.commitments.models import UNPAID, Commitment
 from app.db import public_id
 from app.errors import Conflict, NotFound, Refused
-from app.offerings import deadlines, halts
-from app.offerings import rules as offering_rules
+from app.offerings import deadlines, figures, halts
 from app.offerings import service as offerings
 from app.offerings.models import Issuer, Offering
 from app.outbox import service as outbox
@@ -51,8 +50,8 @@ def earliest_day(offering: Offering, now: dt.datetime) -> dt.date:
     today, launched = _day(offering, now), _day(offering, offering.launched_at or now)
     return rules.earliest_day(
         launched, today, calendars.holiday_dates(offering.calendar, today.year),
-        min_open_days=offering_rules.MIN_OPEN_DAYS,
-        notice_business_days=offering_rules.EARLY_CLOSE_BUSINESS_DAYS,
+        min_open_days=figures.of(offering).early_close_min_days,
+        notice_business_days=figures.of(offering).early_close_notice_bd,
     )
 
 
@@ -79,7 +78,7 @@ def announce(
     demand_announceable(session, offering, deadline_at, now=now)
     notice = EarlyClose(
         public_id=public_id("ecl"), offering_id=offering.id, state="announced", announced_by=accounts.user_of(actor),
-        announced_at=now, deadline_at=deadline_at, cancel_until=deadlines.cut_off(deadline_at),
+        announced_at=now, deadline_at=deadline_at, cancel_until=deadlines.cut_off(offering, deadline_at),
         earlier_deadline_at=offering.deadline_at, earlier_cancel_until=offering.cancel_until,
     )
     session.add(notice)
@@ -110,15 +109,17 @@ def demand_announceable(session: Session, offering: Offering, deadline_at: dt.da
         )
     first, day = earliest_day(offering, now), _day(offering, deadline_at)
     launched = _day(offering, offering.launched_at or now)
-    if not rules.is_open_long_enough(launched, day, min_open_days=offering_rules.MIN_OPEN_DAYS):
+    by_regime = figures.of(offering)
+    if not rules.is_open_long_enough(launched, day, min_open_days=by_regime.early_close_min_days):
         raise Refused(
-            f"Choose {first:%d %B %Y} or later: an offering is open for at least {offering_rules.MIN_OPEN_DAYS} days.",
+            f"Choose {first:%d %B %Y} or later: an offering is open for at least "
+            f"{by_regime.early_close_min_days} days.",
             code="early_close_too_soon", field="deadline",
         )
     if day < first:
         raise Refused(
             f"Choose {first:%d %B %Y} or later: investors get at least "
-            f"{offering_rules.EARLY_CLOSE_BUSINESS_DAYS} business days of notice.",
+            f"{by_regime.early_close_notice_bd} business days of notice.",
             code="early_close_notice", field="deadline",
         )
     if deadline_at >= offering.deadline_at:

@@ -66,7 +66,7 @@ def announce(offering_id: str) -> Answer:
     page = render_template(
         "founder/close_early.html", form=form, found=found, offering=found.offering, sums=sums,
         asset=Asset.parse(found.offering.currency), checked_at=checked_at,
-        cut_off=deadlines.cut_off(checked_at) if checked_at else None,
+        cut_off=deadlines.cut_off(found.offering, checked_at) if checked_at else None,
         earliest=early_close.earliest_day(found.offering, now),
     )
     return page, form.status

@@ -19,7 +19,7 @@ from app.commitments.models import UNPAID, Commitment, Refund
 from app.ledger import chart
 from app.ledger import queries as ledger_queries
 from app.ledger import service as ledger
-from app.offerings import rules
+from app.offerings import figures
 from app.offerings import service as offerings
 from app.offerings.models import Offering, TokenClass
 from app.outbox import service as outbox
@@ -158,7 +158,7 @@ def _fall_short(session: Session, offering: Offering, cleared: int, *, now: dt.d
     if cleared >= offering.minimum_minor:
         offering.end_reason = "The cleared money of investors at arm's length did not reach the minimum."
     due = calendars.add_business_days(
-        now, rules.REFUND_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone
+        now, figures.of(offering).refund_bd, code=offering.calendar, zone=offering.zone
     )
     offerings.move(session, offering, "fall_short", "worker", now=now, due=due)
     give_everything_back(session, offering, now=now)

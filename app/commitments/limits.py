@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.accounts.models import Party
+from app.commitments import rules
 from app.commitments.models import HOLDS_PLACE, Commitment, Refund
 from app.errors import Refused
 from app.investors.models import Declaration
@@ -31,7 +32,7 @@ from milestones import money
 #: States in which an offering sells nothing any more and gave everything back: what was committed there is free again.
 UNSOLD = ("withdrawing", "withdrawn", "failing", "failed")
 #: A refund of this reason made the purchase smaller, because the places were divided (OFF-7).
-CUT = "oversubscribed"
+CUT = rules.OVERSUBSCRIBED
 #: Longer than any window; the exact edge is drawn in days of each offering's zone.
 LOOK_BACK_DAYS = 370
 

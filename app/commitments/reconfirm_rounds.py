@@ -20,7 +20,7 @@ from app.commitments.reconfirm_models import Reconfirmation
 from app.db import UTCDateTime
 from app.ledger import chart
 from app.ledger import service as ledger
-from app.offerings import deadlines, halts, rules
+from app.offerings import deadlines, figures, halts
 from app.offerings.change_models import OfferingChange
 from app.offerings.models import Offering
 from app.outbox import service as outbox
@@ -82,7 +82,7 @@ def note_delivery(session: Session, change_id: int, *, now: dt.datetime) -> None
     if delivered is None:
         return
     due = calendars.add_business_days(
-        delivered, rules.RECONFIRM_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone
+        delivered, figures.of(offering).reconfirm_bd, code=offering.calendar, zone=offering.zone
     )
     session.execute(
         sa.update(Reconfirmation)
@@ -100,7 +100,7 @@ def note_delivery(session: Session, change_id: int, *, now: dt.datetime) -> None
     if offering.state == "live" and offering.deadline_at < due:
         at = deadlines.same_time_after(offering, due)
         deadlines.move(
-            session, offering, deadline_at=at, cancel_until=deadlines.cut_off(at), now=now,
+            session, offering, deadline_at=at, cancel_until=deadlines.cut_off(offering, at), now=now,
             reason="Everybody has five business days to reconfirm.",
         )
 

@@ -19,7 +19,7 @@ from app.commitments import service as commitments
 from app.commitments.models import HOLDS_PLACE, Commitment
 from app.commitments.reconfirm_models import Reconfirmation
 from app.errors import Conflict, Forbidden, NotFound, Refused
-from app.offerings import changes, halts, rules
+from app.offerings import changes, figures, halts, rules
 from app.offerings import service as offerings
 from app.offerings.change_models import OfferingChange
 from app.offerings.models import Offering
@@ -146,7 +146,7 @@ def _end_offering(
 def reconfirm_due(offering: Offering, delivered_at: dt.datetime) -> dt.datetime:
     """Return until when somebody told at ``delivered_at`` may reconfirm: five business days later (OFF-8)."""
     return calendars.add_business_days(
-        delivered_at, rules.RECONFIRM_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone
+        delivered_at, figures.of(offering).reconfirm_bd, code=offering.calendar, zone=offering.zone
     )
 
 

@@ -16,8 +16,6 @@ CONTEST_BUSINESS_DAYS = 3
 FUNDING_STATEMENT_BUSINESS_DAYS = 10
 #: How long a place is kept that must be paid at once, and again after its payment failed (COM-13).
 AT_ONCE_MINUTES = 15
-#: How long a free place is offered to one on the waiting list (OFF-5).
-OFFER_HOURS = 72
 #: Why a refund is owed for what was cut off a paid order (OFF-7).
 OVERSUBSCRIBED = "oversubscribed"
 
@@ -53,6 +51,13 @@ class Position:
     released_minor: int = 0
     issued_tokens: int = 0
     entitled_tokens: int = 0
+    #: The part of what is unreleased that belongs to released tranches and waits until it has seasoned (COM-10).
+    carried_minor: int = 0
+
+    @property
+    def weight_minor(self) -> int:
+        """What counts when an amount that leaves escrow is divided (REL-2)."""
+        return self.unreleased_minor - self.carried_minor
 
 
 def pay_by(now: dt.datetime, deadline_at: dt.datetime, *, at_once: bool = False) -> dt.datetime:
@@ -70,9 +75,9 @@ def retry_by(now: dt.datetime, deadline_at: dt.datetime, *, at_once: bool = Fals
     return min(now + kept, deadline_at)
 
 
-def offer_until(now: dt.datetime, deadline_at: dt.datetime) -> dt.datetime:
-    """Return until when an offered place is kept: 72 hours, never beyond the deadline (OFF-5)."""
-    return min(now + dt.timedelta(hours=OFFER_HOURS), deadline_at)
+def offer_until(now: dt.datetime, deadline_at: dt.datetime, hours: int) -> dt.datetime:
+    """Return until when an offered place is kept: so many hours, never beyond the deadline (OFF-5)."""
+    return min(now + dt.timedelta(hours=hours), deadline_at)
 
 
 def display_status(status: str, offering_state: str, position: Position, *, refund_statuses: frozenset[str]) -> str:

@@ -16,7 +16,7 @@ from app import calendars, idempotency
 from app.accounts import service as accounts
 from app.accounts.actor import SYSTEM, Actor
 from app.audit import service as audit
-from app.commitments import escrow, limits, places, rules, rush
+from app.commitments import carrying, escrow, limits, places, rules, rush
 from app.commitments.models import HOLDS_PLACE, UNPAID, Commitment, Refund
 from app.contracts import queries as contract_queries
 from app.db import public_id
@@ -24,8 +24,7 @@ from app.errors import Conflict, Forbidden, NotFound, Refused
 from app.investors import service as investors
 from app.ledger import chart
 from app.ledger import service as ledger
-from app.offerings import halts, versions
-from app.offerings import rules as offering_rules
+from app.offerings import figures, halts, versions
 from app.offerings import service as offerings
 from app.offerings.models import Issuer, Offering, TokenClass
 from app.outbox import service as outbox
@@ -341,6 +340,7 @@ def reverse(session: Session, commitment: Commitment, *, journal: ledger.Posted,
         raise Refused("Part of this payment was released already.", code="released_already")
     _set_status(session, commitment, "reverse", "worker", actor=SYSTEM, now=now)
     _append(session, commitment, "reversed", -before.unreleased_minor, 0, journal, now)
+    carrying.void(session, [commitment.id])
     if offering.state in ("live", "clearing"):
         places.free(session, commitment)
     elif before.entitled_tokens:
@@ -379,7 +379,7 @@ def owe_refund(
 def refund_due(offering: Offering, now: dt.datetime) -> dt.datetime:
     """Return when a refund owed now must have left: five business days (OFF-9)."""
     return calendars.add_business_days(
-        now, offering_rules.REFUND_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone
+        now, figures.of(offering).refund_bd, code=offering.calendar, zone=offering.zone
     )
 
 

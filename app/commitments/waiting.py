@@ -22,7 +22,7 @@ from app.commitments.waiting_models import WaitingEntry
 from app.db import public_id
 from app.errors import Conflict, NotFound, Refused
 from app.investors import service as investors
-from app.offerings import halts
+from app.offerings import figures, halts
 from app.offerings import service as offerings
 from app.offerings.models import Offering
 from app.outbox import service as outbox
@@ -125,7 +125,7 @@ def offer(session: Session, offering: Offering, *, now: dt.datetime) -> int:
         places.keep_for(session, offering, amount_minor)
         places.move(
             session, entry, "offer", "worker", actor=SYSTEM, now=now, offered_minor=amount_minor,
-            offer_until=rules.offer_until(now, offering.deadline_at), offers=entry.offers + 1,
+            offer_until=rules.offer_until(now, offering.deadline_at, figures.of(offering).waiting_offer_hours), offers=entry.offers + 1,
         )
         _tell(session, "place_offered", entry, now)
     return len(found)

@@ -18,7 +18,7 @@ from app.contracts import service as contracts
 from app.errors import Refused
 from app.ledger import chart
 from app.ledger import queries as ledger
-from app.offerings import independence, rules, versions
+from app.offerings import figures, independence, rules, versions
 from app.offerings.models import Offering, TokenClass
 from app.offerings.rules import OfferingFields, Problem
 from app.offerings.versions import Version
@@ -93,18 +93,20 @@ def _tokens(session: Session, offering: Offering, fields: OfferingFields) -> Ite
 
 def _deadline(offering: Offering, fields: OfferingFields, now: dt.datetime) -> Iterator[Problem]:
     """Enough days are left: all of the minimum before the first commitment, those to reconfirm afterwards."""
+    by_regime = figures.of(offering)
     if offering.commitment_count == 0:
-        earliest = now + dt.timedelta(days=rules.MIN_OPEN_DAYS)
-        words = f"The minimum of {rules.MIN_OPEN_DAYS} days starts again with a new version: choose a later deadline."
+        earliest = now + dt.timedelta(days=by_regime.min_open_days)
+        words = (f"The minimum of {by_regime.min_open_days} days starts again with a new version: choose a later "
+                 "deadline.")
     else:
-        days = rules.RECONFIRM_BUSINESS_DAYS
+        days = by_regime.reconfirm_bd
         opened = offering.open_since or now
         earliest = max(
-            opened + dt.timedelta(days=rules.MIN_OPEN_DAYS),
+            opened + dt.timedelta(days=by_regime.min_open_days),
             calendars.add_business_days(now, days, code=offering.calendar, zone=offering.zone),
         )
-        words = (f"An offering is open for {rules.MIN_OPEN_DAYS} days or more, and everybody who committed has {days} "
-                 "business days to reconfirm: choose a later deadline.")
+        words = (f"An offering is open for {by_regime.min_open_days} days or more, and everybody who committed has "
+                 f"{days} business days to reconfirm: choose a later deadline.")
     if fields.deadline_at < earliest:
         yield Problem("deadline", "deadline_too_soon", words)
 

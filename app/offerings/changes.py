@@ -83,17 +83,19 @@ def patch_of(session: Session, offering: Offering, proposed: Proposed) -> dict[s
 
 
 def propose(
-    session: Session, *, actor: Actor, offering_id: str, proposed: Proposed, reason: str, key: str, now: dt.datetime
+    session: Session, *, actor: Actor, offering_id: str, patch: Mapping[str, Any], base_number: int, reason: str,
+    key: str, now: dt.datetime,
 ) -> OfferingChange:
     """Propose a change of a live offering; nothing of it is effective before an operator decides, or is silent.
 
     Before the first commitment an operator reviews it within 5 business days and silence publishes nothing
-    (OFF-2); afterwards they decide within 2 whether it is material, and silence says it is (OFF-8). Of two
-    proposals at once one wins: ``Conflict`` ``change_open``. Raises ``Refused`` ``nothing_changed``,
+    (OFF-2); afterwards they decide within 2 whether it is material, and silence says it is (OFF-8). ``patch`` is
+    what :func:`patch_of` gave against version ``base_number``. Of two proposals at once one wins: ``Conflict``
+    ``change_open``, or ``version_changed`` when the other is in effect. Raises ``Refused`` ``nothing_changed``,
     ``changes_used_up`` (a third material change is a withdrawal), or :class:`ChangeRefused`.
     """
     accounts.demand(actor, "founder", second_factor=True)
-    claimed = {"offering": offering_id, "proposed": canonical(_plain(proposed)), "reason": reason}
+    claimed = {"offering": offering_id, "patch": canonical(patch), "base": base_number, "reason": reason}
     earlier = idempotency.claim(session, actor=actor, operation="propose_change", key=key, fields=claimed, now=now)
     if earlier is not None:
         return change_by_id(session, earlier)
@@ -101,43 +103,23 @@ def propose(
     if not reason.strip():
         raise Refused("Say why you change this; everybody who committed reads it.", code="reason_empty", field="reason")
     demand_none_open(session, offering)
-    change = draft(
-        session, offering, actor=actor, patch=patch_of(session, offering, proposed), reason=reason, now=now
-    )
+    if offering.version_number != base_number:
+        raise Conflict(
+            f"Version {offering.version_number} is published since you began. Read it, then propose again.",
+            code="version_changed",
+        )
+    change = draft(session, offering, actor=actor, patch=patch, reason=reason, now=now)
     idempotency.settle(session, actor=actor, operation="propose_change", key=key, result_ref=change.public_id)
     return change
 
 
-def _plain(proposed: Proposed) -> Mapping[str, object]:
-    return {
-        "fields": dataclasses.asdict(proposed.fields) if proposed.fields else None, "rights": proposed.rights,
-        "disclosures": json.dumps(proposed.disclosures, sort_keys=True) if proposed.disclosures else None,
-        "document": json.dumps(proposed.document, sort_keys=True) if proposed.document else None,
-    }
-
-
 def draft(
-    session: Session, offering: Offering, *, actor: Actor, patch: dict[str, Any], reason: str, now: dt.datetime,
+    session: Session, offering: Offering, *, actor: Actor, patch: Mapping[str, Any], reason: str, now: dt.datetime,
     update_id: int | None = None, by_table: bool | None = None,
 ) -> OfferingChange:
     """Write a proposal, once it is clear that it could be carried out; the offering's row is locked."""
-    version = versions.current(session, offering)
-    assert version is not None
-    judged = offer.judge(version.document, offer.merge(version.document, patch))
-    if not judged:
-        raise Refused("Nothing is different from what is published.", code="nothing_changed")
+    version, judged = demand_possible(session, offering, patch, now=now, by_table=by_table)
     is_material = offer.is_material(judged) if by_table is None else by_table
-    if is_material and not is_before_first(offering) and material_count(session, offering) >= (
-        rules.MATERIAL_CHANGES_AT_MOST
-    ):
-        raise Refused(
-            f"This offering has had {rules.MATERIAL_CHANGES_AT_MOST} material changes. A third one ends it: withdraw "
-            "the offering, and everybody is refunded.",
-            code="changes_used_up",
-        )
-    problems = change_problems.of(session, offering, version, patch, now=now)
-    if problems:
-        raise ChangeRefused(problems)
     days = rules.NEW_VERSION_BUSINESS_DAYS if is_before_first(offering) else rules.CHANGE_BUSINESS_DAYS
     change = OfferingChange(
         public_id=public_id("chg"), offering_id=offering.id, number=_next_number(session, offering),
@@ -152,6 +134,29 @@ def draft(
     outbox.enqueue(session, "notice", {"kind": "change_proposed", "change_id": change.id}, now=now,
                    key=f"notice:change_proposed:{change.public_id}")
     return change
+
+
+def demand_possible(
+    session: Session, offering: Offering, patch: Mapping[str, Any], *, now: dt.datetime, by_table: bool | None = None
+) -> tuple[versions.Version, tuple[offer.Judged, ...]]:
+    """Refuse what could not be carried out; return the version it alters and every difference, judged."""
+    version = versions.current(session, offering)
+    assert version is not None
+    judged = offer.judge(version.document, offer.merge(version.document, patch))
+    if not judged:
+        raise Refused("Nothing is different from what is published.", code="nothing_changed")
+    is_material = offer.is_material(judged) if by_table is None else by_table
+    used_up = material_count(session, offering) >= rules.MATERIAL_CHANGES_AT_MOST
+    if is_material and used_up and not is_before_first(offering):
+        raise Refused(
+            f"This offering has had {rules.MATERIAL_CHANGES_AT_MOST} material changes. A third one ends it: withdraw "
+            "the offering, and everybody is refunded.",
+            code="changes_used_up",
+        )
+    problems = change_problems.of(session, offering, version, patch, now=now)
+    if problems:
+        raise ChangeRefused(problems)
+    return version, judged
 
 
 def take_back(session: Session, *, actor: Actor, change_id: str, now: dt.datetime) -> OfferingChange:
@@ -185,7 +190,7 @@ def take_effect(
     """
     version = versions.current(session, offering)
     assert version is not None
-    patch = json.loads(change.patch)
+    patch = patch_in(change)
     problems = change_problems.of(session, offering, version, patch, now=now)
     if problems:
         raise ChangeRefused(problems)
@@ -197,7 +202,7 @@ def take_effect(
     if no_sooner_than is not None:
         offering.deadline_at = max(offering.deadline_at, deadlines.same_time_after(offering, no_sooner_than))
     if "deadline_at" in patch.get("figures", {}) or no_sooner_than is not None:
-        offering.cancel_until = deadlines.cut_off(offering.deadline_at)
+        offering.cancel_until = deadlines.cut_off(offering, offering.deadline_at)
         offering.step_due_at = offering.deadline_at
     if is_before_first(offering):
         offering.open_since = now
@@ -219,7 +224,7 @@ def problems_of(
     """Return what stands in the way of a proposal by now."""
     version = versions.current(session, offering)
     assert version is not None
-    return change_problems.of(session, offering, version, json.loads(change.patch), now=now)
+    return change_problems.of(session, offering, version, patch_in(change), now=now)
 
 
 def _apply(session: Session, offering: Offering, document: Mapping[str, Any], patch: Mapping[str, Any]) -> None:
@@ -348,6 +353,11 @@ def locked_offering(session: Session, change: OfferingChange) -> Offering:
 def locked(session: Session, change: OfferingChange) -> OfferingChange:
     """Lock a change; its offering is locked already."""
     return session.get_one(OfferingChange, change.id, with_for_update=True, populate_existing=True)
+
+
+def patch_in(change: OfferingChange) -> dict[str, Any]:
+    """Return the patch that a change keeps."""
+    return json.loads(change.patch)  # type: ignore[no-any-return]
 
 
 def told(change: OfferingChange) -> dict[str, object]:

@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 from app import calendars
 from app.accounts.actor import SYSTEM, Actor
 from app.audit import service as audit
-from app.offerings import rules, service
+from app.offerings import figures, rules, service
 from app.offerings.models import Offering
 
 
-def cut_off(deadline_at: dt.datetime) -> dt.datetime:
+def cut_off(offering: Offering, deadline_at: dt.datetime) -> dt.datetime:
     """Return the last moment to cancel before a deadline (COM-6)."""
-    return deadline_at - dt.timedelta(hours=rules.CANCEL_HOURS)
+    return deadline_at - dt.timedelta(hours=figures.of(offering).cancel_hours)
 
 
 def move(

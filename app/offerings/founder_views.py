@@ -18,7 +18,7 @@ from app.contracts import queries as contract_queries
 from app.contracts import service as contracts
 from app.db import Session, get_db
 from app.errors import MilestakeError, Refused
-from app.offerings import page_views, queries, rules, service, shapes_views
+from app.offerings import figures, page_views, queries, service, shapes_views
 from app.offerings.draft_views import checked, is_starter
 from app.offerings.forms import ConfirmForm, ReasonForm
 from app.offerings.models import Offering
@@ -174,12 +174,13 @@ def launch(offering_id: str) -> Answer:
         agreed = queries.agreed_terms(session, found.offering)
         panels = contract_queries.panels(session, found.offering.contract_id)
         missing, content_hash = _panel_as_it_stands(session, found.offering)
+        by_regime = figures.of(found.offering, clock.business_now(session))
     asset = shapes_views.asset_of(found.offering)
     return render_template(
         "founder/launch.html", form=form, found=found, offering=found.offering, terms=agreed.terms, panels=panels,
         missing=missing, content_hash=content_hash, asset=asset, is_ready=found.offering.state == "approved",
         tokens=shapes_views.money.tokens_for(found.offering.maximum_minor, found.offering.price_micro, asset),
-        open_days=rules.MIN_OPEN_DAYS, cancel_hours=rules.CANCEL_HOURS,
+        figures=by_regime,
     ), form.status
 
 
@@ -220,9 +221,10 @@ def withdraw(offering_id: str) -> Answer:
     with get_db().read() as session:
         found = queries.own_offering(session, actor, offering_id)
         raised = commitment_queries.raised(session, [found.offering])[found.offering.id]
+        refund_days = figures.of(found.offering, clock.business_now(session)).refund_bd
     return render_template(
         "founder/withdraw.html", form=form, found=found, offering=found.offering, raised=raised,
-        asset=shapes_views.asset_of(found.offering), refund_days=rules.REFUND_BUSINESS_DAYS,
+        asset=shapes_views.asset_of(found.offering), refund_days=refund_days,
         may_withdraw=found.offering.state in ("draft", "approved", "live"),
     ), form.status
 

@@ -12,13 +12,9 @@ from milestones import lint as linting
 from milestones import money
 from milestones.terms import Terms
 
-MIN_OPEN_DAYS = 21
-CANCEL_HOURS = 48
-CLEARING_BUSINESS_DAYS = 10
 REVIEW_BUSINESS_DAYS = 5
 LAUNCH_WITHIN_DAYS = 60
 DRAFT_IDLE_DAYS = 180
-REFUND_BUSINESS_DAYS = 5
 PAYEE_HOLD_DAYS = 7
 #: OFF-14: how far reviews, challenges and halts may move one milestone, and what the last refund takes.
 TOLLING_DAYS = 60
@@ -26,9 +22,7 @@ LAST_REFUND_DAYS = 30
 #: OFF-2, OFF-8: a new version is reviewed, a change decided, a commitment reconfirmed within so many business days.
 NEW_VERSION_BUSINESS_DAYS = 5
 CHANGE_BUSINESS_DAYS = 2
-RECONFIRM_BUSINESS_DAYS = 5
 MATERIAL_CHANGES_AT_MOST = 2
-EARLY_CLOSE_BUSINESS_DAYS = 5
 #: OFF-12: cancelled in the last so many hours before the cut-off, more than so many percent of the minimum.
 RUSH_HOURS = 72
 RUSH_PERCENT = 20

@@ -302,7 +302,7 @@ def withdraw(session: Session, *, actor: Actor, offering_id: str, reason: str, n
         raise Refused("Say why; the reason is published.", code="reason_empty", field="reason")
     if offering.state == "live" and halts.clock(offering, now) >= offering.deadline_at:
         raise Refused("The deadline has passed; what follows is decided by the cleared money.", code="not_open")
-    due = calendars.add_business_days(now, rules.REFUND_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone)
+    due = calendars.add_business_days(now, figures.of(offering, now).refund_bd, code=offering.calendar, zone=offering.zone)
     move(
         session, offering, "withdraw", who, actor=actor, now=now, reason=reason,
         due=due if offering.state == "live" else None,

@@ -15,7 +15,7 @@ from app import calendars
 from app.commitments.models import Commitment, Refund
 from app.ledger import chart
 from app.ledger import queries as ledger
-from app.offerings import rules as offering_rules
+from app.offerings import figures
 from app.offerings.models import Issuer, Offering
 from app.payments.models import Operation, OperationEffect, Payout, Receipt
 from app.payments.rules import RETURN_TROUBLES, UNDECIDED
@@ -46,7 +46,7 @@ def payments_count_until(offering: Offering) -> dt.datetime:
     if offering.state == "clearing" and offering.step_due_at is not None:
         return offering.step_due_at
     return calendars.add_business_days(
-        offering.deadline_at, offering_rules.CLEARING_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone
+        offering.deadline_at, figures.of(offering).clearing_bd, code=offering.calendar, zone=offering.zone
     )
 
 

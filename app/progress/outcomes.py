@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app import calendars
 from app.accounts.actor import SYSTEM
-from app.offerings import rules as offering_rules
+from app.offerings import figures
 from app.offerings import service as offerings
 from app.offerings.models import Offering
 from app.progress import halting, interventions, polls, shortfalls
@@ -24,7 +24,7 @@ def end_reached(session: Session, offering: Offering, halt: Halt, *, now: dt.dat
         return
     halting.end(session, offering, halt, outcome=halting.WITHDRAWN, reason=NOBODY_ENDED_IT, now=now)
     due = calendars.add_business_days(
-        now, offering_rules.REFUND_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone
+        now, figures.of(offering).refund_bd, code=offering.calendar, zone=offering.zone
     )
     offering.end_trigger = "halt"
     offering.end_reason = "The offering was halted and nobody ended the halt in time, so everybody is refunded."
