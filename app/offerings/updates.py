@@ -172,3 +172,20 @@ def posted(session: Session, offering: Offering, *, limit: int = 20) -> list[Pos
         .limit(limit)
     )
     return [Posted(update, int(count or 0), change) for update, count, change in rows]
+
+
+def flagged_by(session: Session, offering: Offering, party_id: int) -> dict[int, bool]:
+    """Return the ids of an offering's updates that a party has flagged."""
+    rows = session.scalars(
+        sa.select(UpdateFlag.update_id)
+        .join(OfferingUpdate, OfferingUpdate.id == UpdateFlag.update_id)
+        .where(OfferingUpdate.offering_id == offering.id, UpdateFlag.party_id == party_id)
+    )
+    return dict.fromkeys(rows, True)
+
+
+def flags_of(session: Session, update_id: int) -> list[UpdateFlag]:
+    """Return the flags of an update, the first one first."""
+    return list(
+        session.scalars(sa.select(UpdateFlag).where(UpdateFlag.update_id == update_id).order_by(UpdateFlag.id))
+    )

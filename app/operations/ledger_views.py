@@ -30,8 +30,8 @@ PAGE_SIZE = 50
 READERS = ("operator", "supervisor")
 
 #: Journals about everybody of an offering together: they tell nothing of one investor.
-COLLECTIVE = ("offering_published", "closed", "released", "returned", "left", "given_back", "payout_reserved", "payout_done",
-              "payout_failed", "payout_returned", "fees_covered", "fees_set_off",
+COLLECTIVE = ("offering_published", "maximum_changed", "closed", "released", "returned", "left", "given_back",
+              "payout_reserved", "payout_done", "payout_failed", "payout_returned", "fees_covered", "fees_set_off",
               "fees_swept")
 
 

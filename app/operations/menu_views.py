@@ -14,6 +14,7 @@ PLACES = (
     (("operator",), "console", _l("Health"), "console.index"),
     (("supervisor",), "records", _l("Overview"), "records.index"),
     (_BOTH, "offerings", _l("Offerings"), "reviews.index"),
+    (_BOTH, "changes", _l("Changes"), "change_desk.index"),
     (("operator",), "people", _l("People"), "people.index"),
     (("operator",), "verifications", _l("Verification"), "verifications.index"),
     (_BOTH, "complaints", _l("Complaints"), "complaint_desk.index"),

@@ -48,8 +48,10 @@ def propose(life: Life, *, reason: str = "We must.", key: str | None = None, act
     wanted = proposed(life, **changed)
     return life.stage.db.unit_of_work(
         lambda s: changes.propose(
-            s, actor=actor or life.founder, offering_id=life.offering_id, proposed=wanted, reason=reason,
-            key=key or life.stage.key(), now=life.stage.now,
+            s, actor=actor or life.founder, offering_id=life.offering_id, reason=reason,
+            patch=changes.patch_of(s, offerings.offering_by_id(s, life.offering_id), wanted),
+            base_number=life.stage.offering(life.offering_id).version_number, key=key or life.stage.key(),
+            now=life.stage.now,
         )
     ).public_id
 
