@@ -26,6 +26,10 @@ def full_books(db: Database) -> Stage:
     failing.commitments.append(stage.invest(failing.investors[0], failing.offering_id, 60_000))
     ending = _paid(lives.live(db, stage=stage, payee_ref="sbx_acct_fails", contract={"resubmissions": 0}), 150_000)
     shrinking = _paid(lives.live(db, stage=stage, contract={"tranches": (5000, 5000), "closing_bp": 0}), 140_000)
+    divided = _paid(lives.live(db, stage=stage, investors=2, fields={
+        "maximum_minor": 500_000, "allotment": "pro_rata", "accept_up_to_minor": 700_000}), 300_000)
+    queued = _queued(db, stage)
+    stage.commit(queued.investors[2], queued.offering_id, 60_000)
     withdrawn = lives.live(db, stage=stage, investors=2)
     withdrawn.commitments.append(stage.invest(withdrawn.investors[0], withdrawn.offering_id, 70_000))
     stage.commit(withdrawn.investors[1], withdrawn.offering_id, 50_000)
@@ -37,14 +41,27 @@ def full_books(db: Database) -> Stage:
     shrinking.commitments.append(stage.invest(late, shrinking.offering_id, 100_000, "returned_5d"))
     waiting = stage.person("investor", "Waiting Investor")
     stage.commit(waiting, running.offering_id, 50_000)
-    for life in (running, failing, ending, shrinking):
+    for life in (running, failing, ending, shrinking, divided, queued):
         stage.close(life.offering_id)
     # A close is decided only once the rail was asked after it, and it is asked once a second.
     stage.advance(minutes=1)
     lives.reviewed(ending, 1, "not_met")
     _review(running, shrinking)
     _raising(db, stage)
+    _queued(db, stage)
     return stage
+
+
+def _queued(db: Database, stage: Stage) -> Life:
+    """Return a full offering with three on its waiting list: the first was offered a freed place, the last left."""
+    life = lives.live(db, stage=stage, investors=5, fields={"maximum_minor": 500_000})
+    for investor, amount in zip(life.investors, (400_000, 100_000), strict=False):
+        life.commitments.append(stage.invest(investor, life.offering_id, amount))
+    waiting = [stage.wait(each, life.offering_id, 100_000) for each in life.investors[2:]]
+    stage.leave_list(life.investors[4], waiting[2])
+    stage.cancel(life.investors[1], life.commitments[1])
+    stage.work()
+    return life
 
 
 def _running(db: Database, stage: Stage) -> Life:

@@ -64,7 +64,7 @@ CANNOT_MATTER = {
 
 #: Rows of a table are not alike: so many of them, spread over the table, are tampered with.
 ROWS = {"sqlite": 3, "postgresql": 1}
-FLAGS = {"is_late", "may_be_negative", "allowed"}
+FLAGS = {"is_late", "may_be_negative", "allowed", "takes_less"}
 HASHES = {"content_hash", "contract_hash", "manifest_hash", "sha256"}
 MONEY_WORLD = [table for table in metadata.sorted_tables if table.name not in OUTSIDE]
 
@@ -87,7 +87,9 @@ VALUES = {
     ),
     ("operation", "kind"): ("collect", "refund", "payout"),
     ("operation_effect", "effect"): ("cleared", "returned", "done", "bounced"),
-    ("escrow_statement", "kind"): ("paid", "released", "returned", "cancelled", "reversed"),
+    ("escrow_statement", "kind"): ("paid", "released", "returned", "cancelled", "reversed", "cut"),
+    ("waiting_entry", "status"): states.states_of("waiting_entry"),
+    ("offering", "allotment"): ("first_come", "pro_rata"),
     ("register_entry", "kind"): ("issued", "cancelled"),
     ("release", "kind"): ("released", "returned"),
     ("journal", "kind"): ("payment_cleared", "released", "refund_done", "given_back"),
