@@ -1,4 +1,4 @@
-"""Fill an empty platform with a small invented story: ten companies in every state a visitor should see.
+"""Fill an empty platform with a small invented story: eleven companies in every state a visitor should see.
 
 Everything happens through the stage, so through the same services as the web; half a year passes by the demo clock.
 The people can be signed in to only when the story has been told to its end.
@@ -18,6 +18,7 @@ from app.accounts.actor import Actor
 from app.accounts.models import User
 from app.config import Settings
 from app.db import Database
+from app.demo import standing
 from app.demo.catalogue import CURRENCY, ventures
 from app.demo.stage import Stage
 from app.errors import Refused
@@ -39,7 +40,7 @@ class Person:
 
 PEOPLE: Sequence[Person] = (
     Person("ines", "investor", "Ines Varga", "ines@investors.example", "a position in eight offerings, in every state"),
-    Person("noor", "investor", "Noor Haddad", "noor@investors.example", "a payment under way, a cancelled commitment"),
+    Person("noor", "investor", "Noor Haddad", "noor@investors.example", "a payment under way, a place kept for her"),
     Person("sam", "investor", "Sam Whitlock", "sam@investors.example", "a commitment to pay now"),
     Person("lena", "investor", "Lena Moreau", "lena@investors.example", "large positions"),
     Person("dev", "investor", "Dev Anand", "dev@investors.example", "small positions"),
@@ -81,6 +82,8 @@ PLEDGES = {
                 ("dev", 2_600, "instant"), ("greta", 1_900, "instant"), ("kofi", 1_750, "fee_card")],
     "dotline": [("lena", 18_000, "bank_2d"), ("noor", 9_000, "instant"), ("ines", 12_000, "instant"),
                 ("kofi", 8_400, "instant"), ("sam", 6_400, "instant"), ("greta", 1_800, "fee_card")],
+    "cinder": [("lena", 8_000, "instant"), ("ines", 4_000, "instant"), ("kofi", 4_500, "instant"),
+               ("greta", 1_500, "instant")],
     "kelp": [("lena", 6_000, "instant"), ("ines", 3_300, "instant"), ("dev", 1_200, "instant"),
              ("greta", 900, "fee_card")],
 }
@@ -173,6 +176,8 @@ class _Story:
         self._launch("dotline", open_days=29)
         self._pledge("dotline")
         stage.cancel(self.people["noor"], self.commitments["dotline", "noor"])
+        self._launch("cinder", open_days=28)
+        self._pledge("cinder")
         self._until(day=170)
         self._launch("kelp", open_days=30)
         self._pledge("kelp")
@@ -187,9 +192,36 @@ class _Story:
         stage.submit_offering(self.offerings["northbank"], self._founder_of("northbank"))
         self._draft("quietrotor", open_days=60)
         self._until(day=176)
+        self._waiting_list()
         self.commitments["kelp", "noor"] = stage.invest(self.people["noor"], self.offerings["kelp"], 210_000, "bank_2d")
         stage.invest(self.people["yuki"], self.offerings["kelp"], 60_000, "declined")
         self.commitments["kelp", "sam"] = stage.commit(self.people["sam"], self.offerings["kelp"], 150_000)
+        self._people_who_wait()
+        stage.work()
+
+    def _people_who_wait(self) -> None:
+        """Let Pia wait to be verified, and two people complain."""
+        stage = self.stage
+        standing.ask(stage, self.people["pia"], country="DK")
+        answered = standing.complain(
+            stage, self.people["kofi"], "money", "My refund of the film came two days after I had written to you. Why?"
+        )
+        standing.answer_complaint(
+            stage, self.people["percy"], answered,
+            "The bank returned the first transfer. The second one arrived on the next day; nothing was deducted.",
+        )
+        standing.complain(
+            stage, self.people["yuki"], "site", "My card was declined, and I could not tell whether my place is kept."
+        )
+
+    def _waiting_list(self) -> None:
+        """Let one offering be full, four wait for a place, and the first of them be offered one."""
+        stage, offering = self.stage, self.offerings["cinder"]
+        for who, dollars, takes_less in (
+            ("noor", 1_500, False), ("dev", 900, False), ("yuki", 600, True), ("sam", 2_000, False),
+        ):
+            stage.wait(self.people[who], offering, dollars * 100, takes_less=takes_less)
+        stage.cancel(self.people["greta"], self.commitments["cinder", "greta"])
         stage.work()
 
     def hand_over(self) -> None:
