@@ -7,13 +7,14 @@ in Python, used where products could pass 64 bits, and by the tests as the judge
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.commitments.models import EscrowStatement, Refund
+from app.commitments import division
+from app.commitments.models import CarriedShare, EscrowStatement, Refund
 from app.commitments.rules import Position
 from app.db import UTCDateTime, random_public_id
 from app.errors import InvariantBroken
@@ -56,9 +57,10 @@ def position(session: Session, commitment_id: int) -> Position:
     return Position() if row is None else _position(row)
 
 
-def _position(row: EscrowStatement | sa.Row) -> Position:  # type: ignore[type-arg]
+def _position(row: EscrowStatement | sa.Row, carried_minor: int = 0) -> Position:  # type: ignore[type-arg]
     return Position(
-        row.unreleased_after_minor, row.released_after_minor, row.issued_after_tokens, row.entitled_after_tokens
+        row.unreleased_after_minor, row.released_after_minor, row.issued_after_tokens, row.entitled_after_tokens,
+        carried_minor,
     )
 
 
@@ -115,120 +117,101 @@ def divide(
     """Take ``amount_minor`` out of escrow over all investors by largest remainder (REL-2), in one statement.
 
     ``released`` issues tokens by REL-3; ``returned`` lowers entitlements to what the money kept can buy.
-    Investors whose share is zero get no row. Raises ``InvariantBroken`` when the amount is more than is
-    unreleased.
+    Investors whose share is zero get no row. What earlier tranches carry is no weight, and who carries a share of this
+    milestone (``carrying``) gets no row now (COM-10). Raises ``InvariantBroken`` when the amount is more than there is.
     """
+    total, largest = weights(session, offering.id, but_milestone_id=milestone_id if kind == RELEASED else None)
+    if not 0 < amount_minor <= total:
+        raise InvariantBroken(f"{amount_minor} of {total} unreleased in {offering.public_id}", code="escrow_short")
+    price = price_of(offering)
     last = last_rows(offering.id)
-    totals = session.execute(
+    largest_paid = session.scalar(
+        sa.select(
+            sa.func.coalesce(sa.func.max(last.c.unreleased_after_minor + last.c.released_after_minor), 0)
+        )
+    )
+    fits = largest * amount_minor <= INT64_MAX and int(largest_paid or 0) * price["den"] <= INT64_MAX
+    values = {
+        "offering": offering.id, "amount": amount_minor, "total": total, "kind": kind, **price,
+        "milestone": milestone_id, "journal": journal_id, "now": now,
+        "carrying": milestone_id if kind == RELEASED and milestone_id is not None else 0,
+    }
+    if fits:
+        session.execute(division.RELEASE_ALL if kind == RELEASED else division.RETURN_ALL, values)
+    else:
+        _divide_exactly(session, offering, values)
+    return written(session, journal_id)
+
+
+def price_of(offering: Offering) -> dict[str, int]:
+    """Return the price as the statements of ``division`` take it: tokens = money × den ÷ num."""
+    numerator, denominator = money.price_ratio(offering.price_micro, money.Asset.parse(offering.currency))
+    return {"num": numerator, "den": denominator}
+
+
+def weights(session: Session, offering_id: int, *, but_milestone_id: int | None = None) -> tuple[int, int]:
+    """Return the sum of what counts when an amount is divided, and no less than the largest of it; minor units."""
+    last = last_rows(offering_id)
+    row = session.execute(
         sa.select(
             sa.func.coalesce(sa.func.sum(last.c.unreleased_after_minor), 0).label("total"),
             sa.func.coalesce(sa.func.max(last.c.unreleased_after_minor), 0).label("largest"),
-            sa.func.coalesce(
-                sa.func.max(last.c.unreleased_after_minor + last.c.released_after_minor), 0
-            ).label("largest_paid"),
         )
     ).one()
-    total = int(totals.total)
-    if not 0 < amount_minor <= total:
-        raise InvariantBroken(f"{amount_minor} of {total} unreleased in {offering.public_id}", code="escrow_short")
-    numerator, denominator = money.price_ratio(offering.price_micro, money.Asset.parse(offering.currency))
-    fits = (
-        int(totals.largest) * amount_minor <= INT64_MAX and int(totals.largest_paid) * denominator <= INT64_MAX
+    return int(row.total) - carried_minor(session, offering_id, but_milestone_id=but_milestone_id), int(row.largest)
+
+
+def carried_minor(session: Session, offering_id: int, *, but_milestone_id: int | None = None) -> int:
+    """Return what of an offering's escrow belongs to released tranches and waits until it has seasoned (COM-10)."""
+    return sum(_carried_of(session, offering_id, but_milestone_id=but_milestone_id).values())
+
+
+def _carried_of(session: Session, offering_id: int, *, but_milestone_id: int | None = None) -> dict[int, int]:
+    rows = session.execute(
+        sa.select(CarriedShare.commitment_id, sa.func.sum(CarriedShare.amount_minor))
+        .where(
+            CarriedShare.offering_id == offering_id, CarriedShare.status == "carried",
+            CarriedShare.milestone_id != (but_milestone_id or 0),
+        )
+        .group_by(CarriedShare.commitment_id)
     )
-    values = {
-        "offering": offering.id, "amount": amount_minor, "total": total, "kind": kind, "num": numerator,
-        "den": denominator, "milestone": milestone_id, "journal": journal_id, "now": now,
-    }
-    if fits:
-        session.execute(_DIVIDE_RELEASED if kind == RELEASED else _DIVIDE_RETURNED, values)
-    else:
-        _divide_exactly(session, offering, last, values)
-    return _written(session, journal_id)
+    return {commitment_id: int(amount) for commitment_id, amount in rows}
 
 
-# PostgreSQL and SQLite both divide integers towards zero; every operand here is at or above zero.
-_DIVIDE = """
-INSERT INTO escrow_statement (offering_id, commitment_id, party_id, ordinal, seq, kind, amount_minor, tokens_issued,
-  unreleased_after_minor, released_after_minor, issued_after_tokens, entitled_after_tokens, milestone_id, journal_id,
-  occurred_at)
-WITH newest AS (
-  SELECT commitment_id, MAX(seq) AS seq FROM escrow_statement WHERE offering_id = :offering GROUP BY commitment_id
-), weighed AS (
-  SELECT s.commitment_id, s.party_id, s.ordinal, s.seq, s.unreleased_after_minor AS unreleased,
-    s.released_after_minor AS released, s.issued_after_tokens AS issued, s.entitled_after_tokens AS entitled,
-    s.unreleased_after_minor * :amount / :total AS whole, s.unreleased_after_minor * :amount % :total AS rest
-  FROM escrow_statement s JOIN newest n ON n.commitment_id = s.commitment_id AND n.seq = s.seq
-  WHERE s.unreleased_after_minor > 0
-), ranked AS (
-  SELECT weighed.*, ROW_NUMBER() OVER (ORDER BY rest DESC, ordinal) AS place,
-    :amount - SUM(whole) OVER () AS missing
-  FROM weighed
-), shared AS (
-  SELECT ranked.*, whole + CASE WHEN place <= missing THEN 1 ELSE 0 END AS share FROM ranked
-), {tokens}
-SELECT :offering, commitment_id, party_id, ordinal, seq + 1, :kind, -share, issued_after - issued,
-  unreleased - share, released_after, issued_after, entitled_after, :milestone, :journal, :now
-FROM counted WHERE share > 0 ORDER BY ordinal
-"""
-
-# REL-3: the floor of what the released money buys, all of the entitlement once nothing is left in escrow.
-_RELEASED_TOKENS = """counted AS (
-  SELECT shared.*, released + share AS released_after, entitled AS entitled_after,
-    CASE WHEN unreleased = share OR (released + share) * :den / :num > entitled THEN entitled
-      ELSE (released + share) * :den / :num END AS issued_after
-  FROM shared
-)"""
-
-# WND-3: what is returned can buy nothing any more; issued tokens remain.
-_RETURNED_TOKENS = """kept AS (
-  SELECT shared.*, (released + unreleased - share) * :den / :num AS affordable FROM shared
-), counted AS (
-  SELECT kept.*, released AS released_after, issued AS issued_after,
-    CASE WHEN affordable > entitled THEN entitled WHEN affordable < issued THEN issued ELSE affordable END
-      AS entitled_after
-  FROM kept
-)"""
-
-
-def _statement(tokens: str) -> sa.TextClause:
-    bound = [
-        sa.bindparam(name, type_=sa.BigInteger) for name in ("offering", "amount", "total", "num", "den", "journal")
-    ]
-    return sa.text(_DIVIDE.format(tokens=tokens)).bindparams(
-        *bound,
-        sa.bindparam("milestone", type_=sa.BigInteger),
-        sa.bindparam("kind", type_=sa.Text),
-        sa.bindparam("now", type_=UTCDateTime),
-    )
-
-
-_DIVIDE_RELEASED = _statement(_RELEASED_TOKENS)
-_DIVIDE_RETURNED = _statement(_RETURNED_TOKENS)
-
-
-def _divide_exactly(session: Session, offering: Offering, last: sa.Subquery, values: dict[str, object]) -> None:
+def _divide_exactly(session: Session, offering: Offering, values: Mapping[str, object]) -> None:
     """Do in Python what ``_DIVIDE`` does, for products past 64 bits."""
+    last = last_rows(offering.id)
     rows = session.execute(
         sa.select(last).where(last.c.unreleased_after_minor > 0).order_by(last.c.ordinal)
     ).all()
-    before = [_position(row) for row in rows]
-    amount = int(values["amount"])  # type: ignore[call-overload]
-    written = []
-    for row, old, new in zip(rows, before, after(offering, before, amount, str(values["kind"])), strict=True):
-        share = old.unreleased_minor - new.unreleased_minor
-        if share == 0:
-            continue
-        written.append(
-            {
-                "offering_id": offering.id, "commitment_id": row.commitment_id, "party_id": row.party_id,
-                "ordinal": row.ordinal, "seq": row.seq + 1, "kind": values["kind"], "amount_minor": -share,
-                "tokens_issued": new.issued_tokens - old.issued_tokens,
-                "unreleased_after_minor": new.unreleased_minor, "released_after_minor": new.released_minor,
-                "issued_after_tokens": new.issued_tokens, "entitled_after_tokens": new.entitled_tokens,
-                "milestone_id": values["milestone"], "journal_id": values["journal"], "occurred_at": values["now"],
-            }
+    carried = _carried_of(session, offering.id, but_milestone_id=int(str(values["carrying"])))
+    set_aside = set(
+        session.scalars(
+            sa.select(CarriedShare.commitment_id).where(CarriedShare.milestone_id == values["carrying"])
         )
-    session.execute(sa.insert(EscrowStatement), written)
+    )
+    before = [_position(row, carried.get(row.commitment_id, 0)) for row in rows]
+    found = after(offering, before, int(str(values["amount"])), str(values["kind"]))
+    written = [
+        _moved(row, old, new, values)
+        for row, old, new in zip(rows, before, found, strict=True)
+        if old.unreleased_minor != new.unreleased_minor and row.commitment_id not in set_aside
+    ]
+    if written:
+        session.execute(sa.insert(EscrowStatement), written)
+
+
+def _moved(row: sa.Row, old: Position, new: Position, values: Mapping[str, object]) -> dict[str, object]:  # type: ignore[type-arg]
+    """Return the statement row that brings a commitment from one position to the next."""
+    return {
+        "offering_id": values["offering"], "commitment_id": row.commitment_id, "party_id": row.party_id,
+        "ordinal": row.ordinal, "seq": row.seq + 1, "kind": values["kind"],
+        "amount_minor": new.unreleased_minor - old.unreleased_minor,
+        "tokens_issued": new.issued_tokens - old.issued_tokens,
+        "unreleased_after_minor": new.unreleased_minor, "released_after_minor": new.released_minor,
+        "issued_after_tokens": new.issued_tokens, "entitled_after_tokens": new.entitled_tokens,
+        "milestone_id": values["milestone"], "journal_id": values["journal"], "occurred_at": values["now"],
+    }
 
 
 def after(offering: Offering, before: Sequence[Position], amount_minor: int, kind: str) -> list[Position]:
@@ -238,7 +221,7 @@ def after(offering: Offering, before: Sequence[Position], amount_minor: int, kin
     same rule as the database's division, for products past 64 bits and for what would happen.
     """
     asset = money.Asset.parse(offering.currency)
-    shares = apportion.apportion(amount_minor, [each.unreleased_minor for each in before])
+    shares = apportion.apportion(amount_minor, [each.weight_minor for each in before])
     found = []
     for each, share in zip(before, shares, strict=True):
         unreleased, released = each.unreleased_minor - share, each.released_minor
@@ -251,11 +234,26 @@ def after(offering: Offering, before: Sequence[Position], amount_minor: int, kin
         elif share:
             affordable = money.tokens_for(released + unreleased, offering.price_micro, asset)
             entitled = max(issued, min(entitled, affordable))
-        found.append(Position(unreleased, released, issued, entitled))
+        found.append(Position(unreleased, released, issued, entitled, each.carried_minor))
     return found
 
 
-def _written(session: Session, journal_id: int) -> Divided:
+def after_carried(offering: Offering, before: Sequence[Position]) -> list[Position]:
+    """Return where everybody stands once what is carried has been released, too (COM-10); writes nothing."""
+    asset = money.Asset.parse(offering.currency)
+    found = []
+    for each in before:
+        unreleased, released = each.unreleased_minor - each.carried_minor, each.released_minor + each.carried_minor
+        issued = each.issued_tokens
+        if each.carried_minor:
+            bought = money.tokens_for(released, offering.price_micro, asset)
+            issued = each.entitled_tokens if unreleased == 0 else min(each.entitled_tokens, bought)
+        found.append(Position(unreleased, released, issued, each.entitled_tokens))
+    return found
+
+
+def written(session: Session, journal_id: int) -> Divided:
+    """Return what a journal's division wrote."""
     statement = EscrowStatement
     before = sa.orm.aliased(EscrowStatement)
     row = session.execute(
@@ -293,4 +291,5 @@ def positions(session: Session, offering_id: int) -> dict[int, Position]:
     """Return the position of every commitment that was ever paid, by its id, in the order of their ordinals."""
     last = last_rows(offering_id)
     rows = session.execute(sa.select(last).order_by(last.c.ordinal)).all()
-    return {row.commitment_id: _position(row) for row in rows}
+    carried = _carried_of(session, offering_id)
+    return {row.commitment_id: _position(row, carried.get(row.commitment_id, 0)) for row in rows}

@@ -56,13 +56,13 @@ class Account:
 
     @property
     def owner(self) -> str:
-        """The last part of the address: an offering, a token class, or ``platform``."""
+        """The last part of the address: an offering, a token class, ``platform`` or ``reserve``."""
         return self.address.rsplit(":", 1)[-1]
 
     @property
     def is_shared(self) -> bool:
         """Whether it belongs to no single offering: ours, and those of a token class."""
-        return self.owner == "platform" or self.kind in OF_CLASS
+        return self.owner in ("platform", "reserve") or self.kind in OF_CLASS
 
 
 def cash(rail: str, offering: str, asset: str) -> Account:
@@ -73,6 +73,11 @@ def cash(rail: str, offering: str, asset: str) -> Account:
 def platform_cash(rail: str, asset: str) -> Account:
     """Our own float at the rail, and swept fees."""
     return Account(f"cash:{rail}:platform", asset)
+
+
+def reserve_cash(rail: str, asset: str) -> Account:
+    """Our own money that stands in for released money which can still be taken back."""
+    return Account(f"cash:{rail}:reserve", asset)
 
 
 def rail_expense(rail: str, offering: str, asset: str) -> Account:

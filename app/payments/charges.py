@@ -90,10 +90,10 @@ def _locked(session: Session, operation: Operation) -> tuple[Offering, Commitmen
 
 
 def take_credits(
-    session: Session, operation: Operation, credits: Sequence[ports.Credit], *, now: dt.datetime
+    session: Session, operation: Operation, came: Sequence[ports.Credit], *, now: dt.datetime
 ) -> None:
     """Take in what came under the reference of a collection, each once, however often and late the rail tells of it."""
-    for credit in credits:
+    for credit in came:
         known = sa.select(Operation.id).where(
             Operation.kind == "credit", Operation.rail == operation.rail, Operation.provider_ref == credit.ref
         )

@@ -116,20 +116,23 @@ def _as_it_was(session: Session, operation: Operation) -> str | None:
 def _bear(session: Session, operation: Operation, now: dt.datetime) -> None:
     """Make the offering's cash whole out of our own and write the return off.
 
-    D cash:R:O / C cash:R:platform, then D loss:platform:O / C cash:R:O.
+    D cash:R:O / C cash:R:reserve as far as it goes, C cash:R:platform, then D loss:platform:O / C cash:R:O.
     """
     offering = subjects.lock_offering(session, operation.offering_id)
     amount_minor = subjects.effects_of(session, operation.id)[ports.CLEARED].amount_minor
     platform = chart.platform_cash(operation.rail, operation.asset)
-    if ledger_queries.balance(session, platform) < amount_minor:
-        words = money.display_amount(amount_minor, money.Asset.parse(operation.asset))
+    set_apart = chart.reserve_cash(operation.rail, operation.asset)
+    from_reserve = min(amount_minor, ledger_queries.balance(session, set_apart))
+    if ledger_queries.balance(session, platform) < amount_minor - from_reserve:
+        words = money.display_amount(amount_minor - from_reserve, money.Asset.parse(operation.asset))
         raise Refused(f"The float does not hold {words}. Fund it first, then confirm.", code="float_short")
     ledger.post(
         session, kind="loss_covered", key=f"payment:{operation.public_id}:loss_covered", cause=operation.public_id,
         offering_id=offering.id, occurred_at=now,
         lines=[
             ledger.debit(chart.cash(operation.rail, offering.public_id, operation.asset), amount_minor),
-            ledger.credit(platform, amount_minor),
+            ledger.credit(set_apart, from_reserve),
+            ledger.credit(platform, amount_minor - from_reserve),
         ],
     )
     effect = ports.Effect(ports.RETURNED, amount_minor, operation.state_since)

@@ -165,7 +165,7 @@ _METHODS = (
     Method("instant", "Instant transfer", "Clears at once.", "cleared"),
     Method("bank_2d", "Bank debit", "Pending, clears after 2 days.", "pending", "cleared", _days(2)),
     Method("fee_card", "Card with a fee", "Clears at once; the provider keeps 2.9 % and 0.30, which Milestake pays.",
-           "cleared", fee_permille=29, fee_fixed_minor=30),
+           "cleared", fee_permille=29, fee_fixed_minor=30, source=CARD),
     Method(TRANSFER, "Bank transfer", "You send it from your bank with a reference, within 5 business days.",
            EXPECTING),
     Method("card", "Card", "You type a pretend card on the next page. It can be taken back for 120 days.", "action",

@@ -84,7 +84,7 @@ def if_stopped(session: Session, offering: Offering) -> IfStopped | None:
         return None
     plan = plan_of(session, offering)
     stopped = engine.if_stopped_today(plan)
-    if stopped.still_to_release_minor:
+    if stopped.still_to_release_minor or escrow.carried_minor(session, offering.id):
         each = _each_if_stopped(session, offering, plan).values()
         return IfStopped(*(sum(column) for column in zip(*map(astuple, each), strict=True)))
     last = escrow.last_rows(offering.id)
@@ -120,6 +120,7 @@ def _each_if_stopped(session: Session, offering: Offering, plan: engine.Plan) ->
     for milestone in plan.milestones:
         if milestone.state == engine.APPROVED:
             then = escrow.after(offering, then, milestone.tranche_minor, escrow.RELEASED)
+    then = escrow.after_carried(offering, then)
     return {
         commitment_id: IfStopped(returned, each.issued_tokens, each.released_minor, each.unreleased_minor)
         for commitment_id, returned, each in zip(before, back, then, strict=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from collections.abc import Callable
 
 import rfc8785
 import sqlalchemy as sa
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session
 from app.accounts.actor import SYSTEM
 from app.audit import service as audit
 from app.closing import funding
-from app.commitments import escrow
+from app.commitments import carrying, escrow
 from app.commitments import service as commitments
 from app.contracts.models import Milestone
 from app.contracts.queries import Published
@@ -25,6 +26,7 @@ from app.ledger import chart
 from app.ledger import service as ledger
 from app.offerings.models import Issuer, Offering, TokenClass
 from app.outbox import service as outbox
+from app.payments import reserve
 from app.payments import service as payments
 from app.progress import rules, shortfalls
 from app.progress.models import Attestation, Evidence, Release, Submission
@@ -80,37 +82,109 @@ def fee_minor(amount_minor: int, fee_bp: int) -> int:
 
 def release(
     session: Session, offering: Offering, milestone: Milestone, published: Published, amount: int, *, now: dt.datetime
-) -> Release:
-    """Post a tranche's release: escrow to payable and fees, reserved tokens to outstanding, in one journal (REL-1)."""
-    token_class = session.get_one(TokenClass, offering.token_class_id)
-    issuer = session.get_one(Issuer, offering.issuer_id)
-    fee = fee_minor(amount, offering.fee_bp)
-    divided: list[escrow.Divided] = []
+) -> Release | None:
+    """Post a tranche's release: escrow to payable and fees, reserved tokens to outstanding, in one journal (REL-1).
 
-    def lines(journal_id: int) -> list[ledger.Line]:
-        share = escrow.divide(
+    What payments that can still be taken back gave of it is carried, unless the reserve covers it, and follows by
+    :func:`release_carried` (COM-10). None when all of it is.
+    """
+    carried = carrying.set_aside(
+        session, offering=offering, amount_minor=amount, milestone_id=milestone.id, now=now
+    )
+    if carried and reserve.covers(session, offering, carried, now=now):
+        carrying.take_back(session, milestone.id)
+        carried = 0
+    if carried:
+        audit.record(
+            session, actor=SYSTEM, action="escrow.carried", object_id=milestone.public_id, now=now,
+            after={"amount_minor": carried}, reason="Its payments can still be taken back.",
+        )
+        outbox.enqueue(
+            session, "notice",
+            {"kind": "tranche_carried", "offering_id": offering.id, "milestone_id": milestone.id}, now=now,
+            key=f"notice:tranche_carried:{milestone.public_id}",
+        )
+    if carried == amount:
+        return None
+
+    def divide(journal_id: int) -> escrow.Divided:
+        return escrow.divide(
             session, offering=offering, amount_minor=amount, kind=escrow.RELEASED, milestone_id=milestone.id,
             journal_id=journal_id, now=now,
         )
+
+    return _post(session, offering, milestone, published, 1, divide, now)
+
+
+def release_carried(
+    session: Session, offering: Offering, milestone: Milestone, published: Published, *, now: dt.datetime
+) -> Release | None:
+    """Release what has seasoned of a tranche, or all that waits of it once the reserve covers that (COM-10).
+
+    Parts are numbered, and each is released once; None while nothing is due or releases are stopped.
+    """
+    if offering.halted_since is not None or offering.releases_stopped:
+        return None
+    waiting = sum(each.amount_minor for each in carrying.carried_of_milestone(session, milestone.id))
+    due = sum(each.amount_minor for each in carrying.carried_of_milestone(session, milestone.id, until=now))
+    covered = due < waiting and reserve.covers(session, offering, waiting - due, now=now)
+    if not due and not covered:
+        return None
+    number = 1 + (
+        session.scalar(
+            sa.select(sa.func.count()).where(Release.milestone_id == milestone.id, Release.kind == "released")
+        )
+        or 0
+    )
+
+    def divide(journal_id: int) -> escrow.Divided:
+        return carrying.release_part(
+            session, offering=offering, milestone_id=milestone.id, journal_id=journal_id, covered=covered, now=now
+        )
+
+    return _post(session, offering, milestone, published, number, divide, now)
+
+
+def _part(milestone: Milestone, number: int) -> str:
+    """Return what names a part of a tranche: the first by the milestone alone."""
+    return milestone.public_id if number == 1 else f"{milestone.public_id}:{number}"
+
+
+def _post(
+    session: Session, offering: Offering, milestone: Milestone, published: Published, number: int,
+    divide: Callable[[int], escrow.Divided], now: dt.datetime,
+) -> Release:
+    """Post one part of a tranche as ``divide`` writes it: the money leg and the token leg in one journal (REL-1)."""
+    token_class = session.get_one(TokenClass, offering.token_class_id)
+    issuer = session.get_one(Issuer, offering.issuer_id)
+    divided: list[escrow.Divided] = []
+
+    def lines(journal_id: int) -> list[ledger.Line]:
+        share = divide(journal_id)
         divided.append(share)
+        fee = fee_minor(share.amount_minor, offering.fee_bp)
         return [
-            ledger.debit(chart.escrow(offering.public_id, offering.currency), amount),
-            ledger.credit(chart.payable(issuer.public_id, offering.public_id, offering.currency), amount - fee),
+            ledger.debit(chart.escrow(offering.public_id, offering.currency), share.amount_minor),
+            ledger.credit(
+                chart.payable(issuer.public_id, offering.public_id, offering.currency), share.amount_minor - fee
+            ),
             ledger.credit(chart.fees(offering.public_id, offering.currency), fee),
             ledger.debit(chart.outstanding(token_class.public_id, token_class.asset), share.tokens_issued),
             ledger.credit(chart.reserved(offering.public_id, token_class.asset), share.tokens_issued),
         ]
 
     posted = ledger.post(
-        session, kind="released", key=f"release:{milestone.public_id}", cause=milestone.public_id,
+        session, kind="released", key=f"release:{_part(milestone, number)}", cause=milestone.public_id,
         offering_id=offering.id, occurred_at=now, lines=lines,
     )
     if not posted.is_new:
-        raise InvariantBroken(f"{milestone.public_id} was released before", code="released_twice")
+        raise InvariantBroken(f"{_part(milestone, number)} was released before", code="released_twice")
     register.issue_from_statement(session, token_class_id=token_class.id, journal_id=posted.journal_id, now=now)
+    amount = divided[0].amount_minor
     milestone.released_minor += amount
     record = _record(
-        session, offering, milestone, published, "released", amount, fee, divided[0].tokens_issued, posted, now
+        session, offering, milestone, published, "released", amount, fee_minor(amount, offering.fee_bp),
+        divided[0].tokens_issued, posted, now, number,
     )
     payments.create_payout(session, release=record, offering=offering, now=now)
     return record
@@ -161,11 +235,11 @@ def return_money(
 
 def _record(
     session: Session, offering: Offering, milestone: Milestone | None, published: Published, kind: str, amount: int,
-    fee: int, tokens: int, posted: ledger.Posted, now: dt.datetime,
+    fee: int, tokens: int, posted: ledger.Posted, now: dt.datetime, number: int = 1,
 ) -> Release:
     outside_id = public_id("rel")
     record = Release(
-        public_id=outside_id, key=f"{kind}:{milestone.public_id if milestone else offering.public_id}", kind=kind,
+        public_id=outside_id, key=f"{kind}:{_part(milestone, number) if milestone else offering.public_id}", kind=kind,
         offering_id=offering.id, milestone_id=milestone.id if milestone else None, amount_minor=amount, fee_minor=fee,
         tokens=tokens, journal_id=posted.journal_id, content_hash="", occurred_at=now,
     )

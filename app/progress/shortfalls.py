@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app import calendars
 from app.accounts.actor import SYSTEM
 from app.audit import service as audit
-from app.commitments import escrow
+from app.commitments import carrying, escrow
 from app.commitments import service as commitments
 from app.commitments.models import Commitment, EscrowStatement
 from app.commitments.queries import is_linked
@@ -145,3 +145,5 @@ def _write_rows(
                "unreleased_after_minor", "released_after_minor", "issued_after_tokens", "entitled_after_tokens",
                "journal_id", "occurred_at"]
     session.execute(sa.insert(statement).from_select(columns, rows, include_defaults=False))
+    gone = sa.select(EscrowStatement.commitment_id).where(EscrowStatement.journal_id == journal_id)
+    carrying.void(session, gone)

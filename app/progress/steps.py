@@ -17,6 +17,7 @@ from app import calendars
 from app.accounts.actor import Actor
 from app.audit import service as audit
 from app.closing import service as closing
+from app.commitments import escrow
 from app.contracts import queries as contract_queries
 from app.contracts.models import Milestone
 from app.contracts.queries import Published
@@ -61,7 +62,10 @@ def load(session: Session, offering: Offering, *, lock: bool = True) -> Running:
     """Load the running plan; when money was taken back meanwhile, the tranches are recomputed first (MIL-1)."""
     published = contract_queries.published_terms(session, offering.terms_version_id or 0)
     rows = contract_queries.milestones_of(session, offering.contract_id, lock=lock)
-    unreleased = ledger_queries.balance(session, chart.escrow(offering.public_id, offering.currency))
+    # What released tranches carry is out of the plan: it is decided, and only waits until it has seasoned (COM-10).
+    unreleased = ledger_queries.balance(
+        session, chart.escrow(offering.public_id, offering.currency)
+    ) - escrow.carried_minor(session, offering.id)
     plan = contract_queries.plan_from(
         published.terms, rows, unreleased_minor=unreleased, winding_down=offering.state == "winding_down"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -12,12 +12,15 @@ from app import calendars
 from app.accounts.actor import SYSTEM
 from app.audit import service as audit
 from app.closing import service as closing
+from app.commitments import carrying
+from app.commitments.models import CarriedShare
 from app.contracts import queries as contract_queries
 from app.contracts.models import Milestone
 from app.offerings import halts
 from app.offerings import service as offerings
 from app.offerings.models import Offering
 from app.outbox import service as outbox
+from app.payments import reserve
 from app.progress import interventions, releases, service, steps
 from app.progress.models import Submission
 from app.work import Job
@@ -153,6 +156,38 @@ def _release(session: Session, milestone_id: int, now: dt.datetime) -> None:
         steps.run(session, offering, lambda plan: engine.release(plan, milestone.ordinal), actor=SYSTEM, now=now)
 
 
+def _carried_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
+    """Return milestones of which something carried has seasoned, or is covered by a reserve that was funded since."""
+    running = sa.select(Milestone.id).join(Offering, Offering.id == Milestone.offering_id).where(
+        Offering.state.in_(RUNNING), Offering.halted_since.is_(None), Offering.releases_stopped.is_(None)
+    )
+    seasoned = session.scalars(carrying.due(now).where(CarriedShare.milestone_id.in_(running)).limit(limit)).all()
+    return seasoned or list(_covered(session, running, now))[:limit]
+
+
+def _covered(session: Session, running: sa.Select[tuple[int]], now: dt.datetime) -> Iterator[int]:
+    waiting = session.scalars(
+        sa.select(CarriedShare.milestone_id)
+        .where(CarriedShare.status == "carried", CarriedShare.milestone_id.in_(running))
+        .distinct()
+        .order_by(CarriedShare.milestone_id)
+    )
+    for milestone_id in waiting:
+        offering = session.get_one(Offering, session.get_one(Milestone, milestone_id).offering_id)
+        amount = sum(each.amount_minor for each in carrying.carried_of_milestone(session, milestone_id))
+        if 0 < amount <= reserve.free_minor(session, offering.rail, offering.currency, now=now):
+            yield milestone_id
+
+
+def _release_carried(session: Session, milestone_id: int, now: dt.datetime) -> None:
+    milestone = session.get_one(Milestone, milestone_id)
+    offering = _locked(session, milestone.offering_id)
+    session.refresh(milestone, with_for_update=True)
+    if offering.state in RUNNING:
+        published = contract_queries.published_terms(session, offering.terms_version_id or 0)
+        releases.release_carried(session, offering, milestone, published, now=now)
+
+
 def _late_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
     query = (
         sa.select(Milestone.id)
@@ -221,6 +256,7 @@ JOBS = (
     Job("end_window", *_step_job("challengeable", "window_over")),
     Job("end_suspension", *_step_job("disputed", "suspension_over")),
     Job("release_tranche", _release_due, _release),
+    Job("release_carried", _carried_due, _release_carried),
     Job("fail_milestone", *_step_job("open", "long_stop")),
     Job("flag_late", _late_due, _late),
     Job("reach_long_stop", _offering_stop_due, _offering_stop),

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.selfcheck import (
     books,
+    carrying,
     changes,
     escrow,
     halts,
@@ -30,7 +31,10 @@ from app.selfcheck.problem import Problem
 __all__ = ["Problem", "problems", "run"]
 
 #: The quick ones first; the last two hash every document and log entry again.
-PARTS = (books, escrow, changes, places, tokens, money, operations, progress, halts, regimes, waiting, log, promises)
+PARTS = (
+    books, escrow, carrying, changes, places, tokens, money, operations, progress, halts, regimes, waiting, log,
+    promises,
+)
 
 
 def run(session: Session) -> list[Problem]:

@@ -31,7 +31,8 @@ CHAIN = """chain AS (
   FROM escrow_statement s WINDOW w AS (PARTITION BY s.commitment_id ORDER BY s.seq)
 )"""
 
-#: What left escrow by one journal, divided over all rows of it: REL-2 done once more.
+#: What left escrow by one journal, divided over all rows of it: REL-2 done once more. Where shares wait until they have
+#: seasoned, ``carrying`` does.
 _FITS = 3_000_000_000
 DIVISION = f"""{CHAIN}, divided AS (
   SELECT c.*, e.left_minor AS total_left, e.before AS total_before
@@ -41,6 +42,7 @@ DIVISION = f"""{CHAIN}, divided AS (
     FROM entry j JOIN account a ON a.id = j.account_id WHERE a.address LIKE 'escrow:%' GROUP BY j.journal_id
   ) e ON e.journal_id = c.journal_id
   WHERE c.kind IN ('released', 'returned')
+    AND NOT EXISTS (SELECT 1 FROM carried_share k WHERE k.offering_id = c.offering_id)
 ), shared AS (
   SELECT d.*, d.unreleased_before * d.total_left / d.total_before AS whole,
     d.unreleased_before * d.total_left % d.total_before AS rest

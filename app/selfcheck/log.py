@@ -134,6 +134,17 @@ CHECKS = (
         WHERE l.action = 'float.funded' AND j.id IS NULL""",
     ),
     Check(
+        "reserve_untold", "The log does not say who changed the reserve, or by how much.",
+        """SELECT COALESCE(j.public_id, l.object_id) AS place FROM journal j
+        LEFT JOIN log_entry l ON l.object_id = j.cause AND l.action = 'reserve.changed'
+        WHERE j.kind IN ('reserve_funded', 'reserve_taken_out')
+        AND (l.id IS NULL OR l.after NOT LIKE '%"journal":"' || j.public_id || '"%')
+        UNION ALL
+        SELECT l.object_id FROM log_entry l LEFT JOIN journal j ON j.cause = l.object_id
+          AND j.kind IN ('reserve_funded', 'reserve_taken_out')
+        WHERE l.action = 'reserve.changed' AND j.id IS NULL""",
+    ),
+    Check(
         "sweep_untold", "The log does not say that the fees were swept.",
         """SELECT j.public_id AS place FROM journal j WHERE j.kind = 'fees_swept' AND NOT EXISTS (
           SELECT 1 FROM log_entry l WHERE l.object_id = j.cause AND l.action = 'fees.swept'

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sqlalchemy.orm import Session
 
-from app.selfcheck.problem import BALANCES, Check, Problem, run_checks
+from app.selfcheck.problem import BALANCES, POSITIONS, Check, Problem, run_checks
 
 _SETTLED = "('released', 'failed', 'lapsed')"
 #: A fee is worked out again where the product stays below 2⁶³.
@@ -29,7 +29,9 @@ CHECKS = (
         OR m.owed <> r.amount_minor - r.fee_minor OR m.outstanding <> r.tokens
         OR COALESCE(t.offering_id, r.offering_id) <> r.offering_id
         OR (r.milestone_id IS NOT NULL AND t.id IS NULL) OR (r.kind = 'released' AND t.id IS NULL)
-        OR r.key <> r.kind || ':' || COALESCE(t.public_id, o.public_id)
+        OR (r.key <> r.kind || ':' || COALESCE(t.public_id, o.public_id)
+          AND (r.kind <> 'released' OR r.key <> r.kind || ':' || t.public_id || ':' || (SELECT COUNT(*) FROM release e
+            WHERE e.milestone_id = r.milestone_id AND e.kind = 'released' AND e.id <= r.id)))
         OR r.fee_minor <> CASE WHEN r.kind = 'returned' THEN 0 WHEN r.amount_minor > {_FEE_FITS} THEN r.fee_minor
           ELSE r.amount_minor * o.fee_bp / 10000 END""",
     ),
@@ -47,8 +49,11 @@ CHECKS = (
             SUM(CASE kind WHEN 'released' THEN amount_minor ELSE 0 END) AS released,
             SUM(CASE kind WHEN 'returned' THEN amount_minor ELSE 0 END) AS returned
           FROM release WHERE milestone_id IS NOT NULL GROUP BY milestone_id) r ON r.milestone_id = m.id
+        LEFT JOIN (SELECT milestone_id, SUM(CASE status WHEN 'released' THEN 0 ELSE amount_minor END) AS carried
+          FROM carried_share GROUP BY milestone_id) k ON k.milestone_id = m.id
         WHERE m.released_minor <> COALESCE(r.released, 0) OR m.returned_minor <> COALESCE(r.returned, 0)
-        OR (m.state = 'released' AND m.released_minor <> COALESCE(m.tranche_minor, -1))
+        OR (m.state = 'released' AND m.released_minor + COALESCE(k.carried, 0) <> COALESCE(m.tranche_minor, -1))
+        OR (m.state <> 'released' AND COALESCE(k.carried, 0) <> 0)
         OR (m.state <> 'released' AND m.released_minor <> 0)
         OR (m.returned_minor <> 0 AND (m.state NOT IN ('failed', 'lapsed') OR m.returned_minor <> m.tranche_minor))
         OR (m.settled_at IS NULL) <> (m.state NOT IN {_SETTLED})""",
@@ -58,10 +63,29 @@ CHECKS = (
         """SELECT r.public_id AS place, m.public_id AS milestone FROM release r
         JOIN milestone m ON m.id = r.milestone_id WHERE r.kind = 'released' AND (NOT EXISTS (
           SELECT 1 FROM log_entry l WHERE l.object_id = m.public_id AND l.action = 'milestone.released'
-          AND l.before LIKE '%"state":"approved"%' AND l.at = r.occurred_at)
+          AND l.before LIKE '%"state":"approved"%' AND l.at <= r.occurred_at)
         OR (m.ordinal > 0 AND NOT EXISTS (
           SELECT 1 FROM submission s WHERE s.milestone_id = m.id AND s.verdict = 'met'
           AND s.decided_at < r.occurred_at)))""",
+    ),
+    # What waits of a released tranche: a share of its own commitment, in escrow, until it is released or taken back.
+    Check(
+        "carried_wrong", "The share that waits until it has seasoned is not one, or was released as another amount.",
+        f"""WITH {POSITIONS}
+        SELECT k.commitment_id AS place, k.milestone_id, k.status, k.amount_minor, s.amount_minor AS released
+        FROM carried_share k LEFT JOIN commitment c ON c.id = k.commitment_id
+        LEFT JOIN milestone m ON m.id = k.milestone_id LEFT JOIN latest p ON p.commitment_id = k.commitment_id
+        LEFT JOIN escrow_statement s ON s.journal_id = k.journal_id AND s.commitment_id = k.commitment_id
+        WHERE c.id IS NULL OR m.id IS NULL OR c.offering_id <> k.offering_id OR m.offering_id <> k.offering_id
+        OR c.seasons_at IS NULL OR k.releases_at <> c.seasons_at OR k.carried_at >= k.releases_at
+        OR CASE k.status
+          WHEN 'carried' THEN c.status = 'held' AND p.unreleased_after_minor >= k.amount_minor
+            AND NOT EXISTS (SELECT 1 FROM escrow_statement e WHERE e.commitment_id = k.commitment_id
+              AND e.milestone_id = k.milestone_id AND e.kind = 'released')
+          WHEN 'released' THEN s.kind = 'released' AND s.milestone_id = k.milestone_id
+            AND s.amount_minor = -k.amount_minor
+          ELSE EXISTS (SELECT 1 FROM escrow_statement e WHERE e.commitment_id = k.commitment_id
+            AND e.kind IN ('reversed', 'left')) END IS NOT TRUE""",
     ),
     Check(
         "released_unsigned", "Money was released before the company signed who funded the commitments (COM-11).",
@@ -79,8 +103,12 @@ CHECKS = (
     Check(
         "tranches_not_escrow", "The tranches still to come are not the money in escrow.",
         f"""WITH {BALANCES} SELECT place, state, tranches, escrow, taken_back FROM (
-          SELECT o.public_id AS place, o.state, m.tranches, COALESCE(b.amount, 0) AS escrow,
-            COALESCE((SELECT SUM(-s.amount_minor) FROM escrow_statement s WHERE s.offering_id = o.id
+          SELECT o.public_id AS place, o.state, m.tranches, COALESCE(b.amount, 0)
+              - COALESCE((SELECT SUM(k.amount_minor) FROM carried_share k WHERE k.offering_id = o.id
+                AND k.status = 'carried'), 0) AS escrow,
+            COALESCE((SELECT SUM(-s.amount_minor - COALESCE((SELECT SUM(k.amount_minor) FROM carried_share k
+                WHERE k.commitment_id = s.commitment_id AND k.status = 'void'), 0))
+              FROM escrow_statement s WHERE s.offering_id = o.id
               AND s.kind IN ('reversed', 'left') AND s.occurred_at >= m.changed_at), 0) AS taken_back
           FROM offering o LEFT JOIN balance b ON b.address = 'escrow:' || o.public_id
           JOIN (SELECT offering_id, MAX(state_since) AS changed_at,

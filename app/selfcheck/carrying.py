@@ -1,0 +1,81 @@
+"""Divide once more, in Python, what left the escrow of offerings in which shares wait until they have seasoned (COM-10)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.commitments.models import CarriedShare, EscrowStatement
+from app.ledger.models import Journal
+from app.selfcheck.problem import Problem
+from milestones import apportion
+
+
+def check(session: Session) -> Iterator[Problem]:
+    """Yield the shares that are not those of the largest remainder over what was no earlier tranche's (REL-2)."""
+    found = sa.select(CarriedShare.offering_id).distinct().order_by(CarriedShare.offering_id)
+    for offering_id in session.scalars(found).all():
+        yield from _offering(session, offering_id)
+
+
+def _offering(session: Session, offering_id: int) -> Iterator[Problem]:
+    """Go through an offering's statement journal by journal, and judge each division by what stood before it."""
+    shares = list(session.scalars(sa.select(CarriedShare).where(CarriedShare.offering_id == offering_id)))
+    rows: dict[int, list[EscrowStatement]] = defaultdict(list)
+    for row in session.scalars(
+        sa.select(EscrowStatement)
+        .where(EscrowStatement.offering_id == offering_id)
+        .order_by(EscrowStatement.journal_id, EscrowStatement.ordinal)
+    ):
+        rows[row.journal_id].append(row)
+    at = dict(session.execute(sa.select(Journal.id, Journal.occurred_at).where(Journal.offering_id == offering_id)).all())
+    ordinals = {row.commitment_id: row.ordinal for found in rows.values() for row in found}
+    position: dict[int, int] = defaultdict(int)
+    for journal_id, found in rows.items():
+        later_parts = {each.commitment_id for each in shares if each.journal_id == journal_id}
+        divided = [row for row in found if row.kind in ("released", "returned")]
+        if divided and not later_parts:
+            yield from _division(journal_id, at[journal_id], divided, shares, position, ordinals, rows)
+        for row in found:
+            position[row.commitment_id] = row.unreleased_after_minor
+
+
+def _division(
+    journal_id: int, at: dt.datetime, divided: list[EscrowStatement], shares: list[CarriedShare],
+    position: dict[int, int], ordinals: dict[int, int], rows: dict[int, list[EscrowStatement]],
+) -> Iterator[Problem]:
+    milestone_id = divided[0].milestone_id if divided[0].kind == "released" else None
+    gave = {row.commitment_id: -row.amount_minor for row in divided}
+    waits: dict[int, int] = defaultdict(int)
+    for each in shares:
+        if each.milestone_id == milestone_id:
+            gave[each.commitment_id] = each.amount_minor
+        elif each.carried_at <= at and _still_waits(each, journal_id, rows):
+            waits[each.commitment_id] += each.amount_minor
+    people = sorted(ordinals, key=lambda each: ordinals[each])
+    weights = [position[each] - waits[each] for each in people]
+    if min(weights) < 0 or sum(gave.values()) > sum(weights):
+        yield Problem("carried_share", str(journal_id), "More waits or left than was in escrow.", {})
+        return
+    expected = apportion.apportion(sum(gave.values()), weights)
+    for commitment_id, share in zip(people, expected, strict=True):
+        if gave.get(commitment_id, 0) != share:
+            yield Problem("carried_share", str(commitment_id), "The share is not the largest remainder's.",
+                          {"journal": journal_id, "stands": gave.get(commitment_id, 0), "expected": share})
+
+
+def _still_waits(share: CarriedShare, journal_id: int, rows: dict[int, list[EscrowStatement]]) -> bool:
+    """Whether a share waited when a journal was posted: not yet released, its payment not yet taken back."""
+    if share.journal_id is not None:
+        return share.journal_id > journal_id
+    if share.status == "carried":
+        return True
+    return not any(
+        row.commitment_id == share.commitment_id and row.kind in ("reversed", "left")
+        for earlier, found in rows.items() if earlier < journal_id
+        for row in found
+    )
