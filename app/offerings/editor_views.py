@@ -13,7 +13,7 @@ from app.db import Session, get_db
 from app.errors import MilestakeError
 from app.offerings import queries, service
 from app.offerings.contract_forms import RELAXED_WORDS, ContractTree, EditorForm
-from app.offerings.draft_views import checked
+from app.offerings.draft_views import checked, is_starter
 from app.offerings.forms import ImportForm
 from app.offerings.models import Offering
 from app.security import requires
@@ -49,7 +49,7 @@ def edit(offering_id: str) -> Answer:
                 form.show_error(error)
     return render_template(
         "founder/editor.html", form=form, tree=tree, found=found, offering=offering, check=check, is_saved=is_saved,
-        relaxed_words=RELAXED_WORDS, has_errors=bool(tree.errors or form.errors),
+        relaxed_words=RELAXED_WORDS, has_errors=bool(tree.errors or form.errors), is_starter=is_starter(terms),
     ), form.status
 
 

@@ -14,6 +14,7 @@ from app.contracts import queries as contract_queries
 from app.contracts import service as contracts
 from app.contracts import templates
 from app.offerings import figures, service
+from app.offerings.contract_forms import starter_document
 from milestones import document as documents
 from milestones.template import resolve
 from milestones.terms import Terms
@@ -52,6 +53,21 @@ def test_a_template_replaces_milestones_only_when_asked_to(raise_of: RaiseOf) ->
     assert "The draft begins from “Solar or other energy project”." in founder.page.text
     assert terms_of(raised) == dated(raised, "solar")
     assert raised.rows()["contract"] == rows["contract"]
+
+
+@pytest.mark.databases("sqlite")
+def test_a_new_draft_is_led_to_the_templates_and_takes_one_at_once(raise_of: RaiseOf, site: Flask) -> None:
+    with site.test_request_context():
+        starter = starter_document(title="New", currency="USD/2", zone="UTC", calendar="US",
+                                   target_date="2027-06-01", long_stop="2027-12-01")
+    raised = raise_of("drafted", document=starter)
+    founder = raised.founder()
+    assert "Begin from a template" in founder.open(f"{raised.dashboard}/contract").text
+    page = founder.open(f"{raised.dashboard}/contract/templates/game")
+    assert 'name="replace"' not in page.source
+    founder.send()
+    assert terms_of(raised) == dated(raised, "game")
+    assert "Begin from a template" not in founder.page.text
 
 
 def test_mil_4_a_template_passes_the_check_with_usual_figures(raise_of: RaiseOf) -> None:
