@@ -12,6 +12,7 @@ import yaml
 from app import create_app
 from app.accounts.models import User
 from app.commitments.models import Commitment, Refund
+from app.commitments.waiting_models import WaitingEntry
 from app.config import Settings
 from app.contracts.models import Milestone
 from app.db import Database
@@ -37,6 +38,7 @@ def test_the_demo_shows_every_state_and_can_be_signed_in_to(db: Database, settin
             "Oatfold Dairy Cooperative": "live",
             "Dotline Readers": "live",
             "Kelp & Kin Packaging": "live",
+            "Cinderpath Bakery": "live",
             "Northbank Tool Library": "in_review",
             "Quiet Rotor": "draft",
         }
@@ -46,6 +48,10 @@ def test_the_demo_shows_every_state_and_can_be_signed_in_to(db: Database, settin
         assert oatfold.maximum_minor * 9 < oatfold.committed_minor * 10 < oatfold.maximum_minor * 10
         assert dotline.minimum_minor <= dotline.committed_minor < dotline.maximum_minor
         assert kelp.committed_minor < kelp.minimum_minor
+        cinder = found["Cinderpath Bakery"]
+        assert (cinder.free_minor, cinder.offered_minor) == (0, 150_000)
+        places = session.scalars(sa.select(WaitingEntry.status).order_by(WaitingEntry.position)).all()
+        assert places == ["offered", "waitlisted", "waitlisted", "waitlisted"]
         states = {
             name: session.scalars(
                 sa.select(Milestone.state)
