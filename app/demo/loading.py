@@ -40,8 +40,8 @@ class Person:
 
 PEOPLE: Sequence[Person] = (
     Person("ines", "investor", "Ines Varga", "ines@investors.example", "a position in eight offerings, in every state"),
-    Person("noor", "investor", "Noor Haddad", "noor@investors.example", "a payment under way, a place kept for her"),
-    Person("sam", "investor", "Sam Whitlock", "sam@investors.example", "a commitment to pay now"),
+    Person("noor", "investor", "Noor Haddad", "noor@investors.example", "a payment under way, a place on a waiting list"),
+    Person("sam", "investor", "Sam Whitlock", "sam@investors.example", "a commitment to pay now, a place kept for him"),
     Person("lena", "investor", "Lena Moreau", "lena@investors.example", "large positions"),
     Person("dev", "investor", "Dev Anand", "dev@investors.example", "small positions"),
     Person("greta", "investor", "Greta Holm", "greta@investors.example", "small positions"),
@@ -218,7 +218,7 @@ class _Story:
         """Let one offering be full, four wait for a place, and the first of them be offered one."""
         stage, offering = self.stage, self.offerings["cinder"]
         for who, dollars, takes_less in (
-            ("noor", 1_500, False), ("dev", 900, False), ("yuki", 600, True), ("sam", 2_000, False),
+            ("sam", 1_500, False), ("dev", 900, False), ("yuki", 600, True), ("noor", 2_000, False),
         ):
             stage.wait(self.people[who], offering, dollars * 100, takes_less=takes_less)
         stage.cancel(self.people["greta"], self.commitments["cinder", "greta"])
