@@ -47,6 +47,8 @@ def may_settle(session: Session, offering: Offering, *, now: dt.datetime) -> boo
     """
     if offering.halted_since is not None or now < offering.cancel_until:
         return False
+    if limits.may_still_be_revoked(session, offering, now=now):
+        return False
     is_over = offering.step_due_at is not None and offering.step_due_at <= now
     waiting = session.execute(
         sa.select(sa.func.count())

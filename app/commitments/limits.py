@@ -258,6 +258,19 @@ def over_at_close(session: Session, offering: Offering, *, now: dt.datetime) -> 
     return over
 
 
+def may_still_be_revoked(session: Session, offering: Offering, *, now: dt.datetime) -> bool:
+    """Whether somebody's days to think outlive the deadline: the offering is decided after them."""
+    if not figures.of(offering).reflection_days:
+        return False
+    newest = session.scalar(
+        sa.select(sa.func.max(Commitment.created_at)).where(
+            Commitment.offering_id == offering.id, Commitment.status.in_(HOLDS_PLACE)
+        )
+    )
+    ends = figures.reflection_ends(offering, newest) if newest is not None else None
+    return ends is not None and now <= ends
+
+
 def _words(offering: Offering, asked: Sequence[Decision]) -> str:
     """Say everything that stands against an amount, in money and with what to do."""
     asset = money.Asset.parse(offering.currency)

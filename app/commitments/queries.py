@@ -24,7 +24,7 @@ from app.contracts import queries as contract_queries
 from app.contracts.models import Milestone
 from app.contracts.queries import Published
 from app.errors import NotFound
-from app.offerings import figures, halts
+from app.offerings import figures
 from app.offerings.models import Issuer, Offering, TokenClass
 from milestones import money, states
 
@@ -196,7 +196,14 @@ class PositionView:
 
     def may_cancel(self, now: dt.datetime) -> bool:
         """Whether cancelling is still free (COM-6)."""
-        return self.commitment.status in HOLDS_PLACE and halts.may_cancel(self.offering, now)
+        return self.commitment.status in HOLDS_PLACE and figures.may_cancel(
+            self.offering, self.commitment.created_at, now
+        )
+
+    @property
+    def cancel_until(self) -> dt.datetime:
+        """The last moment to cancel (COM-6)."""
+        return figures.cancel_until(self.offering, self.commitment.created_at)
 
     @property
     def deadline_at(self) -> dt.datetime | None:

@@ -241,8 +241,9 @@ def cancel(session: Session, *, actor: Actor, commitment_id: str, now: dt.dateti
         return commitment
     if commitment.status not in HOLDS_PLACE:
         raise Conflict(f"This commitment is {commitment.status} already.", code="not_cancellable")
-    if not halts.may_cancel(offering, now):
-        words = f"It can no longer be cancelled: the last moment was {offering.cancel_until:%d %B %Y %H:%M} UTC."
+    if not figures.may_cancel(offering, commitment.created_at, now):
+        last = figures.cancel_until(offering, commitment.created_at)
+        words = f"It can no longer be cancelled: the last moment was {last:%d %B %Y %H:%M} UTC."
         raise Refused(words, code="too_late_to_cancel")
     return cancel_now(session, offering, commitment, actor=actor, now=now)
 

@@ -29,6 +29,7 @@ from app.contracts.models import Appointment, Contract, Milestone
 from app.investors.models import Verification
 from app.investors.rules import REFUSAL_REASONS
 from app.ledger.models import Journal
+from app.offerings import figures
 from app.offerings.change_models import OfferingChange, OfferingUpdate
 from app.offerings.models import Issuer, Offering
 from app.payments import receipts
@@ -205,7 +206,8 @@ def _of_commitment(session: Session, found: Happened, commitment_id: int) -> Non
     ).one()
     found.params |= {
         "commitment": commitment.public_id, "my_amount_minor": commitment.amount_minor, "tokens": commitment.tokens,
-        "pay_by": _text(commitment.pay_by), "cancel_until": _text(offering.cancel_until),
+        "pay_by": _text(commitment.pay_by),
+        "cancel_until": _text(figures.cancel_until(offering, commitment.created_at)),
         "deadline_at": _text(offering.deadline_at), "minimum_minor": offering.minimum_minor,
         "refund_minor": int(owed[0] or 0), "due_at": _text(owed[1]),
         "missing_minor": receipts.missing_minor(session, commitment),

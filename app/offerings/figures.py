@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import zoneinfo
 
+from app.offerings import halts
 from app.offerings.models import Offering
 from app.regimes import records, settings
 from app.regimes.records import Arm
@@ -35,3 +36,26 @@ def deciding_day(offering: Offering, now: dt.datetime | None = None) -> dt.date:
 def day_of(offering: Offering, instant: dt.datetime) -> dt.date:
     """Return the local day of an instant in the offering's time zone (TIM-1)."""
     return instant.astimezone(zoneinfo.ZoneInfo(offering.zone)).date()
+
+
+def may_cancel(offering: Offering, committed_at: dt.datetime, now: dt.datetime) -> bool:
+    """Whether cancelling a commitment is free: as the offering says, or while its days to think run (COM-6).
+
+    Under ECSPR every investor has four days from the commitment, the last instant inside (Art 22); the law knows none
+    for sophisticated ones, and we give it to everybody.
+    """
+    if halts.may_cancel(offering, now):
+        return True
+    ends = reflection_ends(offering, committed_at)
+    return ends is not None and offering.state in ("live", "clearing") and now <= ends
+
+
+def cancel_until(offering: Offering, committed_at: dt.datetime) -> dt.datetime:
+    """Return the last moment to cancel a commitment: the offering's, or the end of its days to think if later."""
+    return max(offering.cancel_until, reflection_ends(offering, committed_at) or offering.cancel_until)
+
+
+def reflection_ends(offering: Offering, committed_at: dt.datetime) -> dt.datetime | None:
+    """Return when the days to think about a commitment end; None where the regime has none."""
+    days = of(offering).reflection_days
+    return committed_at + dt.timedelta(days=days) if days else None

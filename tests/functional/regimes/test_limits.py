@@ -137,3 +137,24 @@ def test_com_9_above_the_limit_at_the_close_goes_back_and_is_told(db: Database) 
             sa.select(sa.func.count()).select_from(Notice).where(Notice.kind == "commitment_over_limit")
         ).scalar_one()
         assert told == 1
+
+
+def test_com_6_four_days_to_think_outlive_the_deadline(db: Database) -> None:
+    story = life.live(db, investors=2, fields={"regime": "eu.ecspr", "currency": "EUR/2"},
+                      contract={"currency": "EUR/2"})
+    stage, (early, late) = story.stage, story.investors
+    stage.invest(early, story.offering_id, 300_000)
+    deadline = stage.offering(story.offering_id).deadline_at
+    stage.advance_to(deadline - dt.timedelta(hours=6))
+    assert stage.now > stage.offering(story.offering_id).cancel_until
+    commitment = stage.invest(late, story.offering_id, 200_000)
+    with db.read() as session:
+        ends = session.execute(sa.select(Commitment).where(Commitment.public_id == commitment)).scalars().one()
+        ends = ends.created_at + dt.timedelta(days=4)
+    stage.advance_to(ends - dt.timedelta(minutes=10))
+    # The deadline is over and all money is there, yet it is not decided: one may still go.
+    assert stage.offering(story.offering_id).state == "clearing"
+    stage.cancel(late, commitment)
+    stage.advance_to(ends)
+    ended = stage.offering(story.offering_id)
+    assert (ended.state, ended.proceeds_minor) == ("active", 300_000)
