@@ -177,6 +177,7 @@ def offered(db: Database) -> Life:
         story.investors, (250_000, 60_000, 50_000), ("instant", "instant", "bank_2d"), strict=False
     ):
         story.commitments.append(stage.invest(investor, story.offering_id, amount, method))
+    stage.work()
     return story
 
 
