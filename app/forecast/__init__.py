@@ -18,8 +18,6 @@ from app.db import Database
 from app.forecast import copying, rehearsal, standing
 from app.forecast.rehearsal import Act
 
-MOST_DAYS = 3_660
-
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
@@ -37,12 +35,11 @@ class Forecast:
     exits: tuple[standing.Exit, ...]
     quiet: Mapping[str, int]
     assumptions: tuple[str, ...]
-    rests_at: dt.datetime | None
     cut_short: bool
 
     @property
     def is_sound(self) -> bool:
-        """Whether the rehearsal came to rest and no cent stands in a state that nothing and nobody ends."""
+        """Whether the rehearsal came to its end and no cent stands in a state that nothing and nobody ends."""
         return not self.cut_short and all(each.is_dated or each.owner for each in self.exits)
 
 
@@ -62,10 +59,11 @@ def forecast(db: Database, settings: Settings, *, days: int, nothing_arrives: bo
         played.play(until=ends_at)
         acts, quiet = tuple(played.acts), dict(played.quiet)
         owed = standing.owed(copy)
-        rests_at = played.play_to_rest(begins_at + dt.timedelta(days=max(days, MOST_DAYS)))
+        with copy.read() as session:
+            latest = standing.last_deadline(session, ends_at)
+        played.play_until_paid(latest)
         exits = tuple(standing.exits(copy, owed, played.emptied, ends_at))
     return Forecast(
         begins_at=begins_at, ends_at=ends_at, acts=acts, waiting=waiting, exits=exits, quiet=quiet,
-        assumptions=rehearsal.assumptions(nothing_arrives=nothing_arrives), rests_at=rests_at,
-        cut_short=played.cut_short,
+        assumptions=rehearsal.assumptions(nothing_arrives=nothing_arrives), cut_short=played.cut_short,
     )

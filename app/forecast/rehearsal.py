@@ -21,6 +21,7 @@ from app.forecast import subjects
 from app.forecast.subjects import Subject
 from app.forecast.waking import Waking
 from app.ledger import chart
+from app.ledger import queries as ledger
 from app.ledger.models import Entry, Journal, LedgerAccount
 from app.payments.rails import rehearsal_rails
 
@@ -28,10 +29,10 @@ from app.payments.rails import rehearsal_rails
 LEFT_OUT = frozenset({"send_mails", "send_complaint_mails"})
 #: More instants than this are not rehearsed; the forecast then says that it was cut short.
 MOST_INSTANTS = 5_000
-#: After the window and the last date in any row, the rehearsal goes on for so many instants more at most.
+#: After the last deadline of any offering the rehearsal goes on for so many instants more at most.
 AFTER_THE_LAST_DATE = 6
-#: Past the window no exact instants are wanted, only whether and by when everything ends.
-COARSE = dt.timedelta(days=4)
+#: Past the window no exact instants are wanted, only whether and by when everything is paid out or back.
+COARSE, DAY, AFTERWARDS = dt.timedelta(days=7), dt.timedelta(days=1), dt.timedelta(days=60)
 
 NOBODY_ACTS = "Nobody acts: no founder, investor, auditor or operator does anything from now on."
 SANDBOX_SETTLES = (
@@ -124,24 +125,28 @@ class Rehearsal:
                 self._waking.date_came(self._ran)
         self._now = max(self._now, until)
 
-    def play_to_rest(self, latest: dt.datetime) -> dt.datetime | None:
-        """Go on until no date lies ahead and nothing more happens; return when that is, None if never.
+    def play_until_paid(self, latest: dt.datetime) -> None:
+        """Go on until nothing is owed to anybody any more, or nothing comes that could change it.
 
-        Coarser than :meth:`play`: what happens within a few days happens when they are over.
+        Coarser than :meth:`play`: what happens within a few days happens when they are over. ``latest`` is when the
+        last deadline of any offering has passed; after it a few more steps let refunds be tried again.
         """
-        while self._goes_on():
+        while self._is_owing() and self._goes_on():
             nearest = self._nearest_date()
             if nearest is None or nearest > latest:
                 break
             self._wake(max(nearest, self._now + COARSE))
         for _count in range(AFTER_THE_LAST_DATE):
-            at, done = self._next(latest), len(self.acts)
-            if at is None:
+            at, done = self._next(self._now + AFTERWARDS), len(self.acts)
+            if at is None or not self._is_owing():
                 break
-            self._wake(max(at, self._now + COARSE))
+            self._wake(max(at, self._now + DAY))
             if len(self.acts) == done:
                 break
-        return None if self.cut_short else self._now
+
+    def _is_owing(self) -> bool:
+        with self.copy.read() as session:
+            return bool(ledger.accounts_not_empty(session, chart.OWED))
 
     def _goes_on(self) -> bool:
         self._instants += 1

@@ -158,6 +158,18 @@ class Exit:
         return self.emptied_at is not None and not self.left_minor
 
 
+#: So much later than its last date reviews, halts and votes may still move a plan (MIL-14, OFF-13).
+TOLLING = dt.timedelta(days=200)
+
+
+def last_deadline(session: Session, at_least: dt.datetime) -> dt.datetime:
+    """Return when the last plan of all that run must have ended, with all that may toll it."""
+    latest = session.scalar(
+        sa.select(sa.func.max(Offering.long_stop_at)).where(Offering.state.not_in(states.OFFERING_TERMINAL))
+    )
+    return max(latest + TOLLING, at_least) if latest is not None else at_least
+
+
 def owed(copy: Database) -> list[ledger.OfferingAccount]:
     """Return what offerings owe to anybody: escrow, refunds, unapplied, unclaimed, payable and paying money."""
     with copy.read() as session:
@@ -218,7 +230,11 @@ def _who_holds(session: Session, account: chart.Account, offering: Offering, lef
         )
         return ("operator", "the offering's cash does not cover its refunds: fund the float") if found == left else (
             "", "")
-    return ("operator", offering.releases_stopped) if offering.releases_stopped else ("", "")
+    if offering.releases_stopped:
+        return "operator", offering.releases_stopped
+    if offering.proceeds_minor is not None and offering.funding_stated_at is None:
+        return "founder", "nothing is released before the statement of funding is signed"
+    return "", ""
 
 
 def _payout_holder(session: Session, offering: Offering) -> tuple[str, str]:

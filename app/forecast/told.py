@@ -164,9 +164,10 @@ def conclusion(found: Forecast) -> str:
     if not found.is_sound:
         return "NOT EVERY cent has a way out; see above."
     on_list = sum(not each.is_dated for each in found.exits)
-    rest = f", and all is at rest by {formats.instant_text(found.rests_at)}" if found.rests_at else ""
-    return (f"Every cent has a way out: {len(found.exits) - on_list} balance(s) leave by themselves, {on_list} wait(s) "
-            f"for a named person{rest}.")
+    last = max((each.emptied_at for each in found.exits if each.emptied_at), default=None)
+    rest = f", the last of all by {formats.instant_text(last)}" if last else ""
+    return (f"Every cent has a way out: {len(found.exits) - on_list} balance(s) leave by themselves{rest}; "
+            f"{on_list} wait(s) for a named person.")
 
 
 # -- values -----------------------------------------------------------------------------------------
@@ -192,7 +193,6 @@ def document(found: Forecast) -> dict[str, object]:
             for each in found.exits
         ],
         "without_effect": dict(found.quiet),
-        "rests_at": found.rests_at,
     }
 
 

@@ -17,7 +17,7 @@ FEATURES = (
 )
 
 #: Packages that play people or replay records: entry points like views, after every feature.
-PROGRAMS = {"demo", "replay", "cli", "selfcheck"}
+PROGRAMS = {"demo", "replay", "cli", "selfcheck", "forecast"}
 
 #: Modules of app/ that every feature may use; they know no feature.
 FOUNDATION = (
@@ -29,7 +29,10 @@ FOUNDATION = (
 ENTRY = ("security", "web", "forms", "shell", "work")
 
 #: What people start by hand from a page, which otherwise only commands do: (page, what it starts).
-BY_HAND = {("app.operations.clock_views", "worker"), ("app.operations.check_views", "selfcheck")}
+BY_HAND = {
+    ("app.operations.clock_views", "worker"), ("app.operations.check_views", "selfcheck"),
+    ("app.operations.schedule_views", "forecast"),
+}
 
 RULES, MODELS, SERVICE, EDGE = 1, 2, 3, 4
 WORDS = {RULES: "rules", MODELS: "models", SERVICE: "service or queries", EDGE: "views, forms or tasks"}
