@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.commitments import service
-from app.commitments.models import Commitment
+from app.commitments import links, service
+from app.commitments.models import Commitment, CommitmentLink
 from app.db import UTCDateTime
 from app.offerings import halts
 from app.offerings.models import Offering
@@ -65,4 +65,21 @@ def _expire(session: Session, commitment_id: int, now: dt.datetime) -> None:
         service.expire(session, commitment, now=now)
 
 
-JOBS = (Job("expire_commitment", _due, _expire),)
+def _contested_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
+    query = (
+        sa.select(CommitmentLink.id)
+        .where(CommitmentLink.status == "contested", CommitmentLink.decide_by <= now)
+        .order_by(CommitmentLink.decide_by)
+        .limit(limit)
+    )
+    return session.scalars(query).all()
+
+
+def _let_stand(session: Session, link_id: int, now: dt.datetime) -> None:
+    links.let_stand(session, link_id, now=now)
+
+
+JOBS = (
+    Job("expire_commitment", _due, _expire),
+    Job("let_links_stand", _contested_due, _let_stand),
+)

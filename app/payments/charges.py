@@ -191,8 +191,8 @@ def _is_in_time(operation: Operation, offering: Offering, commitment: Commitment
 
     A payment that its payer had to confirm counts when that was before ``pay_by``, or when the rail had it under
     way while the place was kept. One that needed nothing more was complete when it was ordered, which
-    ``start_collection`` allows before ``pay_by`` only. Money that its payer sent counts by its booking date. None counts
-    after the clearing window.
+    ``start_collection`` allows before ``pay_by`` only. Money that its payer sent counts by its booking date. None
+    counts after the clearing window.
     """
     is_charge = operation.kind == "collect"
     was_complete = is_charge and (operation.instructions is None or commitment.status == "clearing")
@@ -285,7 +285,7 @@ def _owe_other_parts(
     session: Session, offering: Offering, commitment: Commitment, moves: Moves, posted: ledger.Posted,
     now: dt.datetime,
 ) -> None:
-    """Owe the other parts of a commitment back whose payment in parts was reversed whole, because one was taken back."""
+    """Owe the other parts of a commitment back that was reversed whole, because one part was taken back."""
     other_parts = -moves.get(chart.refunds(offering.public_id, offering.currency), 0)
     if other_parts > 0:
         commitments.owe_refund(

@@ -161,8 +161,8 @@ class RailCursor(Base):
 class Receipt(Base):
     """Money received that is no held commitment's, until it is part of one or on its way back (COM-4, COM-5, COM-12).
 
-    ``waiting``: a part, the rest may follow until the time to pay is over. ``doubted``: an operator says by ``decide_by``
-    whose account it came from. ``open``: goes back for ``reason``, one of ``rules.RETURN_REASONS``. ``applied``: became
+    ``waiting``: a part, the rest may follow until the time to pay is over. ``doubted``: an operator says by
+    ``decide_by`` whose account it came from. ``open``: goes back for ``reason``. ``applied``: became
     escrow with others. Σ of those waiting, doubted and open = ``unapplied:{rail}:{offering}``.
     """
 

@@ -34,8 +34,8 @@ def fund_reserve(
 ) -> str:
     """Put our own money into the reserve: D cash:R:reserve / C capital. Return the journal's public id.
 
-    A negative amount takes out what nothing needs. For operators with a fresh second factor; the same ``key`` posts once
-    (COM-1). Raises ``Refused`` ``amount_zero``, ``amount_too_large``, or ``reserve_needed`` with what is free.
+    A negative amount takes out what nothing needs. For operators with a fresh second factor; the same ``key`` posts
+    once (COM-1). Raises ``Refused`` ``amount_zero``, ``amount_too_large``, or ``reserve_needed`` with what is free.
     """
     accounts.demand(actor, "operator", second_factor=True)
     words = money.display_amount(rules.FLOAT_STEP_AT_MOST_MINOR, money.Asset.parse(asset))

@@ -1,4 +1,4 @@
-"""Divide once more, in Python, what left the escrow of offerings in which shares wait until they have seasoned (COM-10)."""
+"""Divide once more, in Python, what left escrow where shares wait until they have seasoned (COM-10)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def _offering(session: Session, offering_id: int) -> Iterator[Problem]:
         .order_by(EscrowStatement.journal_id, EscrowStatement.ordinal)
     ):
         rows[row.journal_id].append(row)
-    at = dict(session.execute(sa.select(Journal.id, Journal.occurred_at).where(Journal.offering_id == offering_id)).all())
+    journals = sa.select(Journal.id, Journal.occurred_at).where(Journal.offering_id == offering_id)
+    at = dict(session.execute(journals).all())
     ordinals = {row.commitment_id: row.ordinal for found in rows.values() for row in found}
     position: dict[int, int] = defaultdict(int)
     for journal_id, found in rows.items():
