@@ -8,6 +8,7 @@ from app.db import Database
 from app.demo.stage import Stage
 from app.payments import tasks as payment_tasks
 from app.progress import interventions
+from tests.factories import halts
 from tests.factories import life as lives
 from tests.factories.life import Life
 
@@ -36,6 +37,7 @@ def full_books(db: Database) -> Stage:
     stage.withdraw(withdrawn.founder, withdrawn.offering_id, reason="The founders go separate ways.")
     stage.work()
     deadline = stage.offering(running.offering_id).deadline_at
+    halts.announce(ending, deadline - DAY)
     stage.advance_to(deadline - 2 * DAY)
     late = stage.person("investor", "Late Investor")
     shrinking.commitments.append(stage.invest(late, shrinking.offering_id, 100_000, "returned_5d"))
@@ -47,7 +49,12 @@ def full_books(db: Database) -> Stage:
     stage.advance(minutes=1)
     lives.reviewed(ending, 1, "not_met")
     _review(running, shrinking)
+    # One halt whose end comes, so that investors vote, and one that is lifted and moved dates.
+    halts.place(running, days=1)
+    lifted = halts.place(shrinking, days=9)
     _raising(db, stage)
+    halts.answer(running, 0, "yes")
+    halts.lift(shrinking, lifted)
     _queued(db, stage)
     return stage
 

@@ -64,7 +64,7 @@ CANNOT_MATTER = {
 
 #: Rows of a table are not alike: so many of them, spread over the table, are tampered with.
 ROWS = {"sqlite": 3, "postgresql": 1}
-FLAGS = {"is_late", "may_be_negative", "allowed", "takes_less"}
+FLAGS = {"is_late", "is_secret", "may_be_negative", "allowed", "takes_less"}
 HASHES = {"content_hash", "contract_hash", "manifest_hash", "sha256"}
 MONEY_WORLD = [table for table in metadata.sorted_tables if table.name not in OUTSIDE]
 
@@ -75,6 +75,11 @@ VALUES = {
     ("commitment", "status"): (
         "awaiting_payment", "clearing", "payment_failed", "held", "expired", "cancelled", "reversed", "lapsed",
     ),
+    ("halt", "state"): ("open", "voting", "ended"),
+    ("early_close", "state"): ("announced", "taken", "void", "dropped"),
+    ("poll", "state"): ("open", "decided"),
+    ("poll", "kind"): ("halt", "shortfall"),
+    ("poll_answer", "choice"): ("yes", "no"),
     ("refund", "status"): ("open", "sending", "done", "failed", "unclaimed"),
     ("payout", "status"): ("waiting", "reserved", "sending", "paid"),
     ("receipt", "status"): ("open", "returned"),
