@@ -49,7 +49,43 @@ class UsesField(TextAreaField):
             self.uses.append({"key": key, "text": text, "share_bp": share})
 
 
-class ChangeForm(PlainForm):
+class Disclosed:
+    """What a company discloses beside its story: fields that a draft and a change share."""
+
+    use_of_proceeds = UsesField(_l("Use of the proceeds"), validators=[_LONG])
+    officers = TextAreaField(_l("Officers"), validators=[_LONG])
+    litigation = TextAreaField(_l("Litigation"), validators=[_LONG])
+    insolvency = TextAreaField(_l("Insolvency"), validators=[_LONG])
+    financial_statements = TextAreaField(_l("Financial statements"), validators=[_LONG])
+
+    def told(self) -> dict[str, Any]:
+        """Return what was typed; only after validation."""
+        texts = {
+            name: (getattr(self, name).data or "").strip().replace("\r\n", "\n")
+            for name in versions.DISCLOSURES if name != "use_of_proceeds"
+        }
+        return {**texts, "use_of_proceeds": self.use_of_proceeds.uses}
+
+    def show(self, offering: Offering) -> None:
+        """Fill the fields in as the offering has them."""
+        told = versions.disclosures_of(offering)
+        for name in versions.DISCLOSURES:
+            uses = change_shapes_views.uses_text(told[name]) if name == "use_of_proceeds" else None
+            getattr(self, name).data = told[name] if uses is None else uses
+
+
+class DiscloseForm(Disclosed, KeyedForm):
+    """What a draft discloses; everything may be left empty."""
+
+    operation = "change_disclosures"
+
+    def __init__(self, *args: Any, offering: Offering, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.is_submitted():
+            self.show(offering)
+
+
+class ChangeForm(Disclosed, PlainForm):
     """Everything of an open offering that can change, filled in as it stands."""
 
     price = PriceField(_l("Price of one token"))
@@ -66,11 +102,6 @@ class ChangeForm(PlainForm):
     sector = LineField(_l("Sector"), most=60)
     story = TextAreaField(_l("Story"), validators=[_LONG])
     risks = TextAreaField(_l("Risks, in your own words"), validators=[_LONG])
-    use_of_proceeds = UsesField(_l("Use of the proceeds"), validators=[_LONG])
-    officers = TextAreaField(_l("Officers"), validators=[_LONG])
-    litigation = TextAreaField(_l("Litigation"), validators=[_LONG])
-    insolvency = TextAreaField(_l("Insolvency"), validators=[_LONG])
-    financial_statements = TextAreaField(_l("Financial statements"), validators=[_LONG])
     contract = FileField(_l("Changed contract as YAML or JSON"))
     reason = TextAreaField(
         _l("Why you change this"),
@@ -87,14 +118,13 @@ class ChangeForm(PlainForm):
 
     def _prefill(self, offering: Offering, rights: str) -> None:
         local = offering.deadline_at.astimezone(zoneinfo.ZoneInfo(offering.zone))
-        told = versions.disclosures_of(offering)
+        self.show(offering)
         known = {
             "price": offering.price_micro, "minimum": offering.minimum_minor, "target": offering.target_minor,
             "maximum": offering.maximum_minor, "minimum_ticket": offering.minimum_ticket_minor,
             "fee": offering.fee_bp, "deadline": local.date(), "deadline_time": local.time().replace(
                 second=0, microsecond=0), "rights": rights,
-            **{name: getattr(offering, name) for name in versions.TEXTS}, **told,
-            "use_of_proceeds": change_shapes_views.uses_text(told["use_of_proceeds"]),
+            **{name: getattr(offering, name) for name in versions.TEXTS},
         }
         for name, value in known.items():
             self[name].data = value
@@ -118,13 +148,9 @@ class ChangeForm(PlainForm):
             calendar=offering.calendar, rail=offering.rail,
             deadline_at=offering.deadline_at if same else typed.astimezone(zoneinfo.ZoneInfo("UTC")),
         )
-        told = {
-            name: (self[name].data or "").strip().replace("\r\n", "\n")
-            for name in versions.DISCLOSURES if name != "use_of_proceeds"
-        }
         return Proposed(
             fields=fields, rights=(self.rights.data or "").replace("\r\n", "\n"),
-            disclosures={**told, "use_of_proceeds": self.use_of_proceeds.uses}, document=self._contract(),
+            disclosures=self.told(), document=self._contract(),
         )
 
     def _contract(self) -> dict[str, Any] | None:

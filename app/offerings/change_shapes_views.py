@@ -35,6 +35,10 @@ _NAMES: Mapping[str, Any] = {
 }
 
 
+#: What people look for first.
+_GROUPS = ("figures", "class", "contract", "disclosures", "updates", "texts")
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One difference in words. ``is_long`` asks for a block instead of a cell."""
@@ -51,7 +55,7 @@ def lines_of(judged: Sequence[offer.Judged], document: Mapping[str, Any], zone: 
     titles = {each["key"]: each["title"] for each in document["contract"]["milestones"]}
     asset = money.Asset.parse(document["figures"]["currency"])
     found = []
-    for each in judged:
+    for each in sorted(judged, key=lambda one: (not one.is_material, _GROUPS.index(one.change.path.split("/")[1]))):
         name = each.change.path.rsplit("/", 1)[-1]
         before, after = (_value(name, value, asset, zone) for value in (each.change.before, each.change.after))
         is_long = max(len(before), len(after)) > 120
@@ -82,7 +86,8 @@ def _value(name: str, value: Any, asset: money.Asset, zone: str) -> str:
     if name.endswith("_minor"):
         return formats.money_text(int(value), asset)
     if name == "price_micro":
-        return f"{formats.price_text(int(value))} {asset.code}"
+        sign = formats.money_text(0, money.Asset(asset.code, 0))
+        return sign.replace("0", formats.price_text(int(value)), 1)
     if name.endswith("_bp"):
         return rules.percent_text(int(value))
     if name == "deadline_at":

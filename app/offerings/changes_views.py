@@ -11,7 +11,7 @@ from app.accounts.actor import Actor
 from app.commitments import reconfirm_queries
 from app.contracts.queries import ContractFileError
 from app.db import get_db
-from app.errors import MilestakeError
+from app.errors import MilestakeError, Refused
 from app.next_step import next_step
 from app.offerings import (
     change_forms,
@@ -20,11 +20,12 @@ from app.offerings import (
     figures,
     queries,
     rules,
+    service,
     shapes_views,
     updates,
     versions,
 )
-from app.offerings.change_forms import ChangeForm, CheckForm, UpdateForm
+from app.offerings.change_forms import ChangeForm, CheckForm, DiscloseForm, UpdateForm
 from app.offerings.forms import ConfirmForm
 from app.offerings.queries import Found
 from app.security import requires
@@ -178,6 +179,31 @@ def take_back(offering_id: str, change_id: str) -> Answer:
         except MilestakeError as error:
             flash(error.message, "warning")
     return redirect(url_for(".index", offering_id=offering_id))
+
+
+@blueprint.route("/disclosures", methods=["GET", "POST"])
+@requires("founder")
+def disclose(offering_id: str) -> Answer:
+    """What a draft discloses; a live offering's is changed like everything else of it."""
+    actor = security.current_actor()
+    found = _found(actor, offering_id)
+    form = DiscloseForm(actor=actor, offering=found.offering)
+    if form.validate_on_submit():
+        try:
+            problems = list(offer.use_problems(form.told()["use_of_proceeds"]))
+            if problems:
+                raise Refused(problems[0], code="uses_not_whole", field="use_of_proceeds")
+            get_db().unit_of_work(
+                lambda session: service.update_draft(
+                    session, actor=actor, offering_id=offering_id, disclosures=form.told(),
+                    now=clock.business_now(session),
+                )
+            )
+            flash(_("What the company discloses is saved."), "success")
+            return redirect(url_for("founder.offering", offering_id=offering_id))
+        except MilestakeError as error:
+            form.show_error(error)
+    return render_template("founder/disclosures.html", form=form, found=found, offering=found.offering), form.status
 
 
 @blueprint.route("/updates/new", methods=["GET", "POST"])

@@ -19,7 +19,7 @@ from app.contracts.models import Milestone
 from app.contracts.queries import Panellist
 from app.db import Session
 from app.ledger import queries as ledger
-from app.offerings import figures, queries, shapes_views, updates
+from app.offerings import figures, queries, shapes_views, updates, versions
 from app.offerings.models import Offering
 from app.offerings.queries import Agreed, Found
 from app.offerings.shapes_views import Part
@@ -176,6 +176,7 @@ def _changes(session: Session, offering: Offering) -> dict[str, object]:
         "waiting": [each for each in seen if each.change.state == "proposed"],
         "running": [each for each in seen if each.counts.waiting and offering.state == "live"],
         "updates": updates.posted(session, offering, limit=3), "versions": offering.version_number,
+        "disclosures": versions.disclosures_of(offering),
     }
 
 

@@ -92,15 +92,18 @@ def update_draft(
     offering_id: str,
     fields: OfferingFields | None = None,
     document: Mapping[str, object] | None = None,
+    disclosures: Mapping[str, object] | None = None,
     now: dt.datetime,
 ) -> Offering:
-    """Change a draft's figures, its contract, or both; refused outside ``draft``."""
+    """Change a draft's figures, its contract, what it discloses, or all of them; refused outside ``draft``."""
     offering = _owned(session, actor, offering_id)
     if offering.state != "draft":
         raise Conflict("Only a draft can be changed. Withdraw the submission first.", code="not_a_draft")
     if fields is not None:
         _demand_amounts(fields)
         _apply(offering, fields)
+    if disclosures is not None:
+        offering.disclosures = audit.canonical(disclosures) or "{}"
     if document is not None:
         contract = contract_queries.contract(session, offering.contract_id)
         contracts.save_draft(session, contract, document=document, now=now)

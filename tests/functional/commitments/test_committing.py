@@ -175,7 +175,7 @@ def test_com_2_stale_terms_are_refused_with_what_changed(market: Market) -> None
     assert "Milestone 1" in page.text
     assert "A changed milestone" in page.text
     assert "Price of a token" in page.text
-    assert "0.40 USD" in page.text
+    assert "$0.40" in page.text
     assert market.count() == 0
     assert market.offering.committed_minor == 0
     ines.open(next(href for href, text in page.links if text == "Go on with the new terms"))

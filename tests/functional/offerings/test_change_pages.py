@@ -8,6 +8,7 @@ from flask import Flask
 from app import create_app
 from app.db import Database
 from tests.factories import altered
+from tests.factories import life as lives
 from tests.factories.life import Life
 from tests.functional.signed_in import signed_in
 from tests.functional.visitor import Visitor
@@ -35,7 +36,7 @@ def test_off_8_from_the_founders_form_to_the_investors_answer(life: Life, site: 
     assert "Nothing is different from what is published." in founder.page.text
     page = founder.send(price="0.70", use_of_proceeds="60 Product\n40 Sales", reason="Costs rose.")
     assert page.title == "Check your answers: what changes, and what follows"
-    for words in ("Price of a token", "0.50 USD", "0.70 USD", "Use of the proceeds", "60 % Product", "Costs rose.",
+    for words in ("Price of a token", "$0.50", "$0.70", "Use of the proceeds", "60 % Product", "Costs rose.",
                   "2 commitments are asked to reconfirm within 5 business days"):
         assert words in page.text
     assert snapshot(life.stage.db) == before
@@ -56,7 +57,7 @@ def test_off_8_from_the_founders_form_to_the_investors_answer(life: Life, site: 
     assert "Reconfirm or cancel: Halden Tidal has changed" in investor.open("/portfolio").text
     assert "If you do nothing, your commitment is cancelled" in investor.open(address).text
     page = investor.open(f"{address}/reconfirm")
-    for words in ("Next: you must reconfirm or cancel by", "What silence means", "You agreed to 0.50 USD",
+    for words in ("Next: you must reconfirm or cancel by", "What silence means", "You agreed to $0.50",
                   "1,428", "before: 2,000 at $0.50", "Goes back to you $0.40", "All of your $1,000.00 goes back"):
         assert words in page.text
     investor.send()
@@ -114,9 +115,28 @@ def test_off_8_pages_of_others_are_not_found_and_gets_write_nothing(life: Life, 
         other.open(f"/commitments/{life.commitments[0]}/{path}")
         assert other.status == 404
     founder = signed_in(site, life.founder)
-    for path in ("changes", "changes/new", "changes/proposed", "updates/new"):
+    for path in ("changes", "changes/new", "changes/proposed", "updates/new", "disclosures"):
         founder.open(f"/founder/offerings/{life.offering_id}/{path}")
         assert founder.status == 200, path
     after = snapshot(life.stage.db)
     changed = {name for name, value in after.items() if before[name] != value}
     assert changed <= {"party", "user_account", "membership", "log_entry"}  # the stranger
+
+
+def test_off_8_a_draft_discloses_and_its_first_version_has_it(db: Database) -> None:
+    life = lives.drafted(db)
+    founder = signed_in(create_app(life.stage.settings, db), life.founder)
+    address = f"/founder/offerings/{life.offering_id}/disclosures"
+    founder.open(address)
+    founder.send(use_of_proceeds="60 Product\n30 Sales")
+    assert founder.page.errors == ["The uses of the proceeds must add up to exactly 100 %."]
+    founder.send(use_of_proceeds="Product 60")
+    assert founder.status == 422
+    founder.send(use_of_proceeds="60 Product\n40 Sales", officers="Fay Founder, director")
+    life.stage.launch(life.offering_id, life.founder, life.operator, life.auditors)
+    page = founder.open(f"/offerings/{life.stage.offering(life.offering_id).slug}")
+    for words in ("What the company discloses", "Product 60 %", "Fay Founder, director"):
+        assert words in page.text
+    founder.open(address)
+    founder.send(litigation="Sued.")
+    assert founder.page.errors == ["Only a draft can be changed. Withdraw the submission first."]
