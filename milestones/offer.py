@@ -15,7 +15,10 @@ from milestones.diff import Change, diff_documents
 SCHEMA_NAME = "milestake/offering/1"
 
 #: What stays as it is while an offering is open: changing it would be another offering.
-FIXED = ("/figures/currency", "/figures/zone", "/figures/calendar", "/figures/rail", "/schema")
+FIXED = (
+    "/figures/currency", "/figures/zone", "/figures/calendar", "/figures/rail", "/figures/regime", "/figures/holding",
+    "/schema",
+)
 
 ALWAYS, FROM_TEN_PERCENT, NEVER = "always", "from_10_percent", "never"
 USE_OF_PROCEEDS = "/disclosures/use_of_proceeds"

@@ -25,7 +25,7 @@ from app.regimes.records import NoFigures
 from app.regimes.rules import Decision, decide, platform
 from app.regimes.rules.exact import months_after
 from milestones import money
-from milestones.terms import SEQUENTIAL
+from milestones.terms import SEQUENTIAL, Terms
 
 #: States in which an offering's whole maximum may still be sold.
 STILL_SELLING = ("approved", "live", "clearing")
@@ -46,8 +46,14 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType({
 })
 
 
-def problems(session: Session, offering: Offering, *, now: dt.datetime) -> list[Problem]:
-    """Return what the regime has against an offering as it stands, in words for the founder."""
+def problems(
+    session: Session, offering: Offering, *, now: dt.datetime, maximum_minor: int | None = None,
+    terms: Terms | None = None,
+) -> list[Problem]:
+    """Return what the regime has against an offering as it stands, in words for the founder.
+
+    ``maximum_minor`` and ``terms`` are those of a change that is proposed, instead of its own.
+    """
     try:
         arm = figures.arm_of(offering, now)
     except NoFigures as error:
@@ -57,7 +63,7 @@ def problems(session: Session, offering: Offering, *, now: dt.datetime) -> list[
         code = money.Asset.parse(arm.currency).code
         found.append(Problem("currency", "regime_currency", f"{_name(offering)} counts in {code}. Choose {code}."))
         return found
-    for decision in decisions(session, offering, now=now):
+    for decision in decisions(session, offering, now=now, maximum_minor=maximum_minor, terms=terms):
         found += [_problem(offering, decision, reason) for reason in decision.reasons]
     return found
 
@@ -82,43 +88,48 @@ def demand_still(session: Session, offering: Offering, *, now: dt.datetime) -> N
         )
 
 
-def decisions(session: Session, offering: Offering, *, now: dt.datetime) -> list[Decision]:
+def decisions(
+    session: Session, offering: Offering, *, now: dt.datetime, maximum_minor: int | None = None,
+    terms: Terms | None = None,
+) -> list[Decision]:
     """Ask every question about the offering by the figures of its deciding day."""
     arm = figures.arm_of(offering, now)
     rail = rules.RAILS[offering.rail]
     asked = [platform.ask(
         platform.holding_after_close, arm, holding=offering.holding, custodian=rail.custodian
     )]
-    terms = contracts.draft_terms(contract_queries.contract(session, offering.contract_id))
+    if terms is None:
+        terms = contracts.draft_terms(contract_queries.contract(session, offering.contract_id))
     tolled = len(terms.milestones) if terms.order == SEQUENTIAL else 1
     asked.append(platform.ask(
         platform.hold_limit, arm, long_stop_at=terms.long_stop_at(), tolling_days=rules.TOLLING_DAYS * tolled,
-        refund_days=rules.LAST_REFUND_DAYS, held_from=now, max_hold_days=rail.max_hold_days,
+        refund_days=rules.LAST_REFUND_DAYS, held_from=offering.launched_at or now, max_hold_days=rail.max_hold_days,
     ))
     name = CAP_RULES.get(offering.regime)
     # An arm without a cap has nothing to ask; a figure of a later day is never used for it.
     if name is not None and arm.has("issuer"):
         day = figures.deciding_day(offering, now)
-        asked.append(_cap(name, offering, day, raised_before(session, offering, day)))
+        most = offering.maximum_minor if maximum_minor is None else maximum_minor
+        asked.append(_cap(name, offering, day, most, raised_before(session, offering, day)))
     return asked
 
 
-def _cap(name: str, offering: Offering, day: dt.date, sold: int) -> Decision:
+def _cap(name: str, offering: Offering, day: dt.date, maximum_minor: int, sold: int) -> Decision:
     """Ask the regime's own cap rule; all three add what was raised before to the maximum."""
     if name == "issuer_cap":
-        found = decide("us.reg_cf", name, day=day, max_offering_minor=offering.maximum_minor,
+        found = decide("us.reg_cf", name, day=day, max_offering_minor=maximum_minor,
                        sold_cf_12m_issuer_minor=sold)
     elif name == "offer_threshold":
         found = decide(
             "eu.ecspr", name, day=day, crowdfunding_raised_prev_12m_all_platforms_minor=sold,
-            other_prospectus_exempt_public_offers_12m_art_1_3_or_3_2_minor=0, this_offer_minor=offering.maximum_minor,
+            other_prospectus_exempt_public_offers_12m_art_1_3_or_3_2_minor=0, this_offer_minor=maximum_minor,
         )
     else:
-        found = decide("uk.fca", name, day=day, offer_date=day, amount_minor=offering.maximum_minor + sold)
+        found = decide("uk.fca", name, day=day, offer_date=day, amount_minor=maximum_minor + sold)
     return Decision(
         found.rule_id, found.regime, found.arm, found.source, found.reasons,
         {
-            **found.facts, "raised_before_minor": sold, "maximum_minor": offering.maximum_minor,
+            **found.facts, "raised_before_minor": sold, "maximum_minor": maximum_minor,
             "cap_minor": settings.of(offering.regime, day).issuer_cap_minor,
         },
     )

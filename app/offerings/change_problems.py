@@ -18,7 +18,7 @@ from app.contracts import service as contracts
 from app.errors import Refused
 from app.ledger import chart
 from app.ledger import queries as ledger
-from app.offerings import figures, independence, rules, versions
+from app.offerings import admission, figures, independence, rules, versions
 from app.offerings.models import Offering, TokenClass
 from app.offerings.rules import OfferingFields, Problem
 from app.offerings.versions import Version
@@ -33,8 +33,8 @@ def of(
     document = offer.merge(version.document, patch)
     fields = versions.fields_of(document)
     found = [
-        Problem(path.rsplit("/", 1)[-1], "field_fixed", "Currency, time zone, calendar and rail stay as they were "
-                "published: withdraw and make a new offering to change them.")
+        Problem(path.rsplit("/", 1)[-1], "field_fixed", "Currency, time zone, calendar, rail and rules stay as they "
+                "were published: withdraw and make a new offering to change them.")
         for path in offer.fixed_paths(offer.judge(version.document, document))
     ]
     found += rules.amount_problems(fields)
@@ -42,6 +42,10 @@ def of(
         return found
     found += _committed(offering, fields)
     found += _tokens(session, offering, fields)
+    found += admission.problems(
+        session, offering, now=now, maximum_minor=fields.maximum_minor,
+        terms=documents.parse_document(document["contract"]),
+    )
     if "deadline_at" in patch.get("figures", {}) or offering.commitment_count == 0:
         found += _deadline(offering, fields, now)
     if "class" in patch:

@@ -28,8 +28,10 @@ from milestones.terms import Terms
 
 FIGURES = (
     "price_micro", "minimum_minor", "target_minor", "maximum_minor", "minimum_ticket_minor", "fee_bp", "deadline_at",
-    "currency", "zone", "calendar", "rail",
+    "currency", "zone", "calendar", "rail", "regime", "holding",
 )
+#: Those of them that are texts.
+FIXED_TEXTS = ("currency", "zone", "calendar", "rail", "regime", "holding")
 TEXTS = ("name", "pitch", "sector", "story", "risks")
 DISCLOSURES = ("use_of_proceeds", "officers", "litigation", "insolvency", "financial_statements")
 
@@ -84,7 +86,7 @@ def figure(document: Mapping[str, Any], name: str) -> Any:
     value = document["figures"][name]
     if name == "deadline_at":
         return dt.datetime.fromisoformat(value)
-    return value if name in ("currency", "zone", "calendar", "rail") else int(value)
+    return value if name in FIXED_TEXTS else int(value)
 
 
 def content_hash(document_text: str) -> str:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import pytest
 
 from app.db import Database
-from app.offerings import rules, service
+from app.offerings import change_problems, rules, service, versions
 from app.regimes import queries
 from tests.factories import life
 from tests.factories.life import Life
@@ -106,3 +106,25 @@ def test_off_14_other_regimes_do_not_count_for_the_cap(db: Database) -> None:
         found, _relaxed = service.problems_of(session, service.offering_by_id(session, again), now=stage.now)
     assert [each.code for each in found if each.code == "over_issuer_cap"] == []
     assert second.offering_id == again
+
+
+def test_off_14_a_change_of_a_live_offering_is_asked_the_same(db: Database) -> None:
+    story = life.live(db, investors=0, fields=REG_CF, authorised=1_000_000_000)
+    with db.read() as session:
+        offering = service.offering_by_id(session, story.offering_id)
+        version = versions.current(session, offering)
+        assert version is not None
+        assert (version.document["figures"]["regime"], version.document["figures"]["holding"]) == (
+            "us.reg_cf", "issuer_account",
+        )
+        found = {
+            maximum: [each.code for each in change_problems.of(
+                session, offering, version, {"figures": {"maximum_minor": maximum}}, now=story.stage.now
+            )]
+            for maximum in (500_000_000, 500_000_001)
+        }
+        fixed = change_problems.of(
+            session, offering, version, {"figures": {"regime": "private"}}, now=story.stage.now
+        )
+    assert found == {500_000_000: [], 500_000_001: ["over_issuer_cap"]}
+    assert [(each.path, each.code) for each in fixed] == [("regime", "field_fixed")]
