@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response
 from app import clock, security
 from app.accounts import queries as accounts
 from app.accounts.actor import Actor
-from app.commitments import limits, places, prospects, queries, service, waiting
+from app.commitments import limits, places, prospects, queries, quotes, service, waiting
 from app.commitments.forms import AmountForm, Answers, CommitForm, InvestorForm, UnderstoodForm, read_answers
 from app.commitments.models import Commitment
 from app.commitments.prospects import Investable
@@ -102,21 +102,35 @@ def category(slug: str) -> Answer:
     if barred:
         return barred
     form = InvestorForm(parties=place.parties)
-    if form.validate_on_submit() and not place.missing(form.party_id, "verification", "declaration"):
-        answers = Answers(place.actor.user_id or 0, place.target.offering.public_id, form.party_id)
-        return redirect(url_for(".understand", slug=slug, answers=answers.sign()))
-    party_id = sorted(place.parties)[0]
+    is_sent = form.validate_on_submit()
+    party_id = form.party_id if is_sent else sorted(place.parties)[0]
     with get_db().read() as session:
+        left, not_admitted = _admission(session, place, party_id)
         known = {
+            "limit_left_minor": left, "not_admitted": not_admitted,
             "standing": investors.standing(session, party_id), "declaration": investors.declaration(session, party_id),
             "check": investors.latest_verification(session, party_id),
         }
+    blocked = bool(place.missing(party_id, "verification", "declaration")) or not_admitted is not None
+    if is_sent and not blocked:
+        answers = Answers(place.actor.user_id or 0, place.target.offering.public_id, party_id)
+        return redirect(url_for(".understand", slug=slug, answers=answers.sign()))
     page = render_template(
-        "commitments/category.html", place=place, form=form, missing=place.missing(party_id),
-        blocked=place.missing(party_id, "verification", "declaration"), category_words=investor_rules.CATEGORY_WORDS,
+        "commitments/category.html", place=place, form=form, missing=place.missing(party_id), blocked=blocked,
+        category_words=investor_rules.CATEGORY_WORDS,
         here=url_for(".category", slug=slug), **known,
     )
     return page, form.status
+
+
+def _admission(session: Session, place: _Place, party_id: int) -> tuple[int | None, str | None]:
+    """Return what the regime's limit leaves this investor, or why it does not admit them at all (COM-9)."""
+    if place.missing(party_id, "declaration"):
+        return None, None
+    try:
+        return limits.demand_fits(session, place.target.offering, party_id, 0, now=place.now), None
+    except Refused as error:
+        return None, error.message
 
 
 # -- step 3: understanding --------------------------------------------------------------------------
@@ -163,7 +177,7 @@ def amount(slug: str) -> Answer:
         form.amount.data = answers.amount_minor or (place.room.offer and place.room.offer.offered_minor)
     if form.validate_on_submit():
         try:
-            quoted = service.quote(place.target.offering, form.amount.data, place.room)
+            quoted = quotes.quote(place.target.offering, form.amount.data, place.room)
             with get_db().read() as session:
                 limits.demand_fits(
                     session, place.target.offering, answers.party_id, quoted.charge_minor, now=place.now
@@ -205,7 +219,7 @@ def _bought(place: _Place, amount_minor: int, party_id: int) -> dict[str, object
     with get_db().read() as session:
         left = limits.left(session, offering, party_id, now=place.now)
         try:
-            quoted = service.quote(offering, amount_minor, place.room)
+            quoted = quotes.quote(offering, amount_minor, place.room)
             limits.demand_fits(session, offering, party_id, quoted.charge_minor, now=place.now)
         except Refused as error:
             return {"trouble": error.message, "limit_left_minor": left}

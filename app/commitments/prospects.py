@@ -1,6 +1,6 @@
 """Read what an investor wants to know before committing: the offering, the room, the share, the failures.
 
-Nothing here writes; ``service.quote`` says what an amount buys.
+Nothing here writes; ``quotes.quote`` says what an amount buys.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ The rail's side of a payment is ``payments``; what becomes of held money after t
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -16,7 +15,7 @@ from app import calendars, idempotency
 from app.accounts import service as accounts
 from app.accounts.actor import SYSTEM, Actor
 from app.audit import service as audit
-from app.commitments import carrying, escrow, limits, places, rules, rush
+from app.commitments import carrying, escrow, limits, places, quotes, rules, rush
 from app.commitments.models import HOLDS_PLACE, UNPAID, Commitment, Refund
 from app.contracts import queries as contract_queries
 from app.db import public_id
@@ -28,76 +27,10 @@ from app.offerings import figures, halts, versions
 from app.offerings import service as offerings
 from app.offerings.models import Issuer, Offering, TokenClass
 from app.outbox import service as outbox
-from milestones import money, states
+from milestones import states
 
 #: The table speaks of what people see; a commitment's own row keeps only the fact behind it.
 _STORED = {"refunding": "cancelled"}
-
-
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """What an amount buys: whole tokens, and what is charged for exactly those (COM-3)."""
-
-    asked_minor: int
-    tokens: int
-    charge_minor: int
-    room_minor: int
-
-
-def quote(offering: Offering, amount_minor: int, room: places.Room | None = None) -> Quote:
-    """Round an amount down to whole tokens and say what is charged.
-
-    ``room`` is what :func:`places.room_of` found for the investor; without it only the offering is asked. Raises
-    ``Refused`` (``below_ticket``, ``no_room`` with the room shown, ``offering_full``, ``queue_first`` while the rest
-    belongs to the waiting list): a commitment is never cut to fit (OFF-5).
-    """
-    asset = money.Asset.parse(offering.currency)
-    left = offering.free_minor if room is None else room.mine_minor
-    if amount_minor < offering.minimum_ticket_minor:
-        raise Refused(
-            f"Enter {money.display_amount(offering.minimum_ticket_minor, asset)} or more: that is the smallest "
-            "commitment here.",
-            code="below_ticket",
-            field="amount",
-        )
-    tokens = money.tokens_for(amount_minor, offering.price_micro, asset)
-    charge = money.cost_minor(tokens, offering.price_micro, asset)
-    if charge > left:
-        raise _no_room(offering, left, room)
-    return Quote(amount_minor, tokens, charge, left)
-
-
-def is_full(offering: Offering) -> bool:
-    """Whether the room left is below the smallest commitment (OFF-5)."""
-    return offering.free_minor < places.least_minor(offering)
-
-
-def _no_room(offering: Offering, left: int, room: places.Room | None) -> Refused:
-    asset = money.Asset.parse(offering.currency)
-    if room is not None and room.offer_ended_at is not None:
-        return Refused(
-            f"The place was kept for you until {room.offer_ended_at:%d %B %Y %H:%M} UTC. It goes to the next in line, "
-            "and yours is the last place on the waiting list now. Nothing was charged.", code="offer_over",
-            field="amount",
-        )
-    if room is not None and room.offer is not None:
-        return Refused(
-            f"Enter {money.display_amount(left, asset)} or less: that is the place that is kept for you.",
-            code="no_room", field="amount", facts={"room_minor": left},
-        )
-    if is_full(offering):
-        return places.offering_full(offering)
-    if left < places.least_minor(offering):
-        return Refused(
-            "The room that is left belongs to those on the waiting list. Nothing was charged. Join the list: it costs "
-            "nothing, and free places are offered in the order of joining.",
-            code="queue_first", field="amount", facts={"room_minor": left},
-        )
-    return Refused(
-        f"Enter {money.display_amount(left, asset)} or less: that is the room left under the maximum. Or join the "
-        "waiting list for more.",
-        code="no_room", field="amount", facts={"room_minor": left},
-    )
 
 
 def accept_commitment(
@@ -119,7 +52,7 @@ def accept_commitment(
     commitment back (COM-8). Two people at the last place: one gets it (COM-7), by the lock and the CHECK. Somebody
     whom the waiting list offered a place takes that one, at the price and terms of now (OFF-5). The investor must be
     verified, have declared and have understood (PPL-3), and confirm the wording of today. Raises ``Refused``
-    as :func:`quote` does, ``unpaid_places_full`` (COM-13), ``not_open`` outside the window, ``conflict_of_interest``
+    as ``quotes.quote`` does, ``unpaid_places_full`` (COM-13), ``not_open`` outside the window, ``conflict_of_interest``
     for the issuer's team and auditors, ``Conflict`` ``unpaid_commitment`` while one is unpaid (COM-13).
     """
     accounts.demand(actor, "investor")
@@ -142,7 +75,7 @@ def accept_commitment(
     investors.demand_risk_wording(wording_hash)
     _demand_none_unpaid(session, offering, party_id)
     room = places.room_of(session, offering, frozenset({party_id}), now=now)
-    quoted = quote(offering, amount_minor, room)
+    quoted = quotes.quote(offering, amount_minor, room)
     asked = limits.demand(session, offering, party_id, quoted.charge_minor, now=now)
     at_once = places.must_pay_at_once(session, offering, party_id, quoted.charge_minor)
     ordinal = places.take(session, offering, quoted.charge_minor, room.offer)
@@ -153,23 +86,28 @@ def accept_commitment(
         status="awaiting_payment", status_since=now,
         pay_by=rules.pay_by(now, offering.deadline_at, at_once=at_once), created_at=now,
     )
-    session.add(commitment)
-    investors.acknowledge(
-        session, actor=actor, party_id=party_id, kind="risk", about=commitment.public_id, wording_hash=wording_hash,
-        now=now,
-    )
-    session.flush()
+    _keep(session, commitment, actor=actor, now=now)
     limits.store(session, commitment, asked, now=now)
     idempotency.settle(session, actor=actor, operation="commit", key=key, result_ref=commitment.public_id)
+    if room.offer is not None:
+        places.note_accepted(session, room.offer, commitment, actor=actor, now=now)
+    return commitment
+
+
+def _keep(session: Session, commitment: Commitment, *, actor: Actor, now: dt.datetime) -> None:
+    """Write a new commitment down with what its investor confirmed, log it and tell."""
+    session.add(commitment)
+    investors.acknowledge(
+        session, actor=actor, party_id=commitment.party_id, kind="risk", about=commitment.public_id,
+        wording_hash=commitment.wording_hash, now=now,
+    )
+    session.flush()
     audit.record(
         session, actor=actor, action="commitment.accepted", object_id=commitment.public_id, now=now,
         after={"state": "awaiting_payment", "amount_minor": commitment.amount_minor, "tokens": commitment.tokens,
-               "version": version.number},
+               "version": commitment.version_number},
     )
-    if room.offer is not None:
-        places.note_accepted(session, room.offer, commitment, actor=actor, now=now)
     _tell(session, "commitment_accepted", commitment, now)
-    return commitment
 
 
 def demand_version(session: Session, offering: Offering, terms_hash: str) -> versions.Version:
@@ -185,6 +123,7 @@ def demand_version(session: Session, offering: Offering, terms_hash: str) -> ver
 
 
 def demand_open(offering: Offering, now: dt.datetime) -> None:
+    """Refuse what comes while the offering is halted, not live or past its deadline: ``halted``, ``not_open``."""
     halts.demand_running(offering)
     if offering.state != "live" or now >= offering.deadline_at:
         raise Refused(

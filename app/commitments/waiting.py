@@ -16,7 +16,7 @@ from app import idempotency
 from app.accounts import service as accounts
 from app.accounts.actor import SYSTEM, Actor
 from app.audit import service as audit
-from app.commitments import places, rules, service
+from app.commitments import places, quotes, rules, service
 from app.commitments.models import Commitment
 from app.commitments.waiting_models import WaitingEntry
 from app.db import public_id
@@ -103,7 +103,7 @@ def _demand_no_room(
     """Refuse whoever could commit directly: the list is for those who cannot (COM-13)."""
     room = places.room_of(session, offering, frozenset({party_id}), now=now)
     try:
-        charge = service.quote(offering, amount_minor, room).charge_minor
+        charge = quotes.quote(offering, amount_minor, room).charge_minor
     except Refused:
         return
     unpaid_room = offering.unpaid_at_most_minor - offering.unpaid_minor
