@@ -11,6 +11,7 @@ import yaml
 
 from app import create_app
 from app.accounts.models import User
+from app.closing.models import EarlyClose
 from app.commitments.models import Commitment, Refund
 from app.commitments.waiting_models import WaitingEntry
 from app.config import Settings
@@ -39,6 +40,7 @@ def test_the_demo_shows_every_state_and_can_be_signed_in_to(db: Database, settin
             "Dotline Readers": "live",
             "Kelp & Kin Packaging": "live",
             "Cinderpath Bakery": "live",
+            "Saltmarsh Glassworks": "live",
             "Northbank Tool Library": "in_review",
             "Quiet Rotor": "draft",
         }
@@ -48,8 +50,9 @@ def test_the_demo_shows_every_state_and_can_be_signed_in_to(db: Database, settin
         assert oatfold.maximum_minor * 9 < oatfold.committed_minor * 10 < oatfold.maximum_minor * 10
         assert dotline.minimum_minor <= dotline.committed_minor < dotline.maximum_minor
         assert kelp.committed_minor < kelp.minimum_minor
-        cinder = found["Cinderpath Bakery"]
-        assert (cinder.free_minor, cinder.offered_minor) == (0, 150_000)
+        assert found["Saltmarsh Glassworks"].halted_since is not None
+        assert [row.state for row in session.scalars(sa.select(EarlyClose))] == ["announced"]
+        assert (found["Cinderpath Bakery"].free_minor, found["Cinderpath Bakery"].offered_minor) == (0, 150_000)
         places = session.scalars(sa.select(WaitingEntry.status).order_by(WaitingEntry.position)).all()
         assert places == ["offered", "waitlisted", "waitlisted", "waitlisted"]
         states = {
