@@ -19,6 +19,7 @@ from app.accounts.models import User
 from app.config import Settings
 from app.db import Database
 from app.demo import standing
+from app.demo.acts import close_early, halt
 from app.demo.catalogue import CURRENCY, ventures
 from app.demo.stage import Stage
 from app.errors import Refused
@@ -84,6 +85,8 @@ PLEDGES = {
                 ("kofi", 8_400, "instant"), ("sam", 6_400, "instant"), ("greta", 1_800, "fee_card")],
     "cinder": [("lena", 8_000, "instant"), ("ines", 4_000, "instant"), ("kofi", 4_500, "instant"),
                ("greta", 1_500, "instant")],
+    "saltmarsh": [("ines", 2_500, "instant"), ("lena", 4_200, "instant"), ("dev", 900, "instant"),
+                  ("greta", 1_600, "instant")],
     "kelp": [("lena", 6_000, "instant"), ("ines", 3_300, "instant"), ("dev", 1_200, "instant"),
              ("greta", 900, "fee_card")],
 }
@@ -179,6 +182,8 @@ class _Story:
         self._launch("cinder", open_days=28)
         self._pledge("cinder")
         self._until(day=170)
+        self._launch("saltmarsh", open_days=26)
+        self._pledge("saltmarsh")
         self._launch("kelp", open_days=30)
         self._pledge("kelp")
         self._until(day=172)
@@ -193,6 +198,7 @@ class _Story:
         self._draft("quietrotor", open_days=60)
         self._until(day=176)
         self._waiting_list()
+        self._halt_one_and_close_one_early()
         self.commitments["kelp", "noor"] = stage.invest(self.people["noor"], self.offerings["kelp"], 210_000, "bank_2d")
         stage.invest(self.people["yuki"], self.offerings["kelp"], 60_000, "declined")
         self.commitments["kelp", "sam"] = stage.commit(self.people["sam"], self.offerings["kelp"], 150_000)
@@ -204,11 +210,13 @@ class _Story:
         stage = self.stage
         standing.ask(stage, self.people["pia"], country="DK")
         answered = standing.complain(
-            stage, self.people["kofi"], "money", "My refund of the film came two days after I had written to you. Why?"
+            stage, self.people["kofi"], "money",
+            "After the film had failed, no page told me on which day my refund would come.",
         )
         standing.answer_complaint(
             stage, self.people["percy"], answered,
-            "The bank returned the first transfer. The second one arrived on the next day; nothing was deducted.",
+            "Refunds leave within five business days of the end, and yours left in full. The page of a commitment now "
+            "shows each step with its date.",
         )
         standing.complain(
             stage, self.people["yuki"], "site", "My card was declined, and I could not tell whether my place is kept."
@@ -223,6 +231,17 @@ class _Story:
             stage.wait(self.people[who], offering, dollars * 100, takes_less=takes_less)
         stage.cancel(self.people["greta"], self.commitments["cinder", "greta"])
         stage.work()
+
+    def _halt_one_and_close_one_early(self) -> None:
+        """Let an operator halt one offering, and a founder whose minimum is reached announce an early close."""
+        stage, offering = self.stage, self.offerings["saltmarsh"]
+        halt(
+            stage, self.people["olga"], offering, days=6,
+            reason="The furnace maker says that the quoted order does not exist. The founder was asked for it.",
+            public_text="We have asked the founder for a document that the plan rests on. Until we have read it, nothing "
+            "new begins here. You can cancel free of charge meanwhile.",
+        )
+        close_early(stage, self._founder_of("dotline"), self.offerings["dotline"], days=14)
 
     def hand_over(self) -> None:
         """Give every invented person the printed password and a second factor whose codes are shown."""

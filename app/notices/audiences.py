@@ -130,7 +130,8 @@ def _polled(found: Happened) -> Query:
     stays = sa.case((PollAnswer.choice == "yes", PollAnswer.weight_minor), else_=0)
     return (
         sa.select(
-            Membership.user_id, _sum(PollAnswer.weight_minor).label("unreleased_minor"), _sum(stays).label("stays_minor")
+            Membership.user_id, _sum(PollAnswer.weight_minor).label("unreleased_minor"),
+            _sum(stays).label("stays_minor"),
         )
         .join(Membership, _investors(PollAnswer.party_id))
         .where(PollAnswer.poll_id == found.poll_id)

@@ -28,7 +28,9 @@ LEFT = "left"
 
 def reason_to_wait(session: Session, offering: Offering) -> str | None:
     """Return what stops releases before the first milestone's, in words, or None (OFF-11)."""
-    if offering.state != "active" or not has_reversal(session, offering.id) or is_past_first_release(session, offering.id):
+    if offering.state != "active" or not has_reversal(session, offering.id):
+        return None
+    if is_past_first_release(session, offering.id):
         return None
     if polls.open_of(session, offering.id, polls.SHORTFALL) is not None or is_short(session, offering):
         return "the investors, who are asked whether they stay with less than the minimum"
