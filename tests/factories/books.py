@@ -8,7 +8,7 @@ from app.db import Database
 from app.demo.stage import Stage
 from app.payments import tasks as payment_tasks
 from app.progress import interventions
-from tests.factories import halts
+from tests.factories import altered, halts
 from tests.factories import life as lives
 from tests.factories.life import Life
 
@@ -36,6 +36,7 @@ def full_books(db: Database) -> Stage:
     stage.commit(withdrawn.investors[1], withdrawn.offering_id, 50_000)
     stage.withdraw(withdrawn.founder, withdrawn.offering_id, reason="The founders go separate ways.")
     stage.work()
+    _altered(db, stage)
     deadline = stage.offering(running.offering_id).deadline_at
     halts.announce(ending, deadline - DAY)
     stage.advance_to(deadline - 2 * DAY)
@@ -53,10 +54,22 @@ def full_books(db: Database) -> Stage:
     halts.place(running, days=1)
     lifted = halts.place(shrinking, days=9)
     _raising(db, stage)
+    asked = altered.held(db, 300_000, stage=stage)
+    altered.changed(asked, minimum_minor=250_000)
+    altered.propose(asked, story="Told anew.")
     halts.answer(running, 0, "yes")
     halts.lift(shrinking, lifted)
     _queued(db, stage)
     return stage
+
+
+def _altered(db: Database, stage: Stage) -> None:
+    """Change an offering's price: one reconfirms, one leaves, and in time silence decides and ends the rest."""
+    life = altered.held(db, 200_000, 100_000, 120_000, stage=stage)
+    altered.changed(life, price_micro=600_000)
+    altered.reconfirm(life, 0)
+    altered.leave(life, 1)
+    altered.flag(life, altered.post(life), 2)
 
 
 def _queued(db: Database, stage: Stage) -> Life:

@@ -64,7 +64,7 @@ CANNOT_MATTER = {
 
 #: Rows of a table are not alike: so many of them, spread over the table, are tampered with.
 ROWS = {"sqlite": 3, "postgresql": 1}
-FLAGS = {"is_late", "is_secret", "may_be_negative", "allowed", "takes_less"}
+FLAGS = {"is_late", "is_secret", "may_be_negative", "allowed", "takes_less", "by_table", "is_material"}
 HASHES = {"content_hash", "contract_hash", "manifest_hash", "sha256"}
 MONEY_WORLD = [table for table in metadata.sorted_tables if table.name not in OUTSIDE]
 
@@ -92,7 +92,13 @@ VALUES = {
     ),
     ("operation", "kind"): ("collect", "refund", "payout"),
     ("operation_effect", "effect"): ("cleared", "returned", "done", "bounced"),
-    ("escrow_statement", "kind"): ("paid", "released", "returned", "cancelled", "reversed", "cut"),
+    ("offering_change", "state"): ("proposed", "effective", "declined", "taken_back", "ended_offering"),
+    ("offering_change", "kind"): ("terms", "update"),
+    ("offering_update", "kind"): ("progress", "money", "material"),
+    ("reconfirmation", "answer"): ("confirmed", "cancelled", "silent", "superseded", "ended"),
+    ("escrow_statement", "kind"): (
+        "paid", "released", "returned", "cancelled", "reversed", "cut", "repriced_out", "repriced",
+    ),
     ("waiting_entry", "status"): states.states_of("waiting_entry"),
     ("offering", "allotment"): ("first_come", "pro_rata"),
     ("register_entry", "kind"): ("issued", "cancelled"),
