@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import zoneinfo
+from collections.abc import Mapping
+
+from babel import Locale
 
 from milestones.money import Asset, display_amount, format_price
 
@@ -45,7 +49,18 @@ def whole_text(number: int) -> str:
     return f"{number:,}"
 
 
+def country_text(code: str) -> str:
+    """Return the name of a country from its two letters, or the letters where there is none."""
+    return _names().get(code, code)
+
+
+@functools.cache
+def _names() -> Mapping[str, str]:
+    return Locale("en").territories
+
+
 FILTERS = {
+    "country": country_text,
     "day": day_text,
     "instant": instant_text,
     "iso": instant_iso,

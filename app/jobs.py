@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from app.closing import tasks as closing
 from app.commitments import reconfirm_tasks as reconfirming
 from app.commitments import tasks as commitments
+from app.commitments import waiting_tasks
 from app.complaints import tasks as complaints
 from app.investors import tasks as investors
-from app.commitments import waiting_tasks
 from app.notices import tasks as notices
 from app.offerings import tasks as offerings
 from app.payments import tasks as payments

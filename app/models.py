@@ -5,8 +5,10 @@ from app.accounts import models as accounts  # noqa: F401
 from app.audit import models as audit  # noqa: F401
 from app.closing import models as closing  # noqa: F401
 from app.commitments import models as commitments  # noqa: F401
-from app.commitments import reconfirm_models  # noqa: F401
-from app.commitments import waiting_models  # noqa: F401
+from app.commitments import (
+    reconfirm_models,  # noqa: F401
+    waiting_models,  # noqa: F401
+)
 from app.complaints import models as complaints  # noqa: F401
 from app.contracts import models as contracts  # noqa: F401
 from app.db import Base

@@ -29,7 +29,7 @@ class ComplaintForm(KeyedForm):
 
 
 class ReviewForm(PlainForm):
-    """Why the answer does not do."""
+    """Why the answer is not accepted."""
 
     words = TextAreaField(_l("What the answer leaves open"))
 

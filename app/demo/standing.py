@@ -45,12 +45,13 @@ def renew(session: Session, investor: Actor, party_id: int, *, now: dt.datetime)
 
 
 def declare(
-    session: Session, investor: Actor, party_id: int, *, category: str = "accredited", now: dt.datetime
+    session: Session, investor: Actor, party_id: int, *, category: str = "accredited",
+    income_minor: int = INCOME_MINOR, net_worth_minor: int = NET_WORTH_MINOR, now: dt.datetime,
 ) -> None:
-    """Declare a category with an income and a net worth that no limit is short of."""
+    """Declare a category; unless others are given, with an income and a net worth that no limit is short of."""
     service.declare(
-        session, actor=investor, party_id=party_id, category=category, income_minor=INCOME_MINOR,
-        net_worth_minor=NET_WORTH_MINOR, currency="USD/2",
+        session, actor=investor, party_id=party_id, category=category, income_minor=income_minor,
+        net_worth_minor=net_worth_minor, currency="USD/2",
         wording_hash=rules.hash_of(rules.declaration_wording(category)), now=now,
     )
 
@@ -79,7 +80,10 @@ def lapse(stage: Stage, investor: Actor, *, days: int) -> None:
             session, actor=SYSTEM, party_id=party_id, user_id=user_of(investor), legal_name=investor.name,
             country="GB", expires_at=expires_at, now=now,
         )
-        declare(session, investor, party_id, category="restricted", now=now)
+        declare(
+            session, investor, party_id, category="restricted", income_minor=5_200_000, net_worth_minor=9_000_000,
+            now=now,
+        )
         answer_rightly(session, investor, party_id, now=now)
         return expires_at
 
@@ -92,7 +96,10 @@ def ask(stage: Stage, investor: Actor, *, country: str) -> None:
 
     def act(session: Session) -> None:
         now = clock.business_now(session)
-        declare(session, investor, party_id, category="retail", now=now)
+        declare(
+            session, investor, party_id, category="retail", income_minor=4_800_000, net_worth_minor=3_500_000,
+            now=now,
+        )
         identity.request(
             session, actor=investor, party_id=party_id, legal_name=investor.name, country=country,
             born_on=dt.date(1991, 4, 23), check=identity.ByOperator(needs_papers=False), now=now,

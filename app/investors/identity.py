@@ -185,7 +185,7 @@ def _demand_particulars(legal_name: str, country: str, born_on: dt.date | None, 
 def verify(
     session: Session, *, actor: Actor, verification_id: str, expires_at: dt.datetime | None = None, now: dt.datetime
 ) -> Verification:
-    """Find that somebody is who they say, until ``expires_at`` (24 months from now where none is given).
+    """Find that somebody is who they say, until ``expires_at`` (12 months from now where none is given).
 
     By an operator with a second factor, never about oneself; twice changes nothing. An older check of the
     party ends with it.

@@ -19,9 +19,10 @@ from types import MappingProxyType
 #: Kinds of investor that regimes speak of, from the most to the least looked after.
 CATEGORIES = ("retail", "restricted", "high_net_worth", "sophisticated", "accredited", "professional")
 
+#: The platform's own; every regime's record says the same today.
 DECLARATION_MONTHS = 12
 UNDERSTANDING_MONTHS = 12
-VERIFICATION_MONTHS = 24
+VERIFICATION_MONTHS = 12
 #: A verification that runs out is told of this long before.
 EXPIRY_NOTICE_DAYS = 30
 DECISION_BUSINESS_DAYS = 3
