@@ -33,6 +33,11 @@ def holiday_dates(code: str, year: int) -> frozenset[dt.date]:
     return frozenset(of_years(range(year - 1, year + 3)))
 
 
+def holidays_between(code: str, first_year: int, last_year: int) -> frozenset[dt.date]:
+    """Return the calendar's holidays of some years, and of some beside them."""
+    return frozenset().union(*(holiday_dates(code, year) for year in range(first_year, last_year + 1, 2)))
+
+
 def add_business_days(start: dt.datetime, days: int, *, code: str, zone: str) -> dt.datetime:
     """Return the instant ``days`` business days after ``start``, same local time, UTC."""
     return calendar.add_business_days(start, days, holiday_dates(code, start.year), zone)

@@ -92,20 +92,24 @@ def hash_(file: Path, as_json: bool) -> None:
 @click.option("--price", default="1", help="Price of a token.", show_default=True)
 @click.option("--fee-bp", default=500, type=click.IntRange(0, 2000), help="Our fee in basis points.", show_default=True)
 @click.option("--holder", "holders", multiple=True, help="What one investor paid; again for each.")
+@click.option("--closes", type=click.DateTime(["%Y-%m-%d"]), help="The day the offering closes; the first target date "
+              "when left out.")
 @click.option("--late", multiple=True, metavar="K=DAYS", help="Milestone K is late by DAYS.")
 @click.option("--failed", multiple=True, type=int, metavar="K", help="Milestone K fails.")
 @as_json_option
 def simulate(
-    file: Path, raises: str, price: str, fee_bp: int, holders: tuple[str, ...], late: tuple[str, ...],
-    failed: tuple[int, ...], as_json: bool,
+    file: Path, raises: str, price: str, fee_bp: int, holders: tuple[str, ...], closes: dt.datetime | None,
+    late: tuple[str, ...], failed: tuple[int, ...], as_json: bool,
 ) -> None:
     """Play FILE to its end with the engine that runs it: money and tokens per step, and if it stopped (MIL-5)."""
     terms = _read(file, as_json=as_json).terms
+    closes_on = closes.date() if closes else min(milestone.target_date for milestone in terms.milestones)
     try:
         paid = [money.parse_amount(each, terms.asset) for each in holders or (raises,)]
         found = simulator.simulate(
             terms, proceeds_minor=sum(paid), holders=paid, price_micro=money.parse_price(price), asset=terms.asset,
-            fee_bp=fee_bp, scenario=_scenario(late, failed),
+            fee_bp=fee_bp, scenario=_scenario(late, failed), closes_on=closes_on,
+            holidays=calendars.holidays_between(terms.calendar, closes_on.year, terms.long_stop.year + 2),
         )
     except (money.MoneyError, simulator.SimulationError) as error:
         raise click.ClickException(error.message) from error

@@ -80,10 +80,9 @@ def _file(body: bytes, media_type: str, name: str) -> Response:
 
 def _play(terms: Terms, offering: offering_queries.Offering, asset: money.Asset, question: Question) -> Simulation:
     """Play the contract for the asked amount: the reader is the first of two investors."""
-    years = range(offering.deadline_at.year, terms.long_stop.year + 3)
     holidays: frozenset[dt.date] = frozenset()
     if terms.calendar in calendars.CALENDARS:
-        holidays = holidays.union(*(calendars.holiday_dates(terms.calendar, year) for year in years[::2]))
+        holidays = calendars.holidays_between(terms.calendar, offering.deadline_at.year, terms.long_stop.year + 2)
     return simulate(
         terms, proceeds_minor=question.raised_minor,
         holders=[question.own_minor, question.raised_minor - question.own_minor],
