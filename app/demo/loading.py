@@ -19,7 +19,7 @@ from app.accounts.models import User
 from app.config import Settings
 from app.db import Database
 from app.demo import standing
-from app.demo.acts import close_early, halt
+from app.demo.acts import change, close_early, halt, reconfirm, tell
 from app.demo.catalogue import CURRENCY, ventures
 from app.demo.stage import Stage
 from app.errors import Refused
@@ -203,6 +203,7 @@ class _Story:
         stage.invest(self.people["yuki"], self.offerings["kelp"], 60_000, "declined")
         self.commitments["kelp", "sam"] = stage.commit(self.people["sam"], self.offerings["kelp"], 150_000)
         self._people_who_wait()
+        self._change_one()
         stage.work()
 
     def _people_who_wait(self) -> None:
@@ -222,6 +223,30 @@ class _Story:
             stage, self.people["yuki"], "site", "My card was declined, and I could not tell whether my place is kept."
         )
 
+    def _change_one(self) -> None:
+        """Let one offering change, so that everybody who committed to it is asked to reconfirm; one has."""
+        stage, offering = self.stage, self.offerings["kelp"]
+        founder = self._founder_of("kelp")
+        tell(
+            stage, founder, offering, title="The press comes three weeks late",
+            text="The builder of the press has told us that its frame must be cast anew.\n\n"
+            "Two more greengrocers have asked for trays meanwhile, 2,000 between them (invented figure).",
+        )
+        change(
+            stage, founder, self.people["percy"], offering,
+            reason="The press costs more than its builder first said, so the plan needs more money to begin with.",
+            figures={"minimum_minor": stage.offering(offering).minimum_minor * 11 // 10},
+            disclosures={
+                "use_of_proceeds": [
+                    {"key": "press", "text": "Press and its tools", "share_bp": 5500},
+                    {"key": "harvest", "text": "Harvest and permit", "share_bp": 2500},
+                    {"key": "sales", "text": "Sales", "share_bp": 2000},
+                ],
+                "officers": "Mara Teague, director. Nobody else leads the company.",
+            },
+        )
+        reconfirm(stage, self.people["lena"], self.commitments["kelp", "lena"], offering)
+
     def _waiting_list(self) -> None:
         """Let one offering be full, four wait for a place, and the first of them be offered one."""
         stage, offering = self.stage, self.offerings["cinder"]
@@ -238,8 +263,8 @@ class _Story:
         halt(
             stage, self.people["olga"], offering, days=6,
             reason="The furnace maker says that the quoted order does not exist. The founder was asked for it.",
-            public_text="We have asked the founder for a document that the plan rests on. Until we have read it, nothing "
-            "new begins here. You can cancel free of charge meanwhile.",
+            public_text="We have asked the founder for a document that the plan rests on. Until we have read it, "
+            "nothing new begins here. You can cancel free of charge meanwhile.",
         )
         close_early(stage, self._founder_of("dotline"), self.offerings["dotline"], days=14)
 
