@@ -22,6 +22,7 @@ from app.offerings.contract_forms import field_of, starter_document
 from app.offerings.forms import ConfirmForm, MoneyForm, StartForm, StoryForm
 from app.offerings.models import Offering
 from app.offerings.queries import Found
+from app.regimes import records
 from app.security import requires
 from milestones import document as documents
 from milestones.terms import Terms
@@ -146,7 +147,7 @@ def submit(offering_id: str) -> Answer:
         agreed = queries.agreed_terms(session, found.offering)
     return render_template(
         "founder/submit.html", form=form, found=found, offering=found.offering, check=check, agreed=agreed,
-        review_days=rules.REVIEW_BUSINESS_DAYS,
+        review_days=rules.REVIEW_BUSINESS_DAYS, regime_name=records.record(found.offering.regime).name,
     ), form.status
 
 

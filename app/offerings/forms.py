@@ -19,7 +19,7 @@ from app import calendars
 from app.forms import AmountField, DateField, KeyedForm, LineField, PriceField, TypedField, WholeNumberField
 from app.offerings.models import Offering
 from app.offerings.rules import OfferingFields
-from app.regimes import settings
+from app.regimes import records, settings
 from milestones import money
 
 LONG_TEXT = 20_000
@@ -147,6 +147,12 @@ class MoneyForm(KeyedForm):
     def validate_fee(self, field: PercentField) -> None:
         if field.data is not None and field.data > 2000:
             raise ValidationError(_("The fee can be at most 20 %."))
+
+    @property
+    def least_open_days(self) -> int:
+        """Return how long an offering must be open by the newest figures of the rules that are chosen."""
+        regime = self.regime.data if self.regime.data in dict(REGIMES) else REGIMES[0][0]
+        return records.record(regime).arms[-1].whole("raising", "min_open_days")
 
     @property
     def deadline_at(self) -> dt.datetime:
