@@ -17,7 +17,7 @@ from app.contracts import templates
 from app.contracts.templates import Template
 from app.db import Session, get_db
 from app.errors import MilestakeError
-from app.offerings import figures, queries, rules, service
+from app.offerings import admission, figures, queries, rules, service
 from app.offerings.draft_views import is_starter
 from app.offerings.forms import TemplateForm
 from app.offerings.models import Offering
@@ -63,8 +63,8 @@ def take(offering_id: str, name: str) -> Answer:
     with get_db().read() as session:
         found = queries.own_offering(session, actor, offering_id)
         terms = queries.agreed_terms(session, found.offering).terms
+        preview = _preview(session, template, found.offering)
     offering = found.offering
-    preview = _preview(template, offering)
     replaced = 0 if is_starter(terms) else len(terms.milestones)
     form.replace.label.text = ngettext(
         "Yes, replace the milestone that is in the draft", "Yes, replace the %(num)s milestones that are in the draft",
@@ -91,14 +91,16 @@ def take(offering_id: str, name: str) -> Answer:
     ), form.status
 
 
-def _preview(template: Template, offering: Offering) -> Preview:
-    """Date a template from the day of the offering's deadline, and judge it with the offering's figures (MIL-4)."""
+def _preview(session: Session, template: Template, offering: Offering) -> Preview:
+    """Date a template from the day of the offering's deadline; judge it by its figures and regime (MIL-4, OFF-14)."""
     document = resolve(
         template, starts_on=figures.day_of(offering, offering.deadline_at), currency=offering.currency,
         zone=offering.zone, calendar=offering.calendar, title=offering.name,
     )
     terms = documents.parse_document(document)
     refused, _relaxed = rules.contract_problems(service.fields_of(offering), terms, {})
+    by_regime = admission.problems(session, offering, now=clock.business_now(session), terms=terms)
+    refused += [problem for problem in by_regime if problem.path.startswith("contract")]
     amounts = tranche_amounts(offering.target_minor, [tranche.bp for tranche in terms.tranches])
     return Preview(document, terms, tuple(amounts), tuple(refused))
 

@@ -13,7 +13,7 @@ from flask import Flask
 from app.contracts import queries as contract_queries
 from app.contracts import service as contracts
 from app.contracts import templates
-from app.offerings import figures, service
+from app.offerings import figures, rules, service
 from app.offerings.contract_forms import starter_document
 from milestones import document as documents
 from milestones.template import resolve
@@ -90,6 +90,16 @@ def test_what_the_check_will_ask_is_said_before(raise_of: RaiseOf) -> None:
     page = raised.founder().open(f"{raised.dashboard}/contract/templates/film")
     assert "The check will ask you to change this" in page.text
     assert "buys fewer than 100 tokens" in page.text
+
+
+@pytest.mark.databases("sqlite")
+def test_off_14_a_plan_longer_than_the_rail_may_hold_money_is_said_before(
+    raise_of: RaiseOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "RAILS", {"sandbox": rules.RailFigures("bank", 400)})
+    raised = raise_of("drafted")
+    page = raised.founder().open(f"{raised.dashboard}/contract/templates/biotech")
+    assert "this rail may hold money until" in page.text
 
 
 @pytest.mark.databases("sqlite")
