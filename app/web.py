@@ -22,6 +22,8 @@ VIEWS = (
     "app.commitments.waiting_views",
     "app.payments.views",
     "app.payments.operator_views",
+    "app.payments.payer_views",
+    "app.commitments.link_views",
     "app.offerings.views",
     "app.contracts.views",
     "app.offerings.founder_views",

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from app import calendars
 from app.accounts.actor import Actor
-from app.commitments import rules
+from app.commitments import carrying, rules
 from app.commitments.models import HOLDS_PLACE, UNPAID, Commitment, EscrowStatement, Refund
 from app.commitments.rules import Position
 from app.commitments.waiting_models import WaitingEntry
@@ -145,6 +145,11 @@ def raised_sums(session: Session, offering_ids: Sequence[int]) -> dict[int, Sums
     for offering_id, total in waiting:
         found[offering_id] = dataclasses.replace(found[offering_id], waiting_minor=int(total))
     return found
+
+
+def carried(session: Session, offering_id: int) -> dict[int, carrying.Carried]:
+    """Return what of an offering's released tranches waits until it has seasoned, by milestone (COM-10)."""
+    return {each.milestone_id: each for each in carrying.carried_of(session, [offering_id])}
 
 
 # -- positions --------------------------------------------------------------------------------------

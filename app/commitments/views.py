@@ -13,7 +13,18 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from app import clock, security
-from app.commitments import prospects, queries, reconfirm_queries, service, shown, statements, waiting_queries
+from app.commitments import (
+    carrying,
+    links,
+    prospects,
+    queries,
+    reconfirm_queries,
+    rules,
+    service,
+    shown,
+    statements,
+    waiting_queries,
+)
 from app.commitments.forms import CancelForm
 from app.commitments.queries import PositionView
 from app.commitments.reconfirm_queries import Asked
@@ -100,6 +111,10 @@ def commitment(commitment_id: str) -> Answer:
         page = {
             "lines": _lines(session, view),
             "operations": payments.operations_of(session, view.commitment.id),
+            "tracks": payments.refund_tracks(session, view.commitment.id),
+            "carried": carrying.shares_of(session, view.commitment.id),
+            "links": links.links_of(session, [view.commitment.id])[view.commitment.id],
+            "missing_minor": payments.missing_minor(session, view.commitment),
             "stopped": progress.if_stopped_for(session, view.offering, view.commitment.id, view.position),
             "terms": queries.terms_of(session, view),
             "kept": prospects.kept_if_closed_now(session, view),
@@ -108,7 +123,8 @@ def commitment(commitment_id: str) -> Answer:
         }
     return render_template(
         "commitments/commitment.html", view=view, now=now, step=next_of(view),
-        segments=shown.plan_segments(view), remainder=_remainder(view), **page,
+        segments=shown.plan_segments(view), remainder=_remainder(view), link_words=rules.LINK_WORDS,
+        refund_sums=payments.refund_sums(page["tracks"]), **page,
     )
 
 

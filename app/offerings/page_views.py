@@ -81,6 +81,7 @@ def offering_context(session: Session, found: Found, actor: Actor | None, *, now
         "figures": figures.of(offering, now),
         "changes": _changes(session, offering),
         "may_invest": actor is None or actor.has_role("investor"),
+        "carried": commitment_queries.carried(session, offering.id),
         "waiting_count": waiting_queries.length(session, offering.id), "division": _division(offering),
     }
 

@@ -10,8 +10,9 @@ from flask_babel import lazy_gettext as _l
 from wtforms import RadioField, TextAreaField, ValidationError
 from wtforms.validators import InputRequired
 
-from app.forms import ActForm, KeyedForm
+from app.forms import ActForm, AmountField, KeyedForm, LineField
 from app.payments.rules import PLATFORM_BEARS, STANDS_AS_IS, Method
+from milestones.money import Asset
 
 ASK_AGAIN = "ask_again"
 MAX_REASON_CHARACTERS = 2000
@@ -41,6 +42,63 @@ class ConfirmForm(KeyedForm):
     """The payer's word to a payment that waits for it."""
 
     operation = "confirm_payment"
+
+
+class CardForm(ConfirmForm):
+    """A pretend card, which nothing is asked of but to be the same each time."""
+
+    holder = LineField(_l("Name on the card"), validators=[InputRequired(_l("Enter the name on the pretend card."))])
+    number = LineField(_l("Number of the pretend card"), validators=[InputRequired(_l("Enter any number."))])
+
+
+class TransferForm(KeyedForm):
+    """What a payer tells the bank, in the sandbox: how much, and whose account it comes from."""
+
+    operation = "send_transfer"
+
+    amount = AmountField(_l("Amount to send"))
+    holder = LineField(_l("Name of the account"), validators=[InputRequired(_l("Enter whose account it is."))])
+    account = LineField(_l("Number of the account"), validators=[InputRequired(_l("Enter any number."))])
+
+    def __init__(self, *args: Any, asset: Asset, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.amount.asset = asset
+
+
+class DoubtForm(ActForm):
+    """What an operator decides of a payment in a doubtful name, and why."""
+
+    operation = "decide_doubt"
+
+    decision = RadioField(
+        _l("Whose account is it?"), validators=[InputRequired(_l("Choose what follows."))]
+    )
+    reason = TextAreaField(_l("Reason"), validators=[InputRequired(_l("Write the reason; it is kept in the log."))])
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.decision.choices = [
+            ("theirs", _l("The investor’s own: it counts")),
+            ("not_theirs", _l("Somebody else’s: it goes back to its sender")),
+        ]
+
+
+class LinkForm(ActForm):
+    """What an operator decides of a contested link, and why."""
+
+    operation = "decide_link"
+
+    decision = RadioField(
+        _l("Does the link stand?"), validators=[InputRequired(_l("Choose what follows."))]
+    )
+    reason = TextAreaField(_l("Reason"), validators=[InputRequired(_l("Write the reason; it is kept in the log."))])
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.decision.choices = [
+            ("uphold", _l("It stands: the commitment counts toward no minimum and no vote")),
+            ("lift", _l("It is lifted: the investor acts on their own")),
+        ]
 
 
 class DecideForm(ActForm):

@@ -78,7 +78,27 @@ def ask_unknown(db: Database, rails: Rails, operation_id: int) -> None:
         _record(db, operation_id, request.fence, found)
 
 
-def confirm_payment(db: Database, rails: Rails, operation_public_id: str) -> None:
+def send_transfer(
+    db: Database, rails: Rails, operation_public_id: str, amount_minor: int, payer: ports.Payer
+) -> None:
+    """Send pretend money under a payment's reference, as the payer's bank would, then hear what came of it.
+
+    No bank asks us whether it is still wanted, so this works at any time; the caller has checked whose it is.
+    """
+    with db.read() as session:
+        operation = intents.find(session, operation_public_id)
+    rail = rails.get(operation.rail) if operation is not None else None
+    if operation is None or not isinstance(rail, SandboxRail) or operation.provider_ref is None:
+        raise NotFound("There is no payment to send money for.", code="operation_not_found")
+    if rail.transfer_in(operation.provider_ref, amount_minor, payer) is None:
+        raise NotFound("There is no payment to send money for.", code="operation_not_found")
+    poll(db, rails, operation.rail)
+    refresh_operation(db, rails, operation.id)
+
+
+def confirm_payment(
+    db: Database, rails: Rails, operation_public_id: str, payer: ports.Payer | None = None
+) -> None:
     """Do in the sandbox what a payer does on a provider's page, then hear what came of it.
 
     Raises ``NotFound`` when there is no such pretend payment, ``Refused`` ``payment_too_late`` after the time to
@@ -91,7 +111,7 @@ def confirm_payment(db: Database, rails: Rails, operation_public_id: str) -> Non
     rail = rails.get(operation.rail) if operation is not None else None
     if operation is None or not isinstance(rail, SandboxRail) or operation.provider_ref is None:
         raise NotFound("There is no payment to confirm.", code="operation_not_found")
-    rail.confirm(operation.provider_ref)
+    rail.confirm(operation.provider_ref, payer)
     poll(db, rails, operation.rail)
     refresh_operation(db, rails, operation.id)
 

@@ -14,7 +14,7 @@ from app.commitments.models import Commitment, Refund
 from app.ledger import chart
 from app.ledger import queries as ledger
 from app.offerings.models import Offering
-from app.payments import charges, rules, subjects, treasury
+from app.payments import charges, receipts, rules, subjects, tracker, treasury
 from app.payments.models import Operation, Payout, RailCursor, Receipt
 from app.payments.sandbox_models import SandboxLine
 
@@ -153,6 +153,33 @@ def receipts_of(session: Session, commitment_id: int) -> Sequence[Receipt]:
     return session.scalars(
         sa.select(Receipt).where(Receipt.commitment_id == commitment_id).order_by(Receipt.id)
     ).all()
+
+
+def missing_minor(session: Session, commitment: Commitment) -> int:
+    """Return how much of a commitment has not arrived, minor units."""
+    return receipts.missing_minor(session, commitment)
+
+
+def refund_tracks(session: Session, commitment_id: int) -> list[tracker.Track]:
+    """Return a commitment's refunds step by step, oldest first."""
+    return tracker.tracks_of(session, commitment_id)
+
+
+def refund_sums(tracks: list[tracker.Track]) -> tracker.Sums:
+    """Return what refunds come to by where they are, minor units."""
+    return tracker.sums_of(tracks)
+
+
+def doubted_receipts(session: Session) -> Sequence[tuple[Receipt, Offering]]:
+    """Return the payments of which an operator must say whose account they came from, the one due first first."""
+    rows = session.execute(
+        sa.select(Receipt, Offering)
+        .join(Offering, Offering.id == Receipt.offering_id)
+        .where(Receipt.status == "doubted")
+        .order_by(Receipt.decide_by, Receipt.id)
+        .limit(100)
+    )
+    return [(row[0], row[1]) for row in rows]
 
 
 # -- what can be sent back --------------------------------------------------------------------------

@@ -155,6 +155,8 @@ class Method:
 
 #: The method by which money comes by itself under a reference, and the state in which a provider expects it.
 TRANSFER, EXPECTING = "transfer", "expecting"
+#: The method for which a pretend card is typed.
+TYPED_CARD = "card"
 
 
 def _days(days: int) -> dt.timedelta:
@@ -168,7 +170,7 @@ _METHODS = (
            "cleared", fee_permille=29, fee_fixed_minor=30, source=CARD),
     Method(TRANSFER, "Bank transfer", "You send it from your bank with a reference, within 5 business days.",
            EXPECTING),
-    Method("card", "Card", "You type a pretend card on the next page. It can be taken back for 120 days.", "action",
+    Method(TYPED_CARD, "Card", "You type a pretend card on the next page. It can be taken back for 120 days.", "action",
            source=CARD),
     Method("ach", "ACH debit", "Clears at once, can be taken back for 60 days.", "cleared", source=ACH),
     Method("sepa_debit", "SEPA debit", "Clears at once, can be taken back for 56 days.", "cleared", source=SEPA_DEBIT),
