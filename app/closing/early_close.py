@@ -19,11 +19,13 @@ from app.audit import service as audit
 from app.closing import rules
 from app.closing.models import EarlyClose
 from app.commitments import queries as commitments
+from app.commitments import reconfirm_rounds
 from app.commitments.models import UNPAID, Commitment
 from app.db import public_id
 from app.errors import Conflict, NotFound, Refused
-from app.offerings import deadlines, figures, halts
+from app.offerings import changes, deadlines, figures, halts
 from app.offerings import service as offerings
+from app.offerings.change_models import OfferingChange
 from app.offerings.models import Issuer, Offering
 from app.outbox import service as outbox
 from app.payments import ports
@@ -47,7 +49,7 @@ def latest(session: Session, offering_id: int) -> EarlyClose | None:
 
 def earliest_day(offering: Offering, now: dt.datetime) -> dt.date:
     """Return the first local day to which a notice given now may move the deadline."""
-    today, launched = _day(offering, now), _day(offering, offering.launched_at or now)
+    today, launched = _day(offering, now), _day(offering, offering.open_since or now)
     return rules.earliest_day(
         launched, today, calendars.holiday_dates(offering.calendar, today.year),
         min_open_days=figures.of(offering).early_close_min_days,
@@ -101,6 +103,9 @@ def demand_announceable(session: Session, offering: Offering, deadline_at: dt.da
         raise Conflict("Only an open offering can be closed early.", code="not_open")
     if announced(session, offering.id) is not None:
         raise Conflict("An early close is announced already.", code="early_close_announced")
+    changes.demand_none_open(session, offering)
+    if reconfirm_rounds.is_open(session, offering.id):
+        raise Conflict("Investors are asked to reconfirm. Wait until that is over.", code="reconfirmation_open")
     cleared = commitments.raised_sums(session, [offering.id])[offering.id].cleared_minor
     if cleared < offering.minimum_minor:
         raise Refused(
@@ -108,7 +113,7 @@ def demand_announceable(session: Session, offering: Offering, deadline_at: dt.da
             facts={"cleared_minor": cleared, "minimum_minor": offering.minimum_minor},
         )
     first, day = earliest_day(offering, now), _day(offering, deadline_at)
-    launched = _day(offering, offering.launched_at or now)
+    launched = _day(offering, offering.open_since or now)
     by_regime = figures.of(offering)
     if not rules.is_open_long_enough(launched, day, min_open_days=by_regime.early_close_min_days):
         raise Refused(
@@ -194,6 +199,31 @@ def decide(session: Session, offering: Offering, notice: EarlyClose, *, now: dt.
     )
     _tell(session, "early_close_void", offering, notice, now)
     return False
+
+
+def changed_offerings(session: Session) -> list[int]:
+    """Return the offerings whose terms changed materially after an early close was announced (OFF-8)."""
+    changed = sa.exists().where(
+        OfferingChange.offering_id == EarlyClose.offering_id, OfferingChange.state == "effective",
+        OfferingChange.is_material.is_(True), OfferingChange.decided_at >= EarlyClose.announced_at,
+    )
+    is_live = sa.exists().where(Offering.id == EarlyClose.offering_id, Offering.state == "live")
+    standing = sa.select(EarlyClose.offering_id).where(EarlyClose.state == "announced", changed, is_live)
+    return list(session.scalars(standing))
+
+
+def void_by_change(session: Session, offering: Offering, *, now: dt.datetime) -> None:
+    """End a notice because the terms changed: the old deadline stands again, or the one that lets people reconfirm."""
+    notice = announced(session, offering.id)
+    if notice is None or offering.state != "live":
+        return
+    _end(session, notice, "void", now=now)
+    if notice.earlier_deadline_at > offering.deadline_at:
+        deadlines.move(
+            session, offering, deadline_at=notice.earlier_deadline_at, cancel_until=notice.earlier_cancel_until,
+            now=now, reason="The early close is void: the offering changed.",
+        )
+    _tell(session, "early_close_changed", offering, notice, now)
 
 
 def drop(session: Session, offering_id: int, *, now: dt.datetime) -> None:

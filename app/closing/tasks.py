@@ -126,7 +126,16 @@ def _locked(session: Session, offering_id: int) -> Offering:
     return session.get_one(Offering, offering_id, with_for_update=True, populate_existing=True)
 
 
+def _changed_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:  # noqa: ARG001 - a job's signature
+    return early_close.changed_offerings(session)[:limit]
+
+
+def _void_early_close(session: Session, offering_id: int, now: dt.datetime) -> None:
+    early_close.void_by_change(session, _locked(session, offering_id), now=now)
+
+
 JOBS = (
+    Job("void_early_close", _changed_due, _void_early_close),
     Job("reach_deadline", _deadline_due, _deadline),
     Job("settle_close", _settle_due, _settle),
     Job("give_back", _give_back_due, _give_back),

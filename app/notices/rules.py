@@ -108,6 +108,7 @@ EVENTS: Mapping[str, tuple[Telling, ...]] = MappingProxyType(
         "offering_completed": _told("offering_completed", ("settled", "portfolio"), ("founders", "founder")),
         "early_close_announced": _told("early_close_announced", ("places", "portfolio"), ("founders", "founder")),
         "early_close_void": _told("early_close_void", ("places", "portfolio"), ("founders", "founder")),
+        "early_close_changed": _told("early_close_changed", ("places", "portfolio"), ("founders", "founder")),
         "deadline_extended": _told("deadline_extended", ("places", "portfolio"), ("founders", "founder")),
         "halt_placed": _told("halt_placed", ("places", "offering"), ("founders", "founder"),
                              ("panel", "offering", _OPTIONAL), ("operators", "console")),

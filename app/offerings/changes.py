@@ -363,7 +363,7 @@ def patch_in(change: OfferingChange) -> dict[str, Any]:
 def told(change: OfferingChange) -> dict[str, object]:
     """Return everything that the log keeps of a change, so that the self-check can compare the row with it."""
     names = (
-        "number", "kind", "update_id", "state", "base_number", "by_table", "proposed_by", "decide_by", "is_material",
+        "number", "kind", "update_id", "state", "base_number", "by_table", "proposed_by", "is_material",
         "decided_by", "version_number",
     )
     values = {name: getattr(change, name) for name in names}

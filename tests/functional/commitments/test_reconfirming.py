@@ -13,7 +13,7 @@ from app.db import Database
 from app.ledger.models import Journal
 from app.notices.models import Notice
 from app.offerings.change_models import OfferingChange
-from tests.factories import altered
+from tests.factories import altered, halts
 from tests.factories import life as lives
 from tests.factories.life import Life
 from tests.unchanged import refused
@@ -288,3 +288,16 @@ def test_off_8_an_investor_answers_only_for_themselves(db: Database) -> None:
         altered.reconfirm(life, 0)
     with refused(db, "commitment_not_found"):
         altered.leave(life, 0)
+
+
+def test_off_8_a_material_change_voids_an_announced_early_close(db: Database) -> None:
+    life = altered.held(db, 300_000, fields={"deadline_at": lives.Stage(db, lives.settings_for(db)).now
+                                             + dt.timedelta(days=60)})
+    earlier = life.stage.offering(life.offering_id)
+    halts.announce(life, life.stage.now + dt.timedelta(days=30))
+    assert life.stage.offering(life.offering_id).deadline_at < earlier.deadline_at
+    altered.changed(life, minimum_minor=250_000)
+    with refused(db, "reconfirmation_open"):
+        halts.announce(life, life.stage.now + dt.timedelta(days=30))
+    offering = life.stage.offering(life.offering_id)
+    assert (offering.deadline_at, offering.cancel_until) == (earlier.deadline_at, earlier.cancel_until)
