@@ -177,11 +177,8 @@ def amount(slug: str) -> Answer:
         form.amount.data = answers.amount_minor or (place.room.offer and place.room.offer.offered_minor)
     if form.validate_on_submit():
         try:
-            quoted = quotes.quote(place.target.offering, form.amount.data, place.room)
             with get_db().read() as session:
-                limits.demand_fits(
-                    session, place.target.offering, answers.party_id, quoted.charge_minor, now=place.now
-                )
+                _quoted(session, place, form.amount.data, answers.party_id)
             answers = dataclasses.replace(
                 answers, amount_minor=form.amount.data, terms_hash=place.terms_hash
             )
@@ -219,14 +216,28 @@ def _bought(place: _Place, amount_minor: int, party_id: int) -> dict[str, object
     with get_db().read() as session:
         left = limits.left(session, offering, party_id, now=place.now)
         try:
-            quoted = quotes.quote(offering, amount_minor, place.room)
-            limits.demand_fits(session, offering, party_id, quoted.charge_minor, now=place.now)
+            quoted = _quoted(session, place, amount_minor, party_id)
         except Refused as error:
             return {"trouble": error.message, "limit_left_minor": left}
         share = prospects.share_of_company(session, place.target, quoted.tokens)
         at_once = places.must_pay_at_once(session, offering, party_id, quoted.charge_minor)
     fee_minor = quoted.charge_minor * offering.fee_bp // 10_000
     return {"quote": quoted, "share": share, "fee_minor": fee_minor, "limit_left_minor": left, "at_once": at_once}
+
+
+def _quoted(session: Session, place: _Place, amount_minor: int, party_id: int) -> quotes.Quote:
+    """Return what an amount buys; of room and yearly limit the narrower one is told, so that one answer is enough."""
+    offering = place.target.offering
+    try:
+        quoted = quotes.quote(offering, amount_minor, place.room)
+    except Refused as error:
+        if error.code == "no_room":
+            left = limits.left(session, offering, party_id, now=place.now)
+            if left is not None and left < place.room.mine_minor:
+                limits.demand_fits(session, offering, party_id, amount_minor, now=place.now)
+        raise
+    limits.demand_fits(session, offering, party_id, quoted.charge_minor, now=place.now)
+    return quoted
 
 
 # -- step 5: check ----------------------------------------------------------------------------------

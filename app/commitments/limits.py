@@ -142,6 +142,8 @@ def _check(
 
 def _accredited(day: dt.date, _declared: Declaration, amount_minor: int) -> list[Decision]:
     """Under Rule 506(c) a status must be verified; here by a high investment and a written statement."""
+    if amount_minor == 0:  # a page that asks who is admitted, before any amount
+        return []
     return [decide(
         "us.reg_d", "rule_506c_minimum_investment", day=day, purchaser_kind="natural_person",
         minimum_investment_minor=amount_minor, equity_owner_count_natural=None, written_representations=True,
