@@ -35,13 +35,12 @@ def evaluate_cases(file: Path, as_json: bool) -> None:
         print_json({
             "ok": not failures, "totals": totals,
             "rules": [{"regime": key[0], "rule": key[1], **row} for key, row in rows.items()],
-            "differing": [dataclasses.asdict(each) for each in outcomes
-                          if each.status in (cases.FAILED, cases.DEVIATING)],
+            "differing": [dataclasses.asdict(each) for each in outcomes if _is_told(each)],
         })
     else:
         _print_table(rows, totals)
         for each in outcomes:
-            if each.status in (cases.FAILED, cases.DEVIATING):
+            if _is_told(each):
                 click.echo(f"{_STATUSES[each.status]}: {each.case_id} {each.regime}/{each.rule}")
                 click.echo(f"  ours     {dict(each.answer)}\n  expected {dict(each.expected or {})}")
                 if each.words:
@@ -53,6 +52,11 @@ def evaluate_cases(file: Path, as_json: bool) -> None:
 _STATUSES = {
     cases.PASSED: "passed", cases.DEVIATING: "deviating by decision", cases.NOT_YET: "not yet", cases.FAILED: "failed",
 }
+
+
+def _is_told(outcome: cases.Outcome) -> bool:
+    """Whether a case stands below the table: it differs, or agrees only in other words."""
+    return outcome.status in (cases.FAILED, cases.DEVIATING) or outcome.words == cases.OTHER_ORDER
 
 
 def _print_table(rows: dict[tuple[str, str], dict[str, int]], totals: dict[str, int]) -> None:

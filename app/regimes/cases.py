@@ -24,6 +24,20 @@ CENTS = money.Asset("XXX", 2)
 PERCENT = money.Asset("PERCENT", 4)
 
 PASSED, DEVIATING, NOT_YET, FAILED = "passed", "deviating", "not_yet", "failed"
+OTHER_ORDER = "The same reasons in other words or in another order."
+
+
+#: What other sets of cases call a reason of ours.
+OTHER_WORDS: Mapping[str, str] = types.MappingProxyType({
+    "cancellation_period_not_elapsed": "cancellation_period_open",
+    "cancellation_period_running": "cancellation_period_open",
+    "cancellation_open": "cancellation_period_open",
+    "account_missing": "no_account", "account_not_opened": "no_account",
+    "risk_representation_missing": "no_risk_representation", "representation_missing": "no_risk_representation",
+    "no_questionnaire": "questionnaire_missing", "questionnaire_not_passed": "questionnaire_missing",
+    "over_limit": "over_investor_limit", "limit_exceeded": "over_investor_limit",
+    "over_cap": "over_issuer_cap", "cap_exceeded": "over_issuer_cap",
+})
 
 
 class CaseUnreadable(ValueError):
@@ -74,6 +88,9 @@ def evaluate(case: Mapping[str, object]) -> Outcome:
         return Outcome(**outcome, status=FAILED, answer={}, words=str(error))
     if _agrees(answer, expected):
         return Outcome(**outcome, status=PASSED, answer=_asked_for(answer, expected))
+    # The order of reasons is fixed in each rule and nowhere by law: the same ones in another order are the same answer.
+    if _agrees(_in_one_order(answer), _in_one_order(expected)):
+        return Outcome(**outcome, status=PASSED, answer=_asked_for(answer, expected), words=OTHER_ORDER)
     deviation = DEVIATIONS.get((regime, name))
     if deviation is not None and _agrees(_texts(deviation.theirs(**bound)), expected):
         words = f"{deviation.product_rule}: {deviation.reason}"
@@ -195,6 +212,14 @@ def _agrees(answer: Mapping[str, object], expected: Mapping[str, object]) -> boo
     """Say whether every field that is expected is there with exactly this value."""
     missing = object()
     return all(_same(answer.get(name, missing), value) for name, value in expected.items())
+
+
+def _in_one_order(answer: Mapping[str, object]) -> Mapping[str, object]:
+    """Return an answer with its reasons in our words and sorted."""
+    reasons = answer.get("reasons")
+    if not isinstance(reasons, list) or not all(isinstance(each, str) for each in reasons):
+        return answer
+    return {**answer, "reasons": sorted(OTHER_WORDS.get(each, each) for each in reasons)}
 
 
 def _same(ours: object, theirs: object) -> bool:

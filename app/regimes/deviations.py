@@ -50,6 +50,8 @@ def divide_the_rest(
     *, contributions_minor: tuple[int, ...], released_minor: int, interest_minor: int = 0, escrow_fees_minor: int = 0
 ) -> Answer:
     """Divide what is left anew by contribution, so that the earliest gets a tied unit back instead of out."""
+    if released_minor > sum(contributions_minor) or interest_minor > sum(contributions_minor):
+        return {}
     _ = escrow_fees_minor
     return {
         "refunds_minor": tuple(apportion(sum(contributions_minor) - released_minor, contributions_minor)),

@@ -77,10 +77,14 @@ def pro_rata_refund(
 
     No fee is taken from a refund (REL-4); interest, where there is any, is shared by contribution.
     """
-    taken = apportion(released_minor, contributions_minor)
+    try:
+        taken = apportion(released_minor, contributions_minor)
+        interest = apportion(interest_minor, contributions_minor)
+    except ApportionError as error:
+        return Ruling({}, (error.code,))
     return Ruling({
         "refunds_minor": tuple(paid - out for paid, out in zip(contributions_minor, taken, strict=True)),
-        "interest_shares_minor": tuple(apportion(interest_minor, contributions_minor)),
+        "interest_shares_minor": tuple(interest),
         "fees_deducted_minor": 0, "fees_borne_elsewhere_minor": escrow_fees_minor,
     })
 

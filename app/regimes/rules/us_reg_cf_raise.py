@@ -164,11 +164,15 @@ def form_c_u(
     accepts_oversubscription: bool,
     holidays: Holidays,
 ) -> Ruling:
-    """Say when a progress update is due: none at half and all of the target where the platform shows it (203(a)(3))."""
-    is_final = kind == "offering_deadline"
-    needed = accepts_oversubscription or not platform_publishes_frequent_updates if is_final else (
-        not platform_publishes_frequent_updates
-    )
+    """Say when a progress update is due (203(a)(3)).
+
+    Frequent updates on the platform replace those at half and all of the target, and then the final one is always due;
+    without them it is due where more than the target may be accepted.
+    """
+    if kind == "offering_deadline":
+        needed = accepts_oversubscription or platform_publishes_frequent_updates
+    else:
+        needed = not platform_publishes_frequent_updates
     due = business_day_after(trigger_date, arm.whole("filings", "update_bd"), holidays) if needed else None
     return Ruling({"due": due})
 

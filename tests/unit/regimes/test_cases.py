@@ -129,3 +129,14 @@ def test_numbers_with_a_point_are_read_as_text(tmp_path: Path) -> None:
     file.write_text("{", encoding="utf-8")
     with pytest.raises(cases.CaseUnreadable):
         cases.read(file)
+
+
+def test_the_same_reasons_in_another_order_or_other_words_agree_and_are_told_so() -> None:
+    inputs = {"committed": "0.00", "target": "1.00", "cancellation_period_elapsed": False, "days_public": 20,
+              "custodian_kind": "bank", "intermediary_kind": "funding_portal"}
+    expected = {"allowed": False,
+                "reasons": ["under_21_days", "target_not_met", "cancellation_period_not_elapsed"]}
+    outcome = case("us.reg_cf", "release_gate", inputs, expected)
+    assert (outcome.status, outcome.words) == (cases.PASSED, cases.OTHER_ORDER)
+    fewer = {"allowed": False, "reasons": ["under_21_days", "target_not_met"]}
+    assert case("us.reg_cf", "release_gate", inputs, fewer).status == cases.FAILED

@@ -247,3 +247,19 @@ def test_a_security_is_free_on_its_anniversary_also_from_29_february() -> None:
     assert ask("resale", dt.date(2024, 2, 29), **free).allowed
     held = {"exception": None, "transfer": dt.date(2024, 2, 29), "issued": dt.date(2023, 3, 1)}
     assert ask("resale", dt.date(2023, 3, 1), **held).reasons == ("within_one_year",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "frequent", "accepts_more", "is_due"),
+    [
+        ("reached_50_percent", False, True, True), ("reached_100_percent", True, True, False),
+        ("offering_deadline", False, False, False), ("offering_deadline", False, True, True),
+        ("offering_deadline", True, False, True),
+    ],
+)
+def test_the_final_update_is_always_due_where_the_platform_shows_progress(
+    kind: str, frequent: bool, accepts_more: bool, is_due: bool
+) -> None:
+    found = ask("form_c_u", kind=kind, trigger_date=dt.date(2026, 6, 30), accepts_oversubscription=accepts_more,
+                platform_publishes_frequent_updates=frequent, holidays=HOLIDAYS)
+    assert found.facts["due"] == (dt.date(2026, 7, 8) if is_due else None)
