@@ -3,23 +3,57 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections import defaultdict
 from collections.abc import Iterator
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.commitments.models import CarriedShare, EscrowStatement
+from app.commitments.models import CarriedShare, Commitment, EscrowStatement
 from app.ledger.models import Journal
+from app.payments import rules
+from app.payments.models import Operation, OperationEffect, Receipt
 from app.selfcheck.problem import Problem
 from milestones import apportion
 
 
 def check(session: Session) -> Iterator[Problem]:
-    """Yield the shares that are not those of the largest remainder over what was no earlier tranche's (REL-2)."""
+    """Yield the shares that are not those of the largest remainder over what was no earlier tranche's (REL-2).
+
+    And the commitments whose money seasons at another time than the latest of its payments.
+    """
+    yield from _seasons(session)
     found = sa.select(CarriedShare.offering_id).distinct().order_by(CarriedShare.offering_id)
     for offering_id in session.scalars(found).all():
         yield from _offering(session, offering_id)
+
+
+def _seasons(session: Session) -> Iterator[Problem]:
+    """Work out once more when each held commitment's money can no longer be taken back."""
+    rows = session.execute(
+        sa.select(
+            Commitment.id, Commitment.public_id, Commitment.seasons_at, Operation.method, OperationEffect.occurred_at
+        )
+        .join(Operation, sa.and_(Operation.commitment_id == Commitment.id, Operation.kind.in_(["collect", "credit"])))
+        .join(
+            OperationEffect,
+            sa.and_(OperationEffect.operation_id == Operation.id, OperationEffect.effect == "cleared"),
+        )
+        .outerjoin(Receipt, Receipt.operation_id == Operation.id)
+        .where(
+            Commitment.status == "held",
+            sa.or_(Receipt.id.is_(None), Receipt.status == "applied",
+                   Receipt.amount_minor < OperationEffect.amount_minor),
+        )
+        .order_by(Commitment.id)
+    )
+    for _commitment, found in itertools.groupby(rows, key=lambda row: row.id):
+        payments = list(found)
+        expected = max(rules.seasons_at(row.method, row.occurred_at) for row in payments)
+        if payments[0].seasons_at != expected:
+            yield Problem("seasons_wrong", payments[0].public_id, "The money seasons at another time than it says.",
+                          {"stands": str(payments[0].seasons_at), "expected": str(expected)})
 
 
 def _offering(session: Session, offering_id: int) -> Iterator[Problem]:

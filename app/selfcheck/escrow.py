@@ -166,6 +166,27 @@ CHECKS = (
           ELSE COALESCE(s.paid, 0) = 0 END = (1 = 0)""",
     ),
     Check(
+        "linked_wrong", "The commitment's mark is not what its links say (COM-11).",
+        """SELECT c.public_id AS place, c.is_linked, COUNT(k.id) AS standing FROM commitment c
+        LEFT JOIN commitment_link k ON k.commitment_id = c.id AND k.status <> 'lifted'
+        GROUP BY c.public_id, c.is_linked, c.status
+        HAVING (c.is_linked AND COUNT(k.id) = 0) OR (NOT c.is_linked
+          AND SUM(CASE WHEN k.is_issuer THEN 1 ELSE 0 END) > 0
+          AND c.status IN ('awaiting_payment', 'underpaid', 'clearing', 'payment_failed', 'held'))""",
+    ),
+    Check(
+        "link_wrong", "The link is to somebody with whom its investor has nothing of the kind in common.",
+        """SELECT k.public_id AS place, k.commitment_id, k.other_party_id, k.kind FROM commitment_link k
+        LEFT JOIN commitment c ON c.id = k.commitment_id LEFT JOIN offering o ON o.id = c.offering_id
+        LEFT JOIN issuer i ON i.id = o.issuer_id
+        WHERE c.id IS NULL OR k.other_party_id = c.party_id OR NOT EXISTS (
+          SELECT 1 FROM link_fact f WHERE f.party_id = c.party_id AND f.kind = k.kind AND (
+            (k.is_issuer AND k.kind = 'account' AND k.other_party_id = i.party_id) OR EXISTS (
+              SELECT 1 FROM link_fact g WHERE g.kind = f.kind AND g.mark = f.mark AND g.party_id = k.other_party_id)))
+        OR k.is_issuer <> (k.other_party_id = i.party_id OR EXISTS (SELECT 1 FROM membership m
+          JOIN user_account u ON u.id = m.user_id WHERE m.party_id = i.party_id AND u.party_id = k.other_party_id))""",
+    ),
+    Check(
         "commitment_price", "The commitment's amount is not its tokens at its price, rounded up (COM-3).",
         f"""SELECT c.public_id AS place, c.tokens, c.amount_minor, c.price_micro FROM commitment c
         JOIN offering o ON o.id = c.offering_id

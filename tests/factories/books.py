@@ -8,7 +8,7 @@ from app.db import Database
 from app.demo.stage import Stage
 from app.payments import tasks as payment_tasks
 from app.progress import interventions
-from tests.factories import altered, halts
+from tests.factories import altered, halts, payers
 from tests.factories import life as lives
 from tests.factories.life import Life
 
@@ -139,6 +139,7 @@ def _raising(db: Database, stage: Stage) -> None:
     stage.invest(people[5], offering, 80_000, "fails_late")
     lives.let_time_pass(stage, stage.now + 2 * DAY)
     _only(stage, "poll_rails", "refresh_operations")
+    payers.every_kind(life)
     leaving = stage.person("investor", "Leaving Investor")
     owed = stage.invest(leaving, offering, 65_000)
     stage.cancel(leaving, owed)

@@ -49,6 +49,8 @@ OUTSIDE = {
     "sandbox_event": "the pretend provider's own books",
     "sandbox_feed": "the turns of the pretend provider's writers",
     "sandbox_line": "the pretend provider's own books",
+    "link_fact": "what parties have in common, as hashes; what follows from it are the links, which are checked",
+    "payer_report": "what a rail told of who paid, erasable; what followed from it are receipts and statuses",
 }
 
 #: Columns that cannot matter, and why.
@@ -64,7 +66,7 @@ CANNOT_MATTER = {
 
 #: Rows of a table are not alike: so many of them, spread over the table, are tampered with.
 ROWS = {"sqlite": 3, "postgresql": 1}
-FLAGS = {"is_late", "is_secret", "may_be_negative", "allowed", "takes_less", "by_table", "is_material"}
+FLAGS = {"is_issuer", "is_late", "is_linked", "is_secret", "may_be_negative", "allowed", "takes_less", "by_table", "is_material"}
 HASHES = {"content_hash", "contract_hash", "manifest_hash", "sha256"}
 MONEY_WORLD = [table for table in metadata.sorted_tables if table.name not in OUTSIDE]
 
@@ -73,7 +75,8 @@ VALUES = {
     ("offering", "state"): states.states_of("offering"),
     ("milestone", "state"): states.states_of("milestone"),
     ("commitment", "status"): (
-        "awaiting_payment", "clearing", "payment_failed", "held", "expired", "cancelled", "reversed", "lapsed",
+        "awaiting_payment", "underpaid", "clearing", "payment_failed", "held", "expired", "cancelled", "reversed",
+        "lapsed",
     ),
     ("halt", "state"): ("open", "voting", "ended"),
     ("early_close", "state"): ("announced", "taken", "void", "dropped"),
@@ -82,7 +85,9 @@ VALUES = {
     ("poll_answer", "choice"): ("yes", "no"),
     ("refund", "status"): ("open", "sending", "done", "failed", "unclaimed"),
     ("payout", "status"): ("waiting", "reserved", "sending", "paid"),
-    ("receipt", "status"): ("open", "returned"),
+    ("receipt", "status"): ("waiting", "doubted", "open", "applied", "returned"),
+    ("commitment_link", "status"): ("stands", "contested", "upheld", "lifted"),
+    ("carried_share", "status"): ("carried", "released", "void"),
     ("submission", "status"): ("draft", "discarded", "received", "decided"),
     ("submission", "verdict"): ("met", "not_met"),
     ("appointment", "state"): ("appointed", "accepted", "declined", "replaced"),
@@ -90,7 +95,7 @@ VALUES = {
         "created", "sending", "unknown", "pending", "action_required", "succeeded", "failed", "cancelled",
         "needs_operator",
     ),
-    ("operation", "kind"): ("collect", "refund", "payout"),
+    ("operation", "kind"): ("collect", "credit", "refund", "payout"),
     ("operation_effect", "effect"): ("cleared", "returned", "done", "bounced"),
     ("offering_change", "state"): ("proposed", "effective", "declined", "taken_back", "ended_offering"),
     ("offering_change", "kind"): ("terms", "update"),
