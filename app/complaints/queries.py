@@ -63,7 +63,7 @@ def names(session: Session, rows: Sequence[Complaint]) -> dict[int, str]:
     """Return the names of everybody who wrote or answered these complaints, by user id."""
     ids = {each for row in rows for each in (row.user_id, row.answered_by, row.reviewed_by) if each is not None}
     found = session.execute(sa.select(User.id, User.name).where(User.id.in_(sorted(ids))))
-    return dict(found.tuples().all())
+    return {row.id: row.name for row in found}
 
 
 def is_overdue(now: dt.datetime) -> sa.ColumnElement[bool]:

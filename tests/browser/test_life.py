@@ -272,6 +272,10 @@ def test_a_whole_life_from_an_empty_database(site: Site, new_person: People, tmp
     ines.move_clock_past("Halden Tidal")
     site.work()
     assert only(site.db, Offering).state == "active"
+    founder.open(f"{draft}/funding")
+    founder.tick("I sign this statement")
+    founder.press("Sign")
+    site.work()
     ines.open("/offerings/halden-tidal")
     ines.sees("$425.02")
 
