@@ -44,7 +44,7 @@ class Investable:
         return self.offering.free_minor
 
     def is_open(self, now: dt.datetime) -> bool:
-        return self.offering.state == "live" and now < self.offering.deadline_at
+        return self.offering.state == "live" and self.offering.halted_since is None and now < self.offering.deadline_at
 
 
 def investable(session: Session, slug: str) -> Investable:

@@ -34,6 +34,7 @@ from app.db import Session, get_db
 from app.errors import MilestakeError
 from app.next_step import NextStep, next_step
 from app.payments import queries as payments
+from app.progress import halt_queries as halts
 from app.progress import queries as progress
 from app.regimes import queries as regimes
 from app.register import queries as register
@@ -77,6 +78,7 @@ def portfolio() -> Answer:
             "asked": [] if before else reconfirm_queries.asked_of(session, parties),
             "lines": statements.lines_of(session, parties),
             "lots": register.lots_of_parties(session, parties),
+            "questions": [] if before else halts.open_questions(session, security.current_actor()),
         }
     more = len(positions) > PAGE
     positions = positions[:PAGE]
@@ -84,7 +86,7 @@ def portfolio() -> Answer:
         "portfolio/index.html", now=now, positions=positions, next_of=next_of, plan_of=shown.plan_segments,
         charts_of=[shown.month_chart(statements.by_month(page["lines"], each.currency, now), each.currency)
                    for each in page["totals"]],
-        holdings=shown.holdings(page["lots"]), totals=page["totals"], needs=page["needs"],
+        holdings=shown.holdings(page["lots"]), totals=page["totals"], needs=page["needs"], questions=page["questions"],
         asked=page["asked"], waits=page["waits"], waiting_next=waiting_next,
         older=url_for(".portfolio", before=positions[-1].commitment.id) if more else None,
         newer=url_for(".portfolio") if before else None,

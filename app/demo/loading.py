@@ -41,7 +41,7 @@ class Person:
 
 PEOPLE: Sequence[Person] = (
     Person("ines", "investor", "Ines Varga", "ines@investors.example", "a position in eight offerings, in every state"),
-    Person("noor", "investor", "Noor Haddad", "noor@investors.example", "a payment under way, a place on a waiting list"),
+    Person("noor", "investor", "Noor Haddad", "noor@investors.example", "a payment under way, a place on a list"),
     Person("sam", "investor", "Sam Whitlock", "sam@investors.example", "a commitment to pay now, a place kept for him"),
     Person("lena", "investor", "Lena Moreau", "lena@investors.example", "large positions"),
     Person("dev", "investor", "Dev Anand", "dev@investors.example", "small positions"),

@@ -56,9 +56,12 @@ def offering_next(
 
 def tag_of(offering: Offering, raised: Raised) -> str:
     """Return the state as people know it: an open offering may have reached its minimum or be full."""
+    if offering.halted_since is not None:
+        return "offering.halted"
     if offering.state != "live":
         return f"offering.{offering.state}"
-    if offering.free_minor < max(money.cost_minor(1, offering.price_micro, asset_of(offering)), offering.minimum_ticket_minor):
+    one = money.cost_minor(1, offering.price_micro, asset_of(offering))
+    if offering.free_minor < max(one, offering.minimum_ticket_minor):
         return "offering.full"
     return "offering.minimum_reached" if raised.counting_minor >= offering.minimum_minor else "offering.live"
 
@@ -166,7 +169,8 @@ def raise_bar(offering: Offering, raised: Raised, waiting_minor: int = 0) -> dic
     counted = share(raised.counting_minor)
     cleared, shown = share(raised.cleared_minor), share(raised.cleared_minor + raised.pending_minor)
     return {
-        "cleared_bp": counted, "linked_bp": cleared - counted, "pending_bp": shown - cleared, "minimum_bp": share(offering.minimum_minor),
+        "cleared_bp": counted, "linked_bp": cleared - counted, "pending_bp": shown - cleared,
+        "minimum_bp": share(offering.minimum_minor),
         "target_bp": share(offering.target_minor), "cleared_label": formats.money_text(raised.counting_minor, asset),
         "linked_label": formats.money_text(raised.linked_minor, asset) if raised.linked_minor else None,
         "waiting_label": formats.money_text(waiting_minor, asset) if waiting_minor else None,
@@ -185,7 +189,7 @@ def short_money(minor: int, asset: money.Asset) -> str:
 
 def days_left(offering: Offering, now: dt.datetime) -> str | None:
     """Return how long an open offering stays open, in words."""
-    if offering.state != "live" or offering.deadline_at <= now:
+    if offering.state != "live" or offering.halted_since is not None or offering.deadline_at <= now:
         return None
     left = offering.deadline_at - now
     if left.days:

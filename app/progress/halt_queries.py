@@ -31,12 +31,15 @@ class Standing:
     halt: Halt | None
     early_close: EarlyClose | None
     polls: tuple[Poll, ...]
+    deadline_at: dt.datetime | None = None
 
     @property
     def next(self) -> NextStep | None:
-        """The step that everything else waits for while the offering is halted (TIM-5)."""
+        """The step that comes before the offering's own: the end of a halt, or of an early close (TIM-5)."""
         if self.halt is None:
-            return None
+            notice = self.early_close
+            is_announced = notice is not None and notice.state == "announced"
+            return next_step("early_close", "announced", self.deadline_at) if is_announced else None
         vote = next((each for each in self.polls if each.kind == polls.HALT), None)
         return next_step("halt", self.halt.state, vote.ends_at if vote is not None else self.halt.ends_at)
 
@@ -50,6 +53,7 @@ def standing(session: Session, offering: Offering, actor: Actor | None = None) -
     return Standing(
         halting.running(session, offering.id) if offering.halted_since is not None else None,
         notice if notice is not None and notice.state in ("announced", "void") else None, tuple(asked),
+        offering.deadline_at,
     )
 
 

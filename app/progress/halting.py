@@ -39,7 +39,8 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 def running(session: Session, offering_id: int) -> Halt | None:
     """Return the halt that runs, None when there is none."""
-    return session.scalars(sa.select(Halt).where(Halt.offering_id == offering_id, Halt.ended_at.is_(None))).one_or_none()
+    query = sa.select(Halt).where(Halt.offering_id == offering_id, Halt.ended_at.is_(None))
+    return session.scalars(query).one_or_none()
 
 
 def latest_end(offering: Offering, now: dt.datetime) -> dt.datetime:
@@ -270,7 +271,8 @@ def told(session: Session, halt: Halt) -> dict[str, object]:
         "order_sha256", "ended_at", "ended_by", "outcome", "seconds",
     )
     values = {name: getattr(halt, name) for name in names}
-    return values | {"offering": session.get_one(Offering, halt.offering_id).public_id, "is_secret": int(halt.is_secret)}
+    offering = session.get_one(Offering, halt.offering_id)
+    return values | {"offering": offering.public_id, "is_secret": int(halt.is_secret)}
 
 
 def _log(

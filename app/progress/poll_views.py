@@ -81,7 +81,8 @@ def answered(poll_id: str) -> Answer:
 
 
 def _context(found: halt_queries.Question) -> dict[str, object]:
-    step = next_step("poll", "open", found.poll.ends_at) if found.poll.state == "open" else None
+    subject = "vote" if found.poll.kind == polls.HALT else "stay"
+    step = next_step(subject, "open", found.poll.ends_at) if found.poll.state == "open" else None
     return {
         "poll": found.poll, "offering": found.offering, "mine": found.mine, "halt": found.halt,
         "may_change": found.may_change, "asset": Asset.parse(found.offering.currency),

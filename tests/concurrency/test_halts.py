@@ -1,4 +1,4 @@
-"""A halt against a release, an early close against a cancellation: one order or the other, never both (OFF-6, OFF-13)."""
+"""A halt against a release, an early close against a cancellation: one order or the other (OFF-6, OFF-13)."""
 
 from __future__ import annotations
 
