@@ -66,7 +66,7 @@ def test_com_4_money_that_arrives_after_the_commitment_ended_goes_back_by_itself
 
 
 def test_com_4_unpaid_declined_and_failed_payments_expire_and_free_their_places(db: Database) -> None:
-    life = lives.live(db)
+    life = lives.live(db, fields={"maximum_minor": 2_000_000})
     life.commitments = [
         life.stage.commit(life.investors[0], life.offering_id, 100_000),
         life.stage.invest(life.investors[1], life.offering_id, 100_000, "declined"),
@@ -83,14 +83,14 @@ def test_com_4_unpaid_declined_and_failed_payments_expire_and_free_their_places(
 
 
 def test_com_8_lost_answers_and_lost_requests_end_in_one_charge_each(db: Database) -> None:
-    life = lives.live(db)
+    life = lives.live(db, fields={"maximum_minor": 2_000_000})
     life.commitments = [
         life.stage.invest(life.investors[0], life.offering_id, 100_000, "times_out"),
         life.stage.invest(life.investors[1], life.offering_id, 150_000, "lost"),
     ]
     life.stage.work()
     assert [commitment(life, n).status for n in range(2)] == ["held", "held"]
-    assert balances(life) == {"cash": 250_000, "escrow": 250_000, "reserved": 20_000, "unissued": 980_000}
+    assert balances(life) == {"cash": 250_000, "escrow": 250_000, "reserved": 40_000, "unissued": 960_000}
 
 
 # -- payments that their bank takes back --------------------------------------------------------------

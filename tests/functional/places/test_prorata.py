@@ -14,6 +14,7 @@ from app.selfcheck import places
 from tests.factories import life as lives
 from tests.factories.life import Life
 from tests.functional.figures import balances
+from tests.functional.ledger.test_journals import journals
 from tests.unchanged import refused
 
 FIELDS = {"maximum_minor": 500_000, "allotment": "pro_rata", "accept_up_to_minor": 900_000}
@@ -56,6 +57,7 @@ def test_off_7_paid_money_is_cut_to_the_maximum_and_the_rest_goes_back_at_once(d
     assert [each.status for each in views] == ["allotted"] * 3
     assert (raised.cleared_minor, raised.investors) == (500_000, 3)
     assert "orders_cut" in kinds
+    assert journals(life, "closed") == [{"escrow:O": 250_050, "refunds:O": -250_050}]
     # The closing tranche of 10 % is out already.
     assert [each.fields()[3] for each in lines] == ["paid", "cut", "released"]
     held = balances(life)
