@@ -27,7 +27,7 @@ from app.db import get_db
 from app.errors import Conflict, MilestakeError, Refused
 from app.investors import queries as investors
 from app.investors import rules as investor_rules
-from app.offerings import change_shapes_views, versions
+from app.offerings import versions
 from app.security import requires
 from milestones import lint, money
 
@@ -321,7 +321,7 @@ def _changed_page(place: _Place, answers: Answers) -> Answer:
         offering = place.target.offering
         judged = prospects.what_changed(session, offering, answers.terms_hash)
         latest = versions.current(session, offering)
-    lines = change_shapes_views.lines_of(judged, latest.document, offering.zone) if latest else []
+    lines = (judged, latest.document, offering.zone) if latest else None
     page = render_template("commitments/changed.html", place=place, lines=lines, token=answers.sign())
     return page, Conflict.status
 

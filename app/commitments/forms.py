@@ -12,8 +12,8 @@ from typing import Any
 from flask import current_app
 from flask_babel import lazy_gettext as _l
 from itsdangerous import BadData, URLSafeTimedSerializer
-from wtforms import HiddenField, RadioField, SelectMultipleField, ValidationError
-from wtforms.validators import InputRequired
+from wtforms import HiddenField, RadioField, SelectMultipleField, TextAreaField, ValidationError
+from wtforms.validators import DataRequired, InputRequired, Length
 
 from app.accounts.actor import Actor
 from app.forms import AmountField, KeyedForm, PlainForm
@@ -107,3 +107,14 @@ class CancelForm(KeyedForm):
     """The wish to cancel one's commitment."""
 
     operation = "cancel_commitment"
+
+
+class FlagForm(KeyedForm):
+    """An investor's word that an update is material."""
+
+    operation = "flag_update"
+
+    reason = TextAreaField(
+        _l("What in it matters to you?"),
+        validators=[DataRequired(_l("Say what in it matters to you.")), Length(max=2000)],
+    )

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.commitments import repricing
 from app.commitments.models import HOLDS_PLACE, Commitment
 from app.commitments.reconfirm_models import Reconfirmation
+from app.next_step import NextStep, next_step
 from app.offerings import changes, versions
 from app.offerings.change_models import OfferingChange
 from app.offerings.models import Offering
@@ -93,6 +94,15 @@ def _round(session: Session, change: OfferingChange) -> tuple[Counts, dt.datetim
         ).where(Reconfirmation.change_id == change.id)
     ).one()
     return Counts(row.asked, row.waiting, row.confirmed, row.left), row.due_at
+
+
+def step_of(seen: Seen, offering: Offering) -> NextStep | None:
+    """Return what a change waits for: an operator's decision, or the answers of those who were asked (TIM-5)."""
+    if seen.change.state == "proposed":
+        return next_step("new_version" if seen.is_before_first else "change", "proposed", seen.change.decide_by)
+    if seen.counts.waiting and offering.state == "live":
+        return next_step("reconfirmation", "open", seen.due_at)
+    return None
 
 
 def would_be_asked(session: Session, offering: Offering) -> int:

@@ -14,14 +14,13 @@ from app.accounts.actor import Actor
 from app.audit.service import canonical
 from app.commitments import queries as positions
 from app.commitments import reconfirm_queries, reconfirming, service
-from app.commitments.forms import CancelForm
+from app.commitments.forms import CancelForm, FlagForm
 from app.commitments.reconfirm_queries import Asked
 from app.db import Session, get_db
 from app.errors import MilestakeError, NotFound
 from app.forms import KeyedForm
 from app.next_step import next_step
-from app.offerings import change_shapes_views, queries, updates, versions
-from app.offerings.change_forms import FlagForm
+from app.offerings import queries, updates, versions
 from app.offerings.models import Offering
 from app.security import public, requires
 
@@ -56,7 +55,7 @@ def index(slug: str) -> Answer:
         }
         latest = versions.current(session, found.offering)
     lines = {
-        each.change.id: change_shapes_views.lines_of(each.judged, latest.document, found.offering.zone)
+        each.change.id: (each.judged, latest.document, found.offering.zone)
         for each in listed if latest is not None
     }
     return render_template(
@@ -80,12 +79,7 @@ def version(slug: str, number: int) -> Answer:
 
 def next_of(offering: Offering, seen: reconfirm_queries.Seen) -> dict[str, object] | None:
     """Return what a change waits for: an operator's decision, or the answers of those who were asked (TIM-5)."""
-    if seen.change.state == "proposed":
-        subject = "new_version" if seen.is_before_first else "change"
-        return shell.next_line(next_step(subject, "proposed", seen.change.decide_by), offering.zone)
-    if seen.counts.waiting and offering.state == "live":
-        return shell.next_line(next_step("reconfirmation", "open", seen.due_at), offering.zone)
-    return None
+    return shell.next_line(reconfirm_queries.step_of(seen, offering), offering.zone)
 
 
 def asked_here(session: Session, actor: Actor | None, offering: Offering) -> list[Asked]:
@@ -172,7 +166,7 @@ def _page(actor: Actor, commitment_id: str, form: ReconfirmForm, leaving: Cancel
     form.terms.data = asked.version.content_hash
     page = render_template(
         "commitments/reconfirm.html", view=view, asked=asked, form=form, leaving=leaving, now=now,
-        lines=change_shapes_views.lines_of(asked.judged, asked.version.document, view.offering.zone),
+        lines=(asked.judged, asked.version.document, view.offering.zone),
         next=shell.next_line(next_step("reconfirmation", "open", asked.due_at), view.offering.zone, yours=True),
         refund_due=service.refund_due(view.offering, now),
     )

@@ -206,14 +206,3 @@ class UpdateForm(KeyedForm):
     text = TextAreaField(
         _l("What happened"), validators=[DataRequired(_l("Write what happened.")), Length(max=updates.MOST_TEXT)]
     )
-
-
-class FlagForm(KeyedForm):
-    """An investor's word that an update is material."""
-
-    operation = "flag_update"
-
-    reason = TextAreaField(
-        _l("What in it matters to you?"),
-        validators=[DataRequired(_l("Say what in it matters to you.")), Length(max=2000)],
-    )

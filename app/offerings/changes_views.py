@@ -12,7 +12,6 @@ from app.commitments import reconfirm_queries
 from app.contracts.queries import ContractFileError
 from app.db import get_db
 from app.errors import MilestakeError, Refused
-from app.next_step import next_step
 from app.offerings import (
     change_forms,
     change_shapes_views,
@@ -27,11 +26,14 @@ from app.offerings import (
 )
 from app.offerings.change_forms import ChangeForm, CheckForm, DiscloseForm, UpdateForm
 from app.offerings.forms import ConfirmForm
+from app.offerings.models import Offering
 from app.offerings.queries import Found
 from app.security import requires
 from milestones import offer
 
 blueprint = Blueprint("changes", __name__, url_prefix="/founder/offerings/<offering_id>")
+
+blueprint.add_app_template_global(change_shapes_views.lines_of, "change_lines")
 
 Answer = str | tuple[str, int] | Response
 
@@ -56,12 +58,9 @@ def index(offering_id: str) -> Answer:
     )
 
 
-def next_of(offering: object, seen: reconfirm_queries.Seen | None) -> dict[str, object] | None:
+def next_of(offering: Offering, seen: reconfirm_queries.Seen | None) -> dict[str, object] | None:
     """Return the next line of a proposed change, or of its round (TIM-5)."""
-    if seen is None:
-        return None
-    subject = "new_version" if seen.is_before_first else "change"
-    return shell.next_line(next_step(subject, "proposed", seen.change.decide_by), offering.zone)  # type: ignore[attr-defined]
+    return None if seen is None else shell.next_line(reconfirm_queries.step_of(seen, offering), offering.zone)
 
 
 @blueprint.route("/changes/new", methods=["GET", "POST"])
@@ -113,7 +112,7 @@ def _shown(actor: Actor, found: Found, check: CheckForm) -> Answer:
     judged = offer.judge(version.document, offer.merge(version.document, patch))
     page = render_template(
         "founder/change_check.html", form=check, found=found, offering=found.offering, reason=reason,
-        lines=change_shapes_views.lines_of(judged, offer.merge(version.document, patch), found.offering.zone),
+        lines=(judged, offer.merge(version.document, patch), found.offering.zone),
         is_material=offer.is_material(judged), is_first=changes.is_before_first(found.offering), asked=asked,
         days=figures.of(found.offering).reconfirm_bd, decide_days=rules.CHANGE_BUSINESS_DAYS,
         review_days=rules.NEW_VERSION_BUSINESS_DAYS, min_days=figures.of(found.offering).min_open_days,

@@ -11,12 +11,11 @@ from werkzeug.wrappers import Response
 from wtforms import RadioField
 from wtforms.validators import InputRequired
 
-from app import clock, security
+from app import clock, security, shell
 from app.commitments import reconfirm_queries, reconfirming
-from app.commitments.reconfirm_views import next_of
 from app.db import Session, get_db
 from app.errors import MilestakeError
-from app.offerings import change_shapes_views, changes, rules, updates, versions
+from app.offerings import changes, rules, updates, versions
 from app.offerings.change_models import OfferingChange, OfferingUpdate
 from app.offerings.models import Issuer, Offering
 from app.operations.forms import NoteForm
@@ -61,13 +60,13 @@ def _facts(session: Session, change_id: str) -> dict[str, Any]:
     is_open = change.state == "proposed" and offering.state == "live"
     return {
         "change": change, "offering": offering, "issuer": session.get_one(Issuer, offering.issuer_id), "seen": seen,
-        "lines": change_shapes_views.lines_of(seen.judged, latest.document, offering.zone),
+        "lines": (seen.judged, latest.document, offering.zone),
         "update": session.get(OfferingUpdate, change.update_id) if change.update_id else None,
         "flags": updates.flags_of(session, change.update_id) if change.update_id else [],
         "problems": changes.problems_of(session, offering, change, now=now) if is_open else [],
         "asked": reconfirm_queries.would_be_asked(session, offering), "is_open": is_open,
         "used": changes.material_count(session, offering), "most": rules.MATERIAL_CHANGES_AT_MOST,
-        "next": next_of(offering, seen),
+        "next": shell.next_line(reconfirm_queries.step_of(seen, offering), offering.zone),
     }
 
 

@@ -66,7 +66,10 @@ CANNOT_MATTER = {
 
 #: Rows of a table are not alike: so many of them, spread over the table, are tampered with.
 ROWS = {"sqlite": 3, "postgresql": 1}
-FLAGS = {"is_issuer", "is_late", "is_linked", "is_secret", "may_be_negative", "allowed", "takes_less", "by_table", "is_material"}
+FLAGS = {
+    "is_issuer", "is_late", "is_linked", "is_secret", "may_be_negative", "allowed", "takes_less", "by_table",
+    "is_material",
+}
 HASHES = {"content_hash", "contract_hash", "manifest_hash", "sha256"}
 MONEY_WORLD = [table for table in metadata.sorted_tables if table.name not in OUTSIDE]
 

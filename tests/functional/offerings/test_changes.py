@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import datetime as dt
 from typing import Any
@@ -42,7 +43,7 @@ def contract(life: Life, **milestone: Any) -> dict[str, Any]:
         offering = life.stage.offering(life.offering_id)
         now = versions.current(session, offering)
         assert now is not None
-        document = {**now.document["contract"], "milestones": [dict(each) for each in now.document["contract"]["milestones"]]}
+        document = copy.deepcopy(now.document["contract"])
     document["milestones"][0] |= milestone
     return document
 
