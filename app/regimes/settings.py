@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from app.regimes import records
-from app.regimes.records import Arm
+from app.regimes.records import Arm, NoFigures
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,8 @@ def of(regime: str, day: dt.date) -> RegimeSettings:
     """Return the regime's figures in force on ``day``. Raises ``NoFigures`` before the first arm (fail closed)."""
     found = records.record(regime)
     arm = found.arm_on(day)
+    if not found.offerable:
+        raise NoFigures(f"{found.name} is not offered here.", facts={"regime": regime})
     raising, investor = arm.groups["raising"], arm.groups["investor"]
     return RegimeSettings(
         regime=regime, name=found.name, words=found.words, version=arm.version, effective_from=arm.effective_from,

@@ -41,9 +41,10 @@ def test_a_day_before_the_first_arm_has_no_figures() -> None:
     assert "16 May 2016" in refused.value.message
 
 
-def test_an_unknown_regime_has_no_figures() -> None:
+@pytest.mark.parametrize("regime", ["xx.none", "us.reg_a", "escrow"])
+def test_a_regime_that_is_unknown_or_not_offered_has_no_figures_for_an_offering(regime: str) -> None:
     with pytest.raises(NoFigures):
-        settings.of("xx.none", dt.date(2026, 8, 1))
+        settings.of(regime, dt.date(2026, 8, 1))
 
 
 def test_an_arm_without_a_figure_says_no_instead_of_taking_a_later_one() -> None:
