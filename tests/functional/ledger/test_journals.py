@@ -9,6 +9,7 @@ from app.db import Database
 from app.ledger import queries as ledger
 from app.offerings.models import Offering
 from app.register.models import RegisterEntry
+from tests.factories import altered
 from tests.factories import life as lives
 from tests.factories.life import Life
 
@@ -174,3 +175,23 @@ def test_rel_4_fees_are_swept_once_earned(db: Database) -> None:
     assert journals(life, "fees_swept") == [
         {"cash:sandbox:platform": 3_055, "cash:sandbox:O": -3_055, "fees:O": 3_055, "capital:platform": -3_055}
     ]
+
+
+def test_off_8_a_change_of_the_maximum_moves_the_reserve_in_one_journal(db: Database) -> None:
+    life = altered.held(db, 100_000)
+    altered.changed(life, maximum_minor=2_000_000)
+    assert journals(life, "maximum_changed") == [{"reserved:O": 20_000, "unissued:C": -20_000}]
+
+
+def test_off_8_silence_and_another_price_are_journals_of_their_own(db: Database) -> None:
+    life = altered.held(db, 100_000, 100_000, 120_000, 130_000)
+    altered.changed(life, price_micro=700_000)
+    altered.reconfirm(life, 0)
+    due_at = altered.rounds(life)[1].due_at
+    assert due_at is not None
+    life.stage.advance_to(due_at)
+    assert journals(life, "repriced_out") == [{"escrow:O": 100_000, "unapplied:sandbox:O": -100_000}]
+    assert journals(life, "repriced") == [{"unapplied:sandbox:O": 100_000, "escrow:O": -99_960, "refunds:O": -40}]
+    assert journals(life, "cancelled") == [{"escrow:O": 350_000, "refunds:O": -350_000}]
+    assert statement(life, "repriced") == [(99_960, 0, 1_428)]
+    assert statement(life, "cancelled") == [(-100_000, 0, 0), (-120_000, 0, 0), (-130_000, 0, 0)]
