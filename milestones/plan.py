@@ -211,6 +211,18 @@ def release(plan: Plan, ordinal: int) -> Step:
     return Step(plan, events, (ReleaseTranche(ordinal, amount_minor), *ended.instructions))
 
 
+def lapse_approved(plan: Plan, ordinal: int, reason: str) -> Step:
+    """Return an approved tranche in a wind-down: what the founder had to do for its release was never done.
+
+    Raises PlanError `plan_running` while the contract is not being wound down.
+    """
+    if not plan.winding_down:
+        raise PlanError("plan_running", "An approved tranche lapses only when the contract is being wound down.")
+    plan = _move(plan, ordinal, "lapse", states.WORKER)
+    plan, returned = _return_tranche(plan, ordinal, reason)
+    return Step(plan, (MilestoneLapsed(ordinal),), returned)
+
+
 def fail(plan: Plan, ordinal: int, reason: str) -> Step:
     """Fail an open milestone by its terms: its long-stop passed without a complete submission (MIL-14).
 

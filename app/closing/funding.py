@@ -64,6 +64,11 @@ def due_at(offering: Offering) -> dt.datetime | None:
     )
 
 
+def given_up_at(offering: Offering) -> dt.datetime | None:
+    """Return when a plan ends whose statement nobody signs: 180 days after the close; None before it (states.md)."""
+    return None if offering.closed_at is None else offering.closed_at + dt.timedelta(days=rules.FUNDING_GIVEN_UP_DAYS)
+
+
 def is_missing(offering: Offering) -> bool:
     """Whether the offering runs and the statement is not signed."""
     return offering.proceeds_minor is not None and offering.funding_stated_at is None

@@ -14,6 +14,8 @@ RETRY_FAILED_DAYS = 7
 CONTEST_BUSINESS_DAYS = 3
 #: How long the company has to sign who funded its commitments; nothing is released before (COM-11).
 FUNDING_STATEMENT_BUSINESS_DAYS = 10
+#: A plan whose statement nobody signs is wound down after so many days.
+FUNDING_GIVEN_UP_DAYS = 180
 #: How long a place is kept that must be paid at once, and again after its payment failed (COM-13).
 AT_ONCE_MINUTES = 15
 #: Why a refund is owed for what was cut off a paid order (OFF-7).

@@ -83,11 +83,11 @@ class Stage:
     def work(self) -> int:
         """Let the worker do everything that is due; founders sign what their first release waits for (COM-11)."""
         done = worker.run_due(self.context)
-        if self.founders_sign and self._sign_funding():
+        if self.founders_sign and self.sign_funding():
             done += worker.run_due(self.context)
         return done
 
-    def _sign_funding(self) -> int:
+    def sign_funding(self) -> int:
         """Let each founder sign who funded the commitments of an offering that has closed; return how many did."""
 
         def sign(session: Session) -> int:

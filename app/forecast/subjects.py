@@ -41,6 +41,7 @@ JOBS: Mapping[str, tuple[str, str]] = {
     "complete_offering": ("offering", "completes an offering"),
     "settle_underpaid": ("commitment", "scales an underpaid commitment down, or ends it"),
     "release_carried": ("milestone", "releases what of a tranche can no longer be taken back"),
+    "end_unsigned": ("offering", "ends a plan whose company never signed who funded it"),
     "let_links_stand": ("commitment_link", "leaves a link standing that nobody decided"),
     "end_doubts": ("receipt", "sends money of a doubtful sender back"),
     "expire_verification": ("verification", "ends a verification that has run out"),

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app import calendars
 from app.accounts.actor import SYSTEM
 from app.audit import service as audit
+from app.closing import funding
 from app.closing import service as closing
 from app.commitments import carrying
 from app.commitments.models import CarriedShare
@@ -188,6 +189,44 @@ def _release_carried(session: Session, milestone_id: int, now: dt.datetime) -> N
         releases.release_carried(session, offering, milestone, published, now=now)
 
 
+def _unsigned_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
+    """Return offerings whose statement nobody signed: too long after the close, or while they are wound down."""
+    approved = sa.exists().where(Milestone.offering_id == Offering.id, Milestone.state == "approved")
+    found = session.scalars(
+        sa.select(Offering)
+        .where(Offering.state.in_(RUNNING), Offering.funding_stated_at.is_(None), approved)
+        .order_by(Offering.id)
+    )
+    return [each.id for each in found if _is_given_up(each, now)][:limit]
+
+
+def _is_given_up(offering: Offering, now: dt.datetime) -> bool:
+    at = halts.clock(offering, now)
+    ends_at = funding.due_at(offering) if offering.state == "winding_down" else funding.given_up_at(offering)
+    return funding.is_missing(offering) and ends_at is not None and ends_at <= at
+
+
+def _end_unsigned(session: Session, offering_id: int, now: dt.datetime) -> None:
+    """Wind a plan down whose first release nobody signed for; what was approved goes back to the investors (COM-11)."""
+    offering = _locked(session, offering_id)
+    if offering.state not in RUNNING or not _is_given_up(offering, now):
+        return
+    if offering.state == "active":
+        interventions.wind_down(
+            session, actor=SYSTEM, offering_id=offering.public_id, trigger="funding_unsigned",
+            reason="Nobody of the company signed that it funded no commitment.", now=now,
+        )
+        return
+    for row in contract_queries.milestones_of(session, offering.contract_id, lock=True):
+        if row.state == "approved":
+            ordinal = row.ordinal
+            steps.run(
+                session, offering,
+                lambda plan, ordinal=ordinal: engine.lapse_approved(plan, ordinal, "funding_unsigned"), actor=SYSTEM,
+                now=now, reason="The company never signed that it funded no commitment.",
+            )
+
+
 def _late_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
     query = (
         sa.select(Milestone.id)
@@ -257,6 +296,7 @@ JOBS = (
     Job("end_suspension", *_step_job("disputed", "suspension_over")),
     Job("release_tranche", _release_due, _release),
     Job("release_carried", _carried_due, _release_carried),
+    Job("end_unsigned", _unsigned_due, _end_unsigned),
     Job("fail_milestone", *_step_job("open", "long_stop")),
     Job("flag_late", _late_due, _late),
     Job("reach_long_stop", _offering_stop_due, _offering_stop),

@@ -239,3 +239,19 @@ def _sign(till: Till, actor: Actor) -> None:
 def test_only_known_facts_are_kept(till: Till, kind: str) -> None:
     with pytest.raises(LookupError):
         till.act(lambda session, now: links.note_facts(session, 1, {kind: "x"}, now=now))
+
+
+def test_com_11_a_plan_that_nobody_signs_for_ends_and_everything_goes_back(till: Till) -> None:
+    stage = till.life.stage
+    stage.founders_sign = False
+    till.invest(amount_minor=300_000)
+    stage.close(till.life.offering_id)
+    stage.resign(till.life.founder, till.life.offering_id, reason="The founders go separate ways.")
+    stage.work()
+    # The closing tranche of 450.00 is approved and waits for the signature until its time is over.
+    assert till.balances()["escrow:O"] == 45_000
+    stage.advance(days=16)
+    stage.advance(days=1)
+    assert till.offering().state == "wound_down"
+    assert [(each.amount_minor, each.status) for each in till.refunds()] == [(255_000, "done"), (45_000, "done")]
+    assert till.journals("released") == []
