@@ -7,7 +7,6 @@ import datetime as dt
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app import calendars
 from app.accounts.actor import SYSTEM
 from app.audit import service as audit
 from app.closing import allotment
@@ -159,10 +158,9 @@ def _fall_short(session: Session, offering: Offering, cleared: int, *, now: dt.d
     offering.end_reason = "The cleared money did not reach the minimum."
     if cleared >= offering.minimum_minor:
         offering.end_reason = "The cleared money of investors at arm's length did not reach the minimum."
-    due = calendars.add_business_days(
-        now, figures.of(offering).refund_bd, code=offering.calendar, zone=offering.zone
+    offerings.move(
+        session, offering, "fall_short", "worker", now=now, due=figures.refund_due(offering, now)
     )
-    offerings.move(session, offering, "fall_short", "worker", now=now, due=due)
     give_everything_back(session, offering, now=now)
 
 

@@ -11,7 +11,7 @@ import datetime as dt
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app import calendars, idempotency
+from app import idempotency
 from app.accounts import service as accounts
 from app.accounts.actor import SYSTEM, Actor
 from app.audit import service as audit
@@ -317,10 +317,8 @@ def owe_refund(
 
 
 def refund_due(offering: Offering, now: dt.datetime) -> dt.datetime:
-    """Return when a refund owed now must have left: five business days (OFF-9)."""
-    return calendars.add_business_days(
-        now, figures.of(offering).refund_bd, code=offering.calendar, zone=offering.zone
-    )
+    """Return when a refund owed now must have left (OFF-9)."""
+    return figures.refund_due(offering, now)
 
 
 def locked(session: Session, commitment_id: str) -> tuple[Offering, Commitment]:

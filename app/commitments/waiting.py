@@ -125,7 +125,8 @@ def offer(session: Session, offering: Offering, *, now: dt.datetime) -> int:
         places.keep_for(session, offering, amount_minor)
         places.move(
             session, entry, "offer", "worker", actor=SYSTEM, now=now, offered_minor=amount_minor,
-            offer_until=rules.offer_until(now, offering.deadline_at, figures.of(offering).waiting_offer_hours), offers=entry.offers + 1,
+            offer_until=rules.offer_until(now, offering.deadline_at, figures.of(offering).waiting_offer_hours),
+            offers=entry.offers + 1,
         )
         _tell(session, "place_offered", entry, now)
     return len(found)

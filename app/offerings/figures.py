@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import zoneinfo
 
+from app import calendars
 from app.offerings import halts
 from app.offerings.models import Offering
 from app.regimes import records, settings
@@ -36,6 +37,13 @@ def deciding_day(offering: Offering, now: dt.datetime | None = None) -> dt.date:
 def day_of(offering: Offering, instant: dt.datetime) -> dt.date:
     """Return the local day of an instant in the offering's time zone (TIM-1)."""
     return instant.astimezone(zoneinfo.ZoneInfo(offering.zone)).date()
+
+
+def refund_due(offering: Offering, now: dt.datetime) -> dt.datetime:
+    """Return when a refund owed now must have left (OFF-9)."""
+    return calendars.add_business_days(
+        now, of(offering, now).refund_bd, code=offering.calendar, zone=offering.zone
+    )
 
 
 def may_cancel(offering: Offering, committed_at: dt.datetime, now: dt.datetime) -> bool:

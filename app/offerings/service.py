@@ -305,11 +305,8 @@ def withdraw(session: Session, *, actor: Actor, offering_id: str, reason: str, n
         raise Refused("Say why; the reason is published.", code="reason_empty", field="reason")
     if offering.state == "live" and halts.clock(offering, now) >= offering.deadline_at:
         raise Refused("The deadline has passed; what follows is decided by the cleared money.", code="not_open")
-    due = calendars.add_business_days(now, figures.of(offering, now).refund_bd, code=offering.calendar, zone=offering.zone)
-    move(
-        session, offering, "withdraw", who, actor=actor, now=now, reason=reason,
-        due=due if offering.state == "live" else None,
-    )
+    due = figures.refund_due(offering, now) if offering.state == "live" else None
+    move(session, offering, "withdraw", who, actor=actor, now=now, reason=reason, due=due)
     offering.end_trigger, offering.end_reason = "withdrawn", reason.strip()
     if offering.state == "withdrawn":
         offering.ended_at = now

@@ -6,7 +6,6 @@ import datetime as dt
 
 from sqlalchemy.orm import Session
 
-from app import calendars
 from app.accounts.actor import SYSTEM
 from app.offerings import figures
 from app.offerings import service as offerings
@@ -23,9 +22,7 @@ def end_reached(session: Session, offering: Offering, halt: Halt, *, now: dt.dat
         halting.put_to_vote(session, offering, halt, now=now)
         return
     halting.end(session, offering, halt, outcome=halting.WITHDRAWN, reason=NOBODY_ENDED_IT, now=now)
-    due = calendars.add_business_days(
-        now, figures.of(offering).refund_bd, code=offering.calendar, zone=offering.zone
-    )
+    due = figures.refund_due(offering, now)
     offering.end_trigger = "halt"
     offering.end_reason = "The offering was halted and nobody ended the halt in time, so everybody is refunded."
     offerings.move(session, offering, "withdraw", "clock", now=now, due=due, reason=NOBODY_ENDED_IT)
