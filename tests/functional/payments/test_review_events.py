@@ -114,7 +114,7 @@ def test_tim_3_what_the_rail_has_under_way_is_asked_again_hourly_after_its_usual
     operation = till.payment(commitment_id)
     till.pass_time(days=1)
     assert till.operation(operation.id).changed_at == operation.changed_at
-    other = till.invest("action", investor=1)
+    other = till.invest("action", 100_000, investor=1)
     till.pass_time(seconds=10)
     waiting = till.payment(other)
     till.pass_time(minutes=58)
