@@ -14,7 +14,6 @@ from app import calendars
 from app.accounts.actor import SYSTEM
 from app.audit import service as audit
 from app.commitments import places, rules
-from app.commitments import service as commitments
 from app.commitments.models import Commitment
 from app.offerings import halts
 from app.offerings.models import Offering
@@ -43,12 +42,6 @@ def await_transfer(session: Session, commitment: Commitment, offering: Offering,
         session, actor=SYSTEM, action="commitment.pay_by_extended", object_id=commitment.public_id, now=now,
         before={"pay_by": before}, after={"pay_by": until}, reason="It is paid by bank transfer.",
     )
-
-
-def parts_taken_back(session: Session, commitment: Commitment, *, now: dt.datetime) -> None:
-    """Note that no part is left, because a bank took it back; the place is kept as after a failed payment."""
-    if commitment.status == STATUS:
-        commitments.payment_failed(session, commitment, is_first=True, now=now)
 
 
 def fits(offering: Offering, received_minor: int) -> bool:

@@ -22,6 +22,9 @@ from tests.unchanged import refused
 
 DAY = dt.timedelta(days=1)
 
+#: The same SQL runs in the others on both databases.
+sqlite_is_enough = pytest.mark.databases("sqlite")
+
 
 def _name(till: Till, investor: int = 0) -> str:
     return till.life.investors[investor].name
@@ -30,6 +33,7 @@ def _name(till: Till, investor: int = 0) -> str:
 # -- COM-12 -----------------------------------------------------------------------------------------
 
 
+@sqlite_is_enough
 def test_com_12_money_in_another_name_goes_back_to_its_sender_uncounted(till: Till) -> None:
     bank = Bank(till)
     bank.send(200_000, name="Somebody Else", account="GB29 NWBK")
@@ -61,6 +65,7 @@ def test_com_12_a_name_that_may_be_the_investors_waits_for_an_operator(till: Til
         _decide(till, till.life.operator, receipt.public_id, is_theirs=False)
 
 
+@sqlite_is_enough
 def test_com_12_nobody_decides_in_three_business_days_and_it_goes_back(till: Till) -> None:
     bank = Bank(till)
     bank.send(200_000, name=f"{_name(till)} and Bela")
@@ -72,6 +77,7 @@ def test_com_12_nobody_decides_in_three_business_days_and_it_goes_back(till: Til
     assert till.balances() == {}
 
 
+@sqlite_is_enough
 def test_ppl_6_only_the_name_is_kept_as_it_came_and_only_where_it_can_be_erased(till: Till) -> None:
     bank = Bank(till)
     bank.send(200_000, name=_name(till), account="GB29 NWBK 6016 1331 9268 19", card="4242")
@@ -131,6 +137,7 @@ def test_com_11_investors_of_one_account_are_linked_and_count_toward_no_minimum(
     assert sum(each.amount_minor for each in till.refunds()) == 460_000
 
 
+@sqlite_is_enough
 def test_com_11_the_minimum_is_reached_by_arms_length_money_alone(make_till: Callable[..., Till]) -> None:
     till = make_till(fields={"minimum_minor": 200_000})
     Bank(till, 60_000).send(60_000, name=_name(till), account="sbx_acct_ok")
@@ -164,6 +171,7 @@ def test_com_11_a_link_is_contested_and_an_operator_lifts_it(till: Till) -> None
         _contest(till, till.life.investors[0], link.public_id)
 
 
+@sqlite_is_enough
 def test_com_11_a_contested_link_that_nobody_decides_stands(till: Till) -> None:
     bank = Bank(till, 60_000)
     bank.send(60_000, name=_name(till), account="sbx_acct_ok")
@@ -178,6 +186,7 @@ def test_com_11_a_contested_link_that_nobody_decides_stands(till: Till) -> None:
     assert till.commitment(bank.commitment_id).is_linked
 
 
+@sqlite_is_enough
 def test_com_11_family_that_is_declared_is_linked_until_the_other_leaves(till: Till) -> None:
     first, second = (till.invest(amount_minor=100_000, investor=each) for each in (0, 1))
     parties = [till.commitment(each).party_id for each in (first, second)]
@@ -208,6 +217,7 @@ def _settle(till: Till, link_id: str, *, lift: bool) -> None:
 # -- the founder's statement ------------------------------------------------------------------------
 
 
+@sqlite_is_enough
 def test_com_11_nothing_is_released_before_an_officer_signed_who_funded_the_commitments(till: Till) -> None:
     stage = till.life.stage
     stage.founders_sign = False
@@ -236,11 +246,13 @@ def _sign(till: Till, actor: Actor) -> None:
 
 
 @pytest.mark.parametrize("kind", ["iris"])
+@sqlite_is_enough
 def test_only_known_facts_are_kept(till: Till, kind: str) -> None:
     with pytest.raises(LookupError):
         till.act(lambda session, now: links.note_facts(session, 1, {kind: "x"}, now=now))
 
 
+@sqlite_is_enough
 def test_com_11_a_plan_that_nobody_signs_for_ends_and_everything_goes_back(till: Till) -> None:
     stage = till.life.stage
     stage.founders_sign = False

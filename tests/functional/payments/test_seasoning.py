@@ -17,6 +17,9 @@ from tests.factories.life import Life
 from tests.functional.payments.conftest import Till
 
 DAY = dt.timedelta(days=1)
+
+#: The same SQL runs in the others on both databases.
+sqlite_is_enough = pytest.mark.databases("sqlite")
 CLEARED = dt.datetime(2027, 3, 14, 15, 9, tzinfo=dt.UTC)
 
 
@@ -105,6 +108,7 @@ def test_com_10_a_later_tranche_is_divided_without_what_an_earlier_one_carries(d
     assert (position.released_minor, position.issued_tokens, position.carried_minor) == (22_500, 450, 0)
 
 
+@sqlite_is_enough
 def test_com_10_a_tranche_of_unseasoned_money_only_waits_whole(db: Database) -> None:
     life = closed(db, "ach", "sepa_debit", amounts=(120_000, 90_000))
     assert released(life) == []
@@ -113,6 +117,7 @@ def test_com_10_a_tranche_of_unseasoned_money_only_waits_whole(db: Database) -> 
     assert life.stage.milestone(life.offering_id, 1).state == "open"
 
 
+@sqlite_is_enough
 def test_com_10_a_payment_taken_back_while_it_is_carried_costs_nobody_else_a_cent(db: Database) -> None:
     life = closed(db, "instant", "ach", "instant")
     till = Till(life)
@@ -154,6 +159,7 @@ def _stopped(life: Life, commitment_id: str) -> tuple[int, int]:
     return found.back_minor, found.spent_minor
 
 
+@sqlite_is_enough
 def test_com_10_a_funded_reserve_lets_the_whole_tranche_move_and_later_what_was_carried(db: Database) -> None:
     life = closed(db, "instant", "ach", "instant")
     till = Till(life)
@@ -172,6 +178,7 @@ def test_com_10_a_funded_reserve_lets_the_whole_tranche_move_and_later_what_was_
     assert free(till) == 22_500
 
 
+@sqlite_is_enough
 def test_com_10_the_reserve_bears_a_covered_payment_that_is_taken_back(db: Database) -> None:
     life = closed(db, "instant", "ach", "instant")
     till = Till(life)
@@ -205,6 +212,7 @@ def free(till: Till) -> int:
     return till.act(lambda session, now: reserve.free_minor(session, "sandbox", "USD/2", now=now))
 
 
+@sqlite_is_enough
 def test_rel_3_everybody_ends_whole_once_all_has_seasoned(db: Database) -> None:
     life = closed(db, "sepa_debit", "ach", "instant")
     for ordinal in (1, 2, 3):
