@@ -71,7 +71,7 @@ EDGES = (
 def test_tim_1_edges_of_a_deadline(zone: str, calendar: str, deadline: str, cut_off: str, window: str) -> None:
     offering = Offering(
         zone=zone, calendar=calendar, regime="private", state="live", deadline_at=utc(deadline),
-        launched_at=utc(deadline) - 30 * DAY,
+        launched_at=utc(deadline) - 30 * DAY, open_since=utc(deadline) - 30 * DAY,
     )
     assert deadlines.cut_off(offering, offering.deadline_at) == utc(cut_off)
     assert subjects.payments_count_until(offering) == utc(window)
@@ -91,10 +91,8 @@ NOTICES = (
 @pytest.mark.parametrize(("zone", "calendar", "launched", "notice", "first"), [row[1:] for row in NOTICES],
                          ids=[row[0] for row in NOTICES])
 def test_off_6_first_day_of_an_early_close(zone: str, calendar: str, launched: str, notice: str, first: str) -> None:
-    offering = Offering(
-        zone=zone, calendar=calendar, regime="private",
-        launched_at=dt.datetime.fromisoformat(launched).replace(hour=12, tzinfo=ZoneInfo(zone)),
-    )
+    since = dt.datetime.fromisoformat(launched).replace(hour=12, tzinfo=ZoneInfo(zone))
+    offering = Offering(zone=zone, calendar=calendar, regime="private", launched_at=since, open_since=since)
     assert early_close.earliest_day(offering, utc(notice)).isoformat() == first
 
 
@@ -103,6 +101,8 @@ def test_off_6_first_day_of_an_early_close(zone: str, calendar: str, launched: s
 DEADLINE = utc("2032-03-15 16:00")
 CUT_OFF = utc("2032-03-13 16:00")
 WINDOW = utc("2032-03-29 16:00")
+
+DEADLINE_JOB = next(job for job in closing_tasks.JOBS if job.name == "reach_deadline")
 
 OK = "ok"
 _OPEN = {"commit": OK, "pay": OK, "cancel": OK, "withdraw": OK, "close early": "early_close_notice", "halt": OK,
@@ -230,7 +230,7 @@ def seen(db: Database, story: Life, at: dt.datetime) -> dict[str, str]:
     found = {what: tried(db, act) for what, act in acts(story, at).items()}
     with db.read() as session:
         row = offerings.offering_by_id(session, story.offering_id)
-        due = closing_tasks.JOBS[0].due(session, at, 10)
+        due = DEADLINE_JOB.due(session, at, 10)
         found["deadline has its effect"] = "yes" if row.id in due else "no"
     return found
 
@@ -267,7 +267,7 @@ def test_tim_1_second_by_second(db: Database) -> None:
     # One place is still unpaid when the deadline comes.
     late = story.investors[3]
     db.unit_of_work(lambda session: _accept(session, story.stage, late, story.offering_id, DEADLINE - HOUR))
-    db.unit_of_work(lambda session: closing_tasks.JOBS[0].act(session, offering.id, DEADLINE + SECOND))
+    db.unit_of_work(lambda session: DEADLINE_JOB.act(session, offering.id, DEADLINE + SECOND))
     closed = story.stage.offering(story.offering_id)
     assert (closed.state, closed.step_due_at) == ("clearing", WINDOW)
     for at, words, expected in CLOSING:
