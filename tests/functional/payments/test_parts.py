@@ -264,3 +264,41 @@ def test_com_13_a_place_that_must_be_paid_at_once_takes_no_transfer(till: Till) 
     commitment_id = till.commit(500_000)
     with refused(till.db, "transfer_too_slow"):
         till.start(commitment_id, rules.TRANSFER)
+
+
+@sqlite_is_enough
+def test_wnd_4_one_part_taken_back_reverses_the_commitment_and_the_other_part_goes_back(bank: Bank) -> None:
+    till = bank.till
+    bank.send(120_000)
+    bank.send(80_000)
+    first = till.operations("credit")[0]
+    effects = tuple(
+        ports.Effect(kind, 120_000, at)
+        for kind, at in ((ports.CLEARED, first.created_at), (ports.RETURNED, till.life.stage.now))
+    )
+    till.tell(first.id, ports.Done(first.provider_ref or "", effects))
+    assert till.journals("payment_returned") == [
+        {"escrow:O": 200_000, "cash:sandbox:O": -120_000, "refunds:O": -80_000}
+    ]
+    assert (bank.status, till.offering().committed_minor) == ("reversed", 0)
+    till.work("start_refunds", "send_operations")
+    assert [(each.amount_minor, each.reason, each.status) for each in till.refunds()] == [
+        (80_000, "other_part_taken_back", "done")
+    ]
+    assert bank.sources == [(80_000, 80_000)]
+    assert till.balances() == {}
+
+
+@sqlite_is_enough
+def test_a_part_taken_back_while_it_waits_leaves_the_others_waiting(bank: Bank) -> None:
+    till = bank.till
+    bank.send(70_000)
+    bank.send(60_000)
+    first, second = till.operations("credit")
+    for operation, amount, status in ((first, 70_000, "underpaid"), (second, 60_000, "payment_failed")):
+        effects = tuple(
+            ports.Effect(kind, amount, operation.created_at) for kind in (ports.CLEARED, ports.RETURNED)
+        )
+        till.tell(operation.id, ports.Done(operation.provider_ref or "", effects))
+        assert bank.status == status
+    assert till.balances() == {}
