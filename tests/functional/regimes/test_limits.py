@@ -15,6 +15,7 @@ from app.db import Database
 from app.errors import Refused
 from app.investors import rules as investor_rules
 from app.investors import service as investors
+from app.notices import wording
 from app.notices.models import Notice
 from app.offerings import service as offerings
 from app.regimes import queries
@@ -123,6 +124,8 @@ def test_com_9_above_the_limit_at_the_close_goes_back_and_is_told(db: Database) 
     declare(first, investor)  # and now of $2,500: only the earlier one fits
     stage.close(first.offering_id)
     stage.close(second.offering_id)
+    # A close is decided only once the rail was asked after it, and it is asked once a second.
+    stage.advance(minutes=1)
     with db.read() as session:
         status = dict(session.execute(sa.select(Commitment.public_id, Commitment.status)).all())
         assert (status[kept], status[early], status[late]) == ("held", "held", "cancelled")
@@ -133,10 +136,10 @@ def test_com_9_above_the_limit_at_the_close_goes_back_and_is_told(db: Database) 
         assert (closing[0].facts["prior_12m_minor"], closing[0].facts["limit_minor"]) == (200_000, 250_000)
         ended = offerings.offering_by_id(session, second.offering_id)
         assert (ended.state, ended.proceeds_minor) == ("active", 300_000)
-        told = session.execute(
-            sa.select(sa.func.count()).select_from(Notice).where(Notice.kind == "commitment_over_limit")
-        ).scalar_one()
-        assert told == 1
+        told = session.execute(sa.select(Notice).where(Notice.kind == "commitment_over_limit")).scalars().one()
+        words = " ".join(wording.words_of(session, [told])[told.id].paragraphs)
+        assert "was above your yearly limit then" in words
+        assert "$3,000.00 goes back to where it came from" in words
 
 
 def test_com_6_four_days_to_think_outlive_the_deadline(db: Database) -> None:
@@ -156,5 +159,6 @@ def test_com_6_four_days_to_think_outlive_the_deadline(db: Database) -> None:
     assert stage.offering(story.offering_id).state == "clearing"
     stage.cancel(late, commitment)
     stage.advance_to(ends)
+    stage.advance(minutes=1)
     ended = stage.offering(story.offering_id)
     assert (ended.state, ended.proceeds_minor) == ("active", 300_000)
