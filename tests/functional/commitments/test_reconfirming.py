@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+import pytest
 import sqlalchemy as sa
 
 from app.commitments import queries as commitment_queries
@@ -19,6 +20,9 @@ from tests.factories.life import Life
 from tests.unchanged import refused
 
 SECOND = dt.timedelta(seconds=1)
+
+#: What is decided in Python alike is asked once; the set-based and the locked is asked of both databases.
+on_sqlite = pytest.mark.databases("sqlite")
 
 
 def statuses(life: Life) -> list[str]:
@@ -89,46 +93,53 @@ def test_off_8_everybody_silent_is_one_journal_with_a_row_and_a_refund_each(db: 
     assert life.stage.close(life.offering_id) == "failed"
 
 
-def test_off_8_the_window_passes_over_a_weekend_and_a_holiday(db: Database) -> None:
+@on_sqlite
+def test_off_8_the_windows_pass_over_weekends_and_a_holiday(db: Database) -> None:
     life = altered.held(db, 100_000, fields={"deadline_at": dt.datetime(2027, 12, 1, tzinfo=dt.UTC)})
     life.stage.advance_to(dt.datetime(2027, 6, 30, 15, tzinfo=dt.UTC))  # a Wednesday; Monday 5 July is a holiday
-    altered.changed(life, minimum_minor=250_000)
+    change = altered.propose(life, minimum_minor=250_000)
+    assert altered.change_row(life, change).decide_by.date() == dt.date(2027, 7, 2)
+    altered.decide(life, change)
     (row,) = altered.rounds(life)
     assert row.due_at is not None
     assert row.due_at.date() == dt.date(2027, 7, 8)
+    life.stage.advance_to(dt.datetime(2027, 7, 2, 15, tzinfo=dt.UTC))
+    assert altered.change_row(life, altered.propose(life, story="Anew")).decide_by.date() == dt.date(2027, 7, 7)
 
 
-def test_off_8_a_deadline_that_leaves_too_few_days_moves_and_the_cut_off_with_it(db: Database) -> None:
-    life = altered.held(db, 300_000)
-    deadline = life.stage.offering(life.offering_id).deadline_at
-    change = altered.propose(life, minimum_minor=250_000)
-    life.stage.advance_to(deadline - dt.timedelta(days=2))  # silence has decided by then
-    row = altered.rounds(life)[0]
-    altered.reconfirm(life, 0) if row.due_at and row.due_at > life.stage.now else None
-    assert altered.change_row(life, change).state == "effective"
-    second = altered.propose(life, story="Other words")
-    altered.decide(life, second, "material", reason="It matters now.")
-    offering, newest = life.stage.offering(life.offering_id), altered.rounds(life)[-1]
-    assert newest.due_at is not None
-    assert offering.deadline_at >= newest.due_at > deadline
-    assert offering.deadline_at - newest.due_at < dt.timedelta(days=1)
+@on_sqlite
+def test_off_8_a_deadline_that_leaves_too_few_days_moves_and_who_is_asked_may_leave_past_the_cut_off(
+    db: Database,
+) -> None:
+    life = altered.held(db, 300_000, 100_000)
+    stage, deadline = life.stage, life.stage.offering(life.offering_id).deadline_at
+    stage.advance_to(deadline - dt.timedelta(days=3))
+    altered.changed(life, minimum_minor=250_000)
+    offering, due_at = stage.offering(life.offering_id), altered.rounds(life)[0].due_at
+    assert due_at is not None
+    assert offering.deadline_at >= due_at > deadline
+    assert offering.deadline_at - due_at < dt.timedelta(days=1)
     assert offering.deadline_at.time() == deadline.time()
     assert offering.cancel_until == offering.deadline_at - dt.timedelta(hours=48)
-    assert life.stage.offering(life.offering_id).step_due_at == offering.deadline_at
-
-
-def test_off_8_cancelling_is_free_to_the_last_moment_to_answer_also_past_the_cut_off(db: Database) -> None:
-    life = altered.held(db, 300_000, 100_000)
-    deadline = life.stage.offering(life.offering_id).deadline_at
-    life.stage.advance_to(deadline - dt.timedelta(days=9))
-    altered.changed(life, minimum_minor=250_000)
-    offering = life.stage.offering(life.offering_id)
-    due_at = altered.rounds(life)[0].due_at
-    assert due_at is not None
-    moment = max(offering.cancel_until, due_at - dt.timedelta(hours=1))
-    if moment < due_at:
-        altered.leave(life, 1, now=due_at - SECOND)
-        assert statuses(life)[1] == "cancelled"
+    assert offering.step_due_at == offering.deadline_at
+    last = due_at - SECOND
+    assert last > offering.cancel_until
+    with refused(db, "too_late_to_cancel"):
+        db.unit_of_work(
+            lambda s: commitments.cancel(
+                s, actor=life.investors[1], commitment_id=life.commitments[1], now=last
+            )
+        )
+    life.investors.reverse()
+    with refused(db, "commitment_not_found"):
+        altered.reconfirm(life, 0)
+    with refused(db, "commitment_not_found"):
+        altered.leave(life, 0)
+    life.investors.reverse()
+    altered.leave(life, 1, now=last)
+    altered.reconfirm(life, 0, now=last)
+    assert statuses(life) == ["held", "cancelled"]
+    assert stage.close(life.offering_id) == "active"
 
 
 def test_com_1_reconfirming_twice_is_one_answer_and_another_form_is_refused(db: Database) -> None:
@@ -148,6 +159,7 @@ def test_com_1_reconfirming_twice_is_one_answer_and_another_form_is_refused(db: 
     assert altered.commitment(life, 0).version_number == 2
 
 
+@on_sqlite
 def test_com_2_an_order_on_old_terms_is_refused_with_what_changed(db: Database) -> None:
     life = lives.live(db, investors=1)
     old, investor = altered.terms_of(life), life.investors[0]
@@ -205,6 +217,7 @@ def test_off_8_a_higher_price_buys_fewer_whole_tokens_for_the_same_money_and_the
     lives.released(life, 1)
 
 
+@on_sqlite
 def test_off_8_a_lower_price_buys_more_tokens_and_the_reserve_covers_them(db: Database) -> None:
     life = altered.held(db, 400_000, 600_000)  # the whole maximum
     altered.changed(life, price_micro=250_000)
@@ -215,6 +228,7 @@ def test_off_8_a_lower_price_buys_more_tokens_and_the_reserve_covers_them(db: Da
     assert life.stage.close(life.offering_id) == "active"
 
 
+@on_sqlite
 def test_off_8_an_unpaid_commitment_reconfirms_at_the_new_price_and_pays_that(db: Database) -> None:
     life = altered.held(db, 300_000)
     investor = life.stage.person("investor", "Slow Investor")
@@ -230,6 +244,7 @@ def test_off_8_an_unpaid_commitment_reconfirms_at_the_new_price_and_pays_that(db
     assert refunds(life) == []
 
 
+@on_sqlite
 def test_off_8_a_payment_under_way_at_the_old_price_counts_at_the_new_one_and_the_rest_goes_back(
     db: Database,
 ) -> None:
@@ -247,6 +262,7 @@ def test_off_8_a_payment_under_way_at_the_old_price_counts_at_the_new_one_and_th
     assert [amount for amount, _reason in refunds(life)] == [40]
 
 
+@on_sqlite
 def test_off_8_money_that_buys_no_whole_token_cannot_go_on_and_silence_returns_it(db: Database) -> None:
     life = altered.held(
         db, 1_000, 300_000, fields={"price_micro": 10_000, "minimum_ticket_minor": 1_000},
@@ -263,6 +279,7 @@ def test_off_8_money_that_buys_no_whole_token_cannot_go_on_and_silence_returns_i
     assert refunds(life) == [(1_000, "not_reconfirmed")]
 
 
+@on_sqlite
 def test_off_8_a_withdrawal_in_the_middle_of_a_round_refunds_everybody(db: Database) -> None:
     life = altered.held(db, 300_000, 100_000)
     altered.changed(life, minimum_minor=250_000)
@@ -280,16 +297,7 @@ def test_off_8_a_withdrawal_in_the_middle_of_a_round_refunds_everybody(db: Datab
     assert sorted(amount for amount, _reason in refunds(life)) == [100_000, 300_000]
 
 
-def test_off_8_an_investor_answers_only_for_themselves(db: Database) -> None:
-    life = altered.held(db, 300_000, 100_000)
-    altered.changed(life, minimum_minor=250_000)
-    life.investors.reverse()
-    with refused(db, "commitment_not_found"):
-        altered.reconfirm(life, 0)
-    with refused(db, "commitment_not_found"):
-        altered.leave(life, 0)
-
-
+@on_sqlite
 def test_off_8_a_material_change_voids_an_announced_early_close(db: Database) -> None:
     life = altered.held(db, 300_000, fields={"deadline_at": lives.Stage(db, lives.settings_for(db)).now
                                              + dt.timedelta(days=60)})
