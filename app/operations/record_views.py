@@ -30,7 +30,7 @@ blueprint = Blueprint("records", __name__)
 
 Answer = str | tuple[str, int] | BaseResponse
 READERS = ("operator", "supervisor")
-PAGE_SIZE = 40
+PAGE_SIZE = 30
 EXPORT_ROWS = 1000
 
 
