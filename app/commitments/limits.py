@@ -1,8 +1,7 @@
 """What an investor may still put in under an offering's regime, over all companies: at commitment and at close (COM-9).
 
 The rules are ``app.regimes``'; here they are fed from what was declared and committed, under a lock per investor, so
-that two offerings never both see the same room. Commitments elsewhere are not known here: a platform relies on what
-the investor says (docs/regimes.md).
+that two offerings never both see the same room. For other platforms it relies on what the investor declares.
 """
 
 from __future__ import annotations
@@ -86,7 +85,7 @@ def answers(
     asked = [platform.ask(platform.investor_category, arm, category=declared.category if declared else None)]
     if not asked[0].allowed:
         return asked
-    asked.append(_check(arm, day, declared, amount_minor, before[party_id]))
+    asked.append(_check(arm, day, declared, amount_minor, before[party_id], committed_at=now))
     more = _BY_REGIME.get(offering.regime)
     if more is not None and declared is not None:
         asked += more(day, declared, amount_minor)
@@ -122,7 +121,8 @@ def store(session: Session, commitment: Commitment, asked: Sequence[Decision], *
 
 
 def _check(
-    arm: Arm, day: dt.date, declared: Declaration | None, amount_minor: int, before: Sequence[Bought]
+    arm: Arm, day: dt.date, declared: Declaration | None, amount_minor: int, before: Sequence[Bought], *,
+    committed_at: dt.datetime,
 ) -> Decision:
     """Ask whether the amount fits beside what was bought before; the declared figures themselves are not kept."""
     if settings.limit_formula(arm) is not None and declared is not None and declared.currency != arm.currency:
@@ -134,10 +134,26 @@ def _check(
         annual_income_minor=declared.income_minor if declared else 0,
         net_worth_minor=declared.net_worth_minor if declared else 0,
         amount_minor=amount_minor,
-        prior_purchases=tuple(Purchase(each.day, each.amount_minor) for each in before),
+        prior_purchases=(
+            *_elsewhere(arm, declared, day, committed_at), *(Purchase(each.day, each.amount_minor) for each in before),
+        ),
     )
     told = {**found.facts, "declaration": declared.public_id if declared else None, "day": day}
     return Decision(found.rule_id, found.regime, found.arm, found.source, found.reasons, told)
+
+
+def _elsewhere(
+    arm: Arm, declared: Declaration | None, day: dt.date, committed_at: dt.datetime
+) -> tuple[Purchase, ...]:
+    """Return what was bought on other platforms before a commitment, by the declaration; none without a limit.
+
+    It counts from the declaration's day on: what was bought elsewhere later never pushes a commitment out.
+    """
+    if settings.limit_formula(arm) is None or declared is None or not declared.elsewhere_minor:
+        return ()
+    if declared.declared_at > committed_at:
+        return ()
+    return (Purchase(min(declared.declared_at.date(), day), declared.elsewhere_minor),)
 
 
 def _accredited(day: dt.date, _declared: Declaration, amount_minor: int) -> list[Decision]:
@@ -250,7 +266,7 @@ def over_at_close(session: Session, offering: Offering, *, now: dt.datetime) -> 
         ]
         decision = _check(
             records.arm_on(offering.regime, day), day, declared.get(commitment.party_id), commitment.amount_minor,
-            earlier,
+            earlier, committed_at=commitment.created_at,
         )
         judged.append((commitment.public_id, decision))
         if not decision.allowed:

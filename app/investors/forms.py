@@ -58,13 +58,14 @@ class DeclarationForm(PlainForm):
     currency = SelectField(_l("Currency of both amounts"), choices=CURRENCIES, default=CURRENCIES[0][0])
     income = AmountField(_l("Your income in a year"))
     net_worth = AmountField(_l("Your net worth"))
+    elsewhere = AmountField(_l("Invested on other crowdfunding platforms in the last 12 months"), optional=True)
     confirmed = BooleanField(rules.DECLARED_TRUE)
     wording = HiddenField(default=SHOWN_WORDING)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         known = {code for code, _words in CURRENCIES}
-        for field in (self.income, self.net_worth):
+        for field in (self.income, self.net_worth, self.elsewhere):
             field.asset = self.currency.data if self.currency.data in known else CURRENCIES[0][0]
 
     def validate_confirmed(self, field: BooleanField) -> None:

@@ -30,6 +30,7 @@ class Declaration(Base):
         sa.UniqueConstraint("public_id"),
         sa.CheckConstraint(_one_of("category", CATEGORIES), name="category_known"),
         sa.CheckConstraint("income_minor >= 0", name="income_not_negative"),
+        sa.CheckConstraint("elsewhere_minor >= 0", name="elsewhere_not_negative"),
         sa.CheckConstraint("valid_until > declared_at", name="valid_for_a_while"),
         sa.Index("ix_investor_declaration_party_id_id", "party_id", "id"),
     )
@@ -41,6 +42,8 @@ class Declaration(Base):
     category: Mapped[str]
     income_minor: Mapped[int]
     net_worth_minor: Mapped[int]
+    #: Put into companies on other platforms within the last twelve months: a yearly limit counts it (COM-9).
+    elsewhere_minor: Mapped[int] = mapped_column(default=0)
     currency: Mapped[str]
     wording_hash: Mapped[str] = mapped_column(sa.String(64))
     declared_at: Mapped[dt.datetime]

@@ -93,16 +93,19 @@ def declare(
     currency: str,
     wording_hash: str,
     now: dt.datetime,
+    elsewhere_minor: int = 0,
 ) -> Declaration:
     """Keep what an investor says of their category, yearly income and net worth (minor units); the latest counts.
 
+    ``elsewhere_minor`` is what they put into companies on other platforms within the last twelve months.
     It is good for 12 months. Raises ``Refused`` (``category_unknown``, ``amount_negative``), ``Conflict``
     (``wording_changed``) when the statement shown is no longer the one to confirm.
     """
     demand_investor(actor, party_id)
     if category not in rules.CATEGORIES:
         raise Refused("Choose what describes you.", code="category_unknown", field="category")
-    for field, amount in (("income", income_minor), ("net_worth", net_worth_minor)):
+    amounts = {"income": income_minor, "net_worth": net_worth_minor, "elsewhere": elsewhere_minor}
+    for field, amount in amounts.items():
         if amount < 0:
             raise Refused("Enter zero or more.", code="amount_negative", field=field)
     if wording_hash != rules.hash_of(rules.declaration_wording(category)):
@@ -110,7 +113,8 @@ def declare(
     locked_party(session, party_id)
     row = Declaration(
         party_id=party_id, user_id=accounts.user_of(actor), category=category, income_minor=income_minor,
-        net_worth_minor=net_worth_minor, currency=str(money.Asset.parse(currency)), wording_hash=wording_hash,
+        net_worth_minor=net_worth_minor, elsewhere_minor=elsewhere_minor,
+        currency=str(money.Asset.parse(currency)), wording_hash=wording_hash,
         declared_at=now, valid_until=rules.add_months(now, rules.DECLARATION_MONTHS),
     )
     session.add(row)

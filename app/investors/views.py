@@ -79,7 +79,8 @@ def declaration() -> Answer:
             get_db().unit_of_work(
                 lambda session: service.declare(
                     session, actor=actor, party_id=party_id, category=form.category.data,
-                    income_minor=form.income.data, net_worth_minor=form.net_worth.data, currency=form.currency.data,
+                    income_minor=form.income.data, net_worth_minor=form.net_worth.data,
+                    elsewhere_minor=form.elsewhere.data or 0, currency=form.currency.data,
                     wording_hash=rules.hash_of(rules.declaration_wording(form.category.data)),
                     now=clock.business_now(session),
                 )

@@ -835,6 +835,7 @@ def upgrade() -> None:
         sa.Column("category", sa.Text(), nullable=False),
         sa.Column("income_minor", sa.BigInteger(), nullable=False),
         sa.Column("net_worth_minor", sa.BigInteger(), nullable=False),
+        sa.Column("elsewhere_minor", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
         sa.Column("wording_hash", sa.String(length=64), nullable=False),
         sa.Column("declared_at", UTCDateTime(), nullable=False),
@@ -842,6 +843,9 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "category IN ('retail', 'restricted', 'high_net_worth', 'sophisticated', 'accredited', 'professional')",
             name=op.f("ck_investor_declaration_category_known"),
+        ),
+        sa.CheckConstraint(
+            "elsewhere_minor >= 0", name=op.f("ck_investor_declaration_elsewhere_not_negative")
         ),
         sa.CheckConstraint("income_minor >= 0", name=op.f("ck_investor_declaration_income_not_negative")),
         sa.CheckConstraint(

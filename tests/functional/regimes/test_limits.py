@@ -28,13 +28,13 @@ REG_CF: Mapping[str, str] = {"regime": "us.reg_cf", "holding": "issuer_account"}
 
 def declare(
     story: Life, investor: Actor, *, category: str = "retail", income: int = 0, worth: int = 0,
-    currency: str = "USD/2",
+    currency: str = "USD/2", elsewhere: int = 0,
 ) -> None:
     """Let an investor declare; with nothing, the yearly limit is the floor of $2,500."""
     story.stage.db.unit_of_work(
         lambda session: investors.declare(
             session, actor=investor, party_id=story.stage.party(investor, "investor"), category=category,
-            income_minor=income, net_worth_minor=worth, currency=currency,
+            income_minor=income, net_worth_minor=worth, currency=currency, elsewhere_minor=elsewhere,
             wording_hash=investor_rules.hash_of(investor_rules.declaration_wording(category)), now=story.stage.now,
         )
     )
@@ -87,6 +87,14 @@ def test_com_9_used_up_is_said_and_a_year_later_it_is_free_again(db: Database) -
         assert "is used up" in limits._words(offering, asked)
         later = stage.now + dt.timedelta(days=366)
         assert limits.left(session, offering, party, now=later) == 250_000
+
+
+def test_com_9_what_was_declared_of_other_platforms_counts(db: Database) -> None:
+    first, _second, investor = two_offerings(db)
+    declare(first, investor, elsewhere=180_000)
+    with refused(db, "over_investor_limit"):
+        first.stage.commit(investor, first.offering_id, 70_100)
+    first.stage.commit(investor, first.offering_id, 70_000)
 
 
 def test_com_9_a_private_offering_neither_counts_nor_is_limited(db: Database) -> None:
