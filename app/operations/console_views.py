@@ -35,9 +35,10 @@ def index() -> Answer:
         reviews = queries.review_queue(session)
         suspended = queries.milestones_in(session, ("disputed",))
         under_review = queries.milestones_in(session, ("submitted", "challengeable"))
+        halted = queries.halted(session)
     return render_template(
         "operator/index.html", health=health, reviews=reviews, suspended=suspended, under_review=under_review, now=now,
-        side_items=side_items("console"),
+        halted=halted, side_items=side_items("console"),
     )
 
 

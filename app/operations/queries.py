@@ -22,11 +22,13 @@ from app.ledger import chart
 from app.ledger import queries as ledger
 from app.ledger.models import LedgerAccount
 from app.ledger.queries import JournalView
+from app.offerings import halts
 from app.offerings.models import Issuer, Offering
 from app.outbox.models import JobFailure, OutboxMessage
 from app.payments import queries as payments
 from app.payments.models import Operation, Receipt
 from app.payments.sandbox_models import SandboxLine
+from app.progress.halt_models import Halt
 from milestones import states
 
 RUNNING = ("active", "winding_down")
@@ -106,17 +108,25 @@ class Overdue:
 
 
 def overdue(session: Session, now: dt.datetime) -> list[Overdue]:
-    """Return what should have happened already, by kind; kinds without any are left out."""
+    """Return what should have happened already, by kind; kinds without any are left out.
+
+    The dates of a halted offering are not past: its clock stands still (OFF-13).
+    """
     ended = states.TERMINAL["offering"]
     looks = {
-        "offering": (Offering, Offering.step_due_at, Offering.state.not_in(ended)),
+        "offering": (Offering, Offering.step_due_at, sa.and_(Offering.state.not_in(ended), halts.is_running())),
         "milestone": (
             Milestone, Milestone.deadline_at,
             sa.and_(Milestone.state.in_(MOVING), Milestone.offering_id.in_(
-                sa.select(Offering.id).where(Offering.state.in_(RUNNING)))),
+                sa.select(Offering.id).where(Offering.state.in_(RUNNING), halts.is_running()))),
         ),
         "appointment": (Appointment, Appointment.answer_by, Appointment.state == "appointed"),
-        "commitment": (Commitment, Commitment.pay_by, Commitment.status.in_(["awaiting_payment", "payment_failed"])),
+        "commitment": (
+            Commitment, Commitment.pay_by,
+            sa.and_(Commitment.status.in_(["awaiting_payment", "payment_failed"]), Commitment.offering_id.in_(
+                sa.select(Offering.id).where(halts.is_running()))),
+        ),
+        "halt": (Halt, Halt.ends_at, Halt.state == "open"),
         "verification": (Verification, Verification.due_at, Verification.state == "pending"),
         "complaint": (Complaint, Complaint.due_at, Complaint.state.in_(["received", "in_review"])),
         "refund": (Refund, Refund.due_at, Refund.status.in_(["open", "sending", "unclaimed"])),
@@ -129,6 +139,18 @@ def overdue(session: Session, now: dt.datetime) -> list[Overdue]:
         if count:
             found.append(Overdue(kind, count, oldest))
     return found
+
+
+def halted(session: Session) -> list[tuple[Halt, Offering]]:
+    """Return the halts that run with their offerings, the one that ends first first."""
+    query = (
+        sa.select(Halt, Offering)
+        .join(Offering, Offering.id == Halt.offering_id)
+        .where(Halt.ended_at.is_(None))
+        .order_by(Halt.ends_at, Halt.id)
+        .limit(100)
+    )
+    return [(halt, offering) for halt, offering in session.execute(query)]
 
 
 @dataclass(frozen=True, slots=True)

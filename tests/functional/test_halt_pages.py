@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 
+import pytest
+
 from app import create_app
 from app.db import Database
 from tests.factories import halts, life
@@ -13,6 +15,8 @@ from tests.functional import figures
 from tests.functional.signed_in import signed_in
 from tests.functional.visitor import Visitor
 
+#: Pages are the same on both databases; what stands behind them is tested on both in ``test_halt_rules``.
+pytestmark = pytest.mark.databases("sqlite")
 DAY = halts.DAY
 
 
@@ -47,6 +51,7 @@ def test_off_13_an_operator_previews_places_and_lifts_a_halt(db: Database) -> No
     assert "A bank asked." not in public.text
     assert "Halted by Milestake" in public.text
     halt = halts.halt(story)
+    assert "Halted offerings" in operator.open("/operator").text
     lift = f"/operator/halts/{halt.public_id}/lift"
     operator.open(lift)
     operator.send(reason="The bank has answered.")
