@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from app.commitments.models import Commitment
 from app.commitments.queries import raised_sums
 from app.db import Database
+from app.ledger.models import Account, Entry, Journal
 from app.offerings import deadlines
 from app.progress.halt_models import HaltToll
 from tests.factories import halts, life
@@ -362,6 +363,15 @@ def test_off_11_enough_stay_the_others_get_all_of_theirs_and_releases_go_on(db: 
     assert halts.poll(story).outcome == "goes_on"
     assert figures.position(story, 2) == (0, 0, 0, 0)
     assert [each for each in figures.refunds(story) if each[2] == "left"] == [(3, 50_000, "left", "done")]
+    with db.read() as session:
+        moved = session.execute(
+            sa.select(Account.address, Entry.amount)
+            .join(Entry, Entry.account_id == Account.id)
+            .join(Journal, Journal.id == Entry.journal_id)
+            .where(Journal.kind == "left")
+        )
+        amounts = {address.partition(":")[0]: amount for address, amount in moved}
+    assert amounts == {"escrow": 50_000, "refunds": -50_000, "unissued": 1_000, "reserved": -1_000}
     assert figures.states(story)[0] == "released"
     assert figures.position(story, 0) == (70_000, 70_000, 1_400, 2_800)
     figures.no_work_is_left(db)
