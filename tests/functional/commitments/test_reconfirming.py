@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from app.commitments import queries as commitment_queries
+from app.commitments import reconfirm_rounds
 from app.commitments import service as commitments
 from app.commitments.models import Commitment, EscrowStatement, Refund
 from app.db import Database
@@ -309,3 +310,26 @@ def test_off_8_a_material_change_voids_an_announced_early_close(db: Database) ->
         halts.announce(life, life.stage.now + dt.timedelta(days=30))
     offering = life.stage.offering(life.offering_id)
     assert (offering.deadline_at, offering.cancel_until) == (earlier.deadline_at, earlier.cancel_until)
+
+
+@on_sqlite
+def test_off_8_a_round_takes_as_many_statements_for_nine_investors_as_for_three(db: Database) -> None:
+    counts = []
+    for investors in (3, 9):
+        life = altered.held(db, *[60_000 + index for index in range(investors)])
+        change = altered.propose(life, minimum_minor=250_000)
+        sent: list[str] = []
+
+        def note(_connection: object, _cursor: object, statement: str, *_rest: object, sent: list[str] = sent) -> None:
+            sent.append(statement)
+
+        sa.event.listen(db.engine, "before_cursor_execute", note)
+        altered.decide(life, change, work=False)
+        life.stage.work()
+        sent_asking = len(sent)
+        row = altered.rounds(life)[-1]
+        db.unit_of_work(lambda s, row=row: reconfirm_rounds.let_silence_end(s, row.change_id, now=row.due_at))
+        sa.event.remove(db.engine, "before_cursor_execute", note)
+        counts.append(len(sent) - sent_asking)
+        assert {row.answer for row in altered.rounds(life)[-investors:]} == {"silent"}
+    assert counts[0] == counts[1]
