@@ -96,11 +96,8 @@ def money(session: Session) -> list[Money]:
     for address, asset, balance in session.execute(cash.where(LedgerAccount.address.startswith("cash:"))):
         held[asset] += balance
         ours[asset] += balance if address.endswith(":platform") else 0
-    lines = dict(
-        session.execute(
-            sa.select(SandboxLine.asset, sa.func.sum(SandboxLine.amount_minor)).group_by(SandboxLine.asset)
-        ).tuples().all()
-    )
+    on_statement = sa.select(SandboxLine.asset, sa.func.sum(SandboxLine.amount_minor).label("minor"))
+    lines = {row.asset: row.minor for row in session.execute(on_statement.group_by(SandboxLine.asset))}
     return [
         Money(
             asset=asset, paid_in=found["paid_in"], funded=found["funded"], refunded=-found["refunded"],

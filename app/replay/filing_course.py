@@ -31,6 +31,7 @@ REPORTS, GIVES_UP, IS_SILENT = "reports", "gives up", "is silent"
 ACTS_AFTER, ANSWERS_AFTER = 20 * DAY, 2 * DAY
 #: Where a unit is too dear for the smallest part (OFF-10), so many tokens make one, the fewest that pass.
 DIVISORS = tuple(10**power for power in range(1, 9))
+TOO_COARSE = ("grain", "ticket_buys_nothing")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class People:
@@ -116,14 +117,9 @@ class FilingCourse:
                 self._founder, issuer_id, f"F{filing.line:04d}-A",
                 authorised=filing_terms.authorised_tokens(self.plan, self._counts) * DIVISORS[2],
             )
-        assert self._class_id is not None
-        try:
-            self._enter()
-            self._submit()
-        except OfferingNotReady as error:
-            return error.problems[0].code
-        except MilestakeError as error:
-            return error.code
+        code = self._submitted()
+        if code is not None:
+            return code
         assert self.offering_id is not None
         stage.appoint(self.offering_id, self.people.operator, [self.people.auditor])
         stage.open_offering(self.offering_id, self._founder, self.people.operator)
@@ -140,20 +136,26 @@ class FilingCourse:
                 session, actor=actor, offering_id=self.offering_id or "", fields=fields, now=now
             ))
 
-    def _submit(self) -> None:
-        """Submit; where a unit buys too few tokens (OFF-10), divide it and submit again."""
-        assert self.offering_id is not None and self._founder is not None
+    def _submitted(self) -> str | None:
+        """Enter and submit, and return what refuses it, None when nothing does; too dear a unit is divided (OFF-10)."""
+        assert self._founder is not None
         for divisor in (*DIVISORS, None):
             try:
-                self.stage.submit_offering(self.offering_id, self._founder)
-                return
-            except OfferingNotReady as error:
-                if divisor is None or {each.code for each in error.problems} != {"grain"}:
-                    raise
-                if self._divided_by == 1:
-                    self._counts["refused as filed: grain (OFF-10)"] += 1
-                self._divided_by = divisor
                 self._enter()
+                self.stage.submit_offering(self.offering_id or "", self._founder)
+            except OfferingNotReady as error:
+                codes = [each.code for each in error.problems]
+            except MilestakeError as error:
+                codes = [error.code]
+            else:
+                return None
+            others = [each for each in codes if each not in TOO_COARSE]
+            if others or divisor is None:
+                return [*others, *codes][0]
+            if self._divided_by == 1:
+                self._counts[f"refused as filed, so that the unit was divided: {codes[0]} (OFF-10)"] += 1
+            self._divided_by = divisor
+        return None
 
     def _withdraw_draft(self) -> None:
         if self.offering_id is not None:
