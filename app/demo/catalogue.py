@@ -49,7 +49,8 @@ class Venture:
             price_micro=parse_price(self["price"]), minimum_minor=parse_amount(self["minimum"], asset),
             target_minor=parse_amount(self["target"], asset), maximum_minor=parse_amount(self["maximum"], asset),
             minimum_ticket_minor=parse_amount(self["ticket"], asset), fee_bp=FEE_BP, zone=ZONE, calendar=CALENDAR,
-            deadline_at=deadline_at,
+            deadline_at=deadline_at, regime=self.written.get("regime", "private"),
+            holding=self.written.get("holding", "escrow_agent"),
         )
 
     def document(self, deadline_at: dt.datetime) -> dict[str, Any]:
