@@ -23,6 +23,7 @@ from app.ledger import queries as ledger
 from app.ledger.models import LedgerAccount
 from app.ledger.queries import JournalView
 from app.offerings import halts
+from app.offerings.change_models import OfferingChange
 from app.offerings.models import Issuer, Offering
 from app.outbox.models import JobFailure, OutboxMessage
 from app.payments import queries as payments
@@ -127,6 +128,11 @@ def overdue(session: Session, now: dt.datetime) -> list[Overdue]:
                 sa.select(Offering.id).where(halts.is_running()))),
         ),
         "halt": (Halt, Halt.ends_at, Halt.state == "open"),
+        "change": (
+            OfferingChange, OfferingChange.decide_by,
+            sa.and_(OfferingChange.state == "proposed", OfferingChange.offering_id.in_(
+                sa.select(Offering.id).where(halts.is_running()))),
+        ),
         "verification": (Verification, Verification.due_at, Verification.state == "pending"),
         "complaint": (Complaint, Complaint.due_at, Complaint.state.in_(["received", "in_review"])),
         "refund": (Refund, Refund.due_at, Refund.status.in_(["open", "sending", "unclaimed"])),
@@ -139,6 +145,18 @@ def overdue(session: Session, now: dt.datetime) -> list[Overdue]:
         if count:
             found.append(Overdue(kind, count, oldest))
     return found
+
+
+def proposed_changes(session: Session) -> list[tuple[OfferingChange, Offering]]:
+    """Return the changes of open offerings that an operator must decide about, the most urgent first (OFF-8)."""
+    query = (
+        sa.select(OfferingChange, Offering)
+        .join(Offering, Offering.id == OfferingChange.offering_id)
+        .where(OfferingChange.state == "proposed")
+        .order_by(OfferingChange.decide_by, OfferingChange.id)
+        .limit(100)
+    )
+    return [(change, offering) for change, offering in session.execute(query)]
 
 
 def halted(session: Session) -> list[tuple[Halt, Offering]]:

@@ -44,6 +44,7 @@ def test_off_8_from_the_founders_form_to_the_investors_answer(life: Life, site: 
     assert founder.page.title == "The change is proposed"
 
     operator = signed_in(site, life.operator)
+    assert "Changes to decide" in operator.open("/operator").text
     page = operator.open("/operator/changes")
     link = next(href for href, text in page.links if "/operator/changes/chg_" in href)
     page = operator.open(link)
