@@ -19,7 +19,7 @@ from app.audit import service as audit
 from app.closing import rules
 from app.closing.models import EarlyClose
 from app.commitments import queries as commitments
-from app.commitments import reconfirm_rounds
+from app.commitments import reconfirm_rounds, waiting
 from app.commitments.models import UNPAID, Commitment
 from app.db import public_id
 from app.errors import Conflict, NotFound, Refused
@@ -141,7 +141,7 @@ def _own(session: Session, actor: Actor, offering_id: str) -> Offering:
 
 
 def _shorten_time_to_pay(session: Session, offering: Offering, *, now: dt.datetime) -> None:
-    """Let no unpaid commitment wait beyond the new deadline (COM-4)."""
+    """Let no unpaid commitment and no offered place wait beyond the new deadline (COM-4, OFF-5)."""
     shortened = session.execute(
         sa.update(Commitment)
         .where(
@@ -155,6 +155,12 @@ def _shorten_time_to_pay(session: Session, offering: Offering, *, now: dt.dateti
         audit.record(
             session, actor=SYSTEM, action="commitments.pay_by_moved", object_id=offering.public_id, now=now,
             after={"pay_by": offering.deadline_at}, count=shortened,
+        )
+    offers = waiting.end_offers_by(session, offering, offering.deadline_at)
+    if offers:
+        audit.record(
+            session, actor=SYSTEM, action="offers.shortened", object_id=offering.public_id, now=now,
+            after={"offer_until": offering.deadline_at}, count=offers,
         )
 
 

@@ -61,7 +61,8 @@ def _due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
 def _expire(session: Session, commitment_id: int, now: dt.datetime) -> None:
     offering, commitment = service.locked(session, session.get_one(Commitment, commitment_id).public_id)
     still_due = sa.select(Commitment.id).where(Commitment.id == commitment_id, ~_is_open())
-    if commitment.status in UNPAID and commitment.pay_by <= halts.clock(offering, now) and session.scalar(still_due) is not None:
+    is_over = commitment.status in UNPAID and commitment.pay_by <= halts.clock(offering, now)
+    if is_over and session.scalar(still_due) is not None:
         service.expire(session, commitment, now=now)
 
 

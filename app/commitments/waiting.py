@@ -182,6 +182,19 @@ def leave(session: Session, *, actor: Actor, entry_id: str, now: dt.datetime) ->
     return entry
 
 
+def end_offers_by(session: Session, offering: Offering, instant: dt.datetime) -> int:
+    """Let no offered place be kept beyond an instant, because the deadline came nearer; return how many were."""
+    return session.execute(
+        sa.update(WaitingEntry)
+        .where(
+            WaitingEntry.offering_id == offering.id, WaitingEntry.status == "offered",
+            WaitingEntry.offer_until > instant,
+        )
+        .values(offer_until=instant)
+        .execution_options(synchronize_session=False)
+    ).rowcount
+
+
 def lapse_all(session: Session, offering: Offering, *, now: dt.datetime) -> int:
     """End the waiting list of an offering that takes nothing more; nobody was charged. Return how many waited.
 

@@ -53,10 +53,11 @@ def _offer(session: Session, offering_id: int, now: dt.datetime) -> None:
     waiting.offer(session, session.get_one(Offering, offering_id, with_for_update=True), now=now)
 
 
-def _lapse_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
+def _lapse_due(session: Session, _now: dt.datetime, limit: int) -> Sequence[int]:
+    # Only once the close has begun: an early close that comes to nothing leaves the old deadline, and the list (OFF-6).
     return session.scalars(
         sa.select(Offering.id)
-        .where(_waited_for(*waiting.ACTIVE), ~_is_open(now))
+        .where(_waited_for(*waiting.ACTIVE), Offering.state != "live")
         .order_by(Offering.id)
         .limit(limit)
     ).all()
@@ -64,7 +65,7 @@ def _lapse_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
 
 def _lapse(session: Session, offering_id: int, now: dt.datetime) -> None:
     offering = session.get_one(Offering, offering_id, with_for_update=True)
-    if offering.state != "live" or offering.deadline_at <= halts.clock(offering, now):
+    if offering.state != "live":
         waiting.lapse_all(session, offering, now=now)
 
 
