@@ -53,7 +53,7 @@ JOBS: Mapping[str, tuple[str, str]] = {
     "deliver_reconfirmation": ("offering_change", "starts the time to reconfirm"),
     "end_reconfirmation": ("offering_change", "cancels and refunds whoever did not reconfirm"),
     "decide_change": ("offering_change", "takes a change as material that nobody decided"),
-    "void_early_close": ("offering", "drops an early close whose minimum is no longer there"),
+    "void_early_close": ("offering", "voids an early close because the offering changed"),
     "end_halt": ("halt", "ends a halt that nobody lifted or lengthened"),
     "decide_poll": ("poll", "counts a vote"),
     "ask_after_shortfall": ("offering", "asks investors after a shortfall"),
