@@ -18,6 +18,7 @@ from app import clock, security, shell
 from app.accounts import queries as people
 from app.accounts.actor import Actor
 from app.audit import queries as audit
+from app.closing import refund_queries
 from app.commitments import queries as commitment_queries
 from app.contracts import queries as contract_queries
 from app.db import Session, get_db
@@ -154,8 +155,10 @@ def decide(offering_id: str, what: str) -> Answer:
     decision = OFFERING_DECISIONS[what]
     with get_db().read() as session:
         context = _facts(session, offerings.offering_by_id(session, offering_id))
+        gives_back = what == "withdraw" and context["offering"].state == "live"
+        back = refund_queries.preview(session, context["offering"]) if gives_back else None
     return _decide(
-        decision, what, back=url_for(".show", offering_id=offering_id), object_id=offering_id,
+        decision, what, refunds=back, asset=context["asset"], back=url_for(".show", offering_id=offering_id), object_id=offering_id,
         name=context["offering"].name, ids={"offering_id": offering_id},
         problems=context["refused"] if what == "approve" else [],
     )
@@ -186,7 +189,8 @@ def _decide_milestone(what: str, milestone_id: str) -> Answer:
 
 
 def _decide(
-    decision: Decision, what: str, *, back: str, object_id: str, name: str, ids: Mapping[str, str], problems: list[Any]
+    decision: Decision, what: str, *, back: str, object_id: str, name: str, ids: Mapping[str, str], problems: list[Any],
+    refunds: refund_queries.Preview | None = None, asset: Asset | None = None,
 ) -> Answer:
     form = decision.form(actor=security.current_actor(), operation=what)
     if form.validate_on_submit():
@@ -201,7 +205,8 @@ def _decide(
         except MilestakeError as error:
             form.show_error(error)
     page = render_template(
-        "operator/decide.html", form=form, decision=decision, name=name, back=back, problems=problems
+        "operator/decide.html", form=form, decision=decision, name=name, back=back, problems=problems, refunds=refunds,
+        asset=asset, object_id=object_id,
     )
     return page, form.status
 

@@ -119,9 +119,11 @@ def test_off_9_a_founder_sees_what_would_go_back_and_then_what_went_back(db: Dat
     assert "Investor 1" not in page.text
     rows = list(csv.DictReader(io.StringIO(founder.client.get(f"{url}.csv").text)))
     assert [row["would_go_back"] for row in rows] == ["1500.00", "600.00"]
+    operator = visitor(story, story.operator)
+    page = operator.open(f"/operator/offerings/{story.offering_id}/withdraw")
+    assert "To 2 investors $2,100.00" in page.text
     figures.withdraw(story)
     story.stage.work()
-    operator = visitor(story, story.operator)
     page = operator.open(f"/operator/offerings/{story.offering_id}/refunds")
     assert "Owed back in all $2,100.00" in page.text
     assert "Investor 1" in page.text
