@@ -9,6 +9,8 @@ from app.db import Database
 from tests.factories import life as lives
 from tests.functional.commitments.conftest import Market
 
+pytestmark = pytest.mark.databases("sqlite")
+
 
 @pytest.fixture
 def full(db: Database, site: Flask) -> Market:
