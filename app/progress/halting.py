@@ -236,6 +236,12 @@ def put_to_vote(session: Session, offering: Offering, halt: Halt, *, now: dt.dat
     polls.open_poll(session, offering, kind=polls.HALT, halt_id=halt.id, ends_at=ends_at, now=now)
 
 
+def reopen(session: Session, halt: Halt, *, now: dt.datetime) -> None:
+    """Take a halt back from the vote: the plan ends another way, and an operator ends the halt when it is time."""
+    halt.state = "open"
+    _log(session, halt, "reopened", now=now, before="voting")
+
+
 def end_before_wind_down(session: Session, offering: Offering, *, actor: Actor, now: dt.datetime) -> None:
     """End a halt because an operator orders the wind-down; a vote under way is dropped with it (WND-1)."""
     halt = running(session, offering.id)

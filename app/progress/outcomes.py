@@ -40,6 +40,9 @@ def decide(session: Session, offering: Offering, poll: Poll, *, now: dt.datetime
     """Count a poll whose end has come and do what it says; the plan's end is the default (OFF-11, OFF-13)."""
     if offering.state != "active":
         polls.close(session, poll, polls.DROPPED, now=now)
+        halt = halting.running(session, offering.id)
+        if poll.kind == polls.HALT and halt is not None:
+            halting.reopen(session, halt, now=now)
         return
     if poll.kind == polls.SHORTFALL:
         _decide_shortfall(session, offering, poll, now=now)

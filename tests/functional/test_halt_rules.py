@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from app.commitments.models import Commitment
 from app.commitments.queries import raised_sums
 from app.db import Database
-from app.ledger.models import Account, Entry, Journal
+from app.ledger.models import Entry, Journal, LedgerAccount
 from app.offerings import deadlines
 from app.progress.halt_models import HaltToll
 from tests.factories import halts, life
@@ -308,6 +308,39 @@ def test_off_13_an_operator_may_wind_down_meanwhile_and_a_founder_may_not(db: Da
     assert figures.offering(story).state == "wound_down"
 
 
+def test_off_13_a_halt_while_closing_that_nobody_ends_refunds_everybody(db: Database) -> None:
+    story = _paid(db, 150_000, 60_000)
+    stage, deadline = story.stage, figures.offering(story).deadline_at
+    at(story, deadline - DAY)
+    stage.invest(stage.person("investor", "Late Investor"), story.offering_id, 50_000, "bank_2d")
+    assert stage.close(story.offering_id) == "clearing"
+    halts.place(story, days=3)
+    stage.advance(days=2)
+    # The late payment has arrived, and would have decided the close.
+    assert figures.offering(story).state == "clearing"
+    stage.cancel(story.investors[1], story.commitments[1])
+    at(story, halts.halt(story).ends_at)
+    assert figures.offering(story).state == "withdrawn"
+    assert sorted(each[1:] for each in figures.refunds(story)) == [
+        (50_000, "withdrawn", "done"), (60_000, "cancelled", "done"), (150_000, "withdrawn", "done")
+    ]
+
+
+def test_off_13_a_plan_that_fails_during_the_vote_waits_for_an_operator(db: Database) -> None:
+    story = life.active(db, amounts=(150_000, 90_000), contract={"resubmissions": 0})
+    placed = halts.place(story, days=2)
+    at(story, halts.halt(story).ends_at)
+    life.reviewed(story, 1, "not_met")
+    story.stage.work()
+    assert figures.offering(story).state in ("winding_down", "wound_down")
+    assert halts.poll(story).outcome == "dropped"
+    if figures.offering(story).state == "winding_down":
+        halts.lift(story, placed)
+        story.stage.work()
+    assert figures.offering(story).state == "wound_down"
+    assert halts.halt(story).outcome in ("lifted", "offering_ended")
+
+
 def test_ppl_4_a_halt_under_secrecy_shows_the_fixed_neutral_text(db: Database) -> None:
     from app.progress.halting import NEUTRAL_TEXT
 
@@ -365,8 +398,8 @@ def test_off_11_enough_stay_the_others_get_all_of_theirs_and_releases_go_on(db: 
     assert [each for each in figures.refunds(story) if each[2] == "left"] == [(3, 50_000, "left", "done")]
     with db.read() as session:
         moved = session.execute(
-            sa.select(Account.address, Entry.amount)
-            .join(Entry, Entry.account_id == Account.id)
+            sa.select(LedgerAccount.address, Entry.amount)
+            .join(Entry, Entry.account_id == LedgerAccount.id)
             .join(Journal, Journal.id == Entry.journal_id)
             .where(Journal.kind == "left")
         )
