@@ -23,6 +23,7 @@ VIEWS = (
     "app.payments.views",
     "app.payments.operator_views",
     "app.payments.payer_views",
+    "app.payments.reserve_views",
     "app.commitments.link_views",
     "app.offerings.views",
     "app.contracts.views",

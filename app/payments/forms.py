@@ -7,7 +7,7 @@ from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from wtforms import RadioField, TextAreaField, ValidationError
+from wtforms import RadioField, SelectField, TextAreaField, ValidationError
 from wtforms.validators import InputRequired
 
 from app.forms import ActForm, AmountField, KeyedForm, LineField
@@ -99,6 +99,22 @@ class LinkForm(ActForm):
             ("uphold", _l("It stands: the commitment counts toward no minimum and no vote")),
             ("lift", _l("It is lifted: the investor acts on their own")),
         ]
+
+
+class ReserveForm(ActForm):
+    """How much of our own money to put into the reserve, or to take out of it."""
+
+    operation = "fund_reserve"
+
+    direction = RadioField(_l("What do you want to do?"), validators=[InputRequired(_l("Choose what to do."))])
+    asset = SelectField(_l("Currency"), validate_choice=False)
+    amount = AmountField(_l("Amount"))
+
+    def __init__(self, *args: Any, assets: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.direction.choices = [("in", _l("Put money in")), ("out", _l("Take out what covers nothing"))]
+        self.asset.choices = [(each, each) for each in assets]
+        self.amount.asset = self.asset.data if self.asset.data in assets else assets[0]
 
 
 class DecideForm(ActForm):

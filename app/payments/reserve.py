@@ -8,6 +8,7 @@ setting: nothing is covered where nothing was put in.
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -16,7 +17,7 @@ from app import idempotency
 from app.accounts import service as accounts
 from app.accounts.actor import Actor
 from app.audit import service as audit
-from app.commitments.models import Commitment, EscrowStatement
+from app.commitments.models import CarriedShare, Commitment, EscrowStatement
 from app.db import public_id
 from app.errors import Refused
 from app.ledger import chart
@@ -26,6 +27,22 @@ from app.ledger.models import LedgerAccount
 from app.offerings.models import Offering
 from app.payments import rules
 from milestones import money
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A reserve, minor units: what lies in it, what was released of unseasoned payments, what of tranches waits."""
+
+    rail: str
+    asset: str
+    held_minor: int
+    exposure_minor: int
+    waiting_minor: int
+
+    @property
+    def free_minor(self) -> int:
+        """What covers nothing yet."""
+        return max(0, self.held_minor - self.exposure_minor)
 
 
 def fund_reserve(
@@ -90,6 +107,23 @@ def free_minor(session: Session, rail: str, asset: str, *, now: dt.datetime) -> 
     return ledger_queries.balance(session, chart.reserve_cash(rail, asset)) - exposure_minor(
         session, rail, asset, now=now
     )
+
+
+def standing(session: Session, *, now: dt.datetime) -> list[Standing]:
+    """Return the reserve of every rail and currency in which an offering was made, with what it covers."""
+    assets = session.scalars(sa.select(Offering.currency).distinct().order_by(Offering.currency)).all()
+    found = []
+    for rail in rules.RAIL_NUMBERS:
+        for asset in assets:
+            waiting = session.scalar(
+                sa.select(sa.func.coalesce(sa.func.sum(CarriedShare.amount_minor), 0))
+                .join(Offering, Offering.id == CarriedShare.offering_id)
+                .where(CarriedShare.status == "carried", Offering.rail == rail, Offering.currency == asset)
+            )
+            held = ledger_queries.balance(session, chart.reserve_cash(rail, asset))
+            covers_now = exposure_minor(session, rail, asset, now=now)
+            found.append(Standing(rail, asset, held, covers_now, int(waiting or 0)))
+    return found
 
 
 def exposure_minor(session: Session, rail: str, asset: str, *, now: dt.datetime) -> int:

@@ -1,7 +1,7 @@
 """Follow each refund step by step: why, how much, from which payment, where it is now, what follows by when (OFF-9).
 
-The steps are the refund's own row, its attempts at the rail and its journal; the sums are those of the ledger, which the
-self-check compares with ``refunds`` and ``unclaimed``.
+The steps are the refund's own row, its attempts at the rail and its journal; the sums are those of the ledger, which
+the self-check compares with ``refunds`` and ``unclaimed``.
 """
 
 from __future__ import annotations

@@ -102,3 +102,18 @@ def test_com_10_com_11_the_founder_signs_and_sees_what_waits(market: Market) -> 
     assert "$225.00 of this tranche is released, $225.00 waits until" in page.text
     page = signed_in(market.site, life.investors[0]).open(f"/commitments/{commitment_id}")
     assert "Waits until your payment can no longer be taken back" in page.text
+
+
+@pytest.mark.databases("sqlite")
+def test_com_10_an_operator_funds_the_reserve_and_takes_out_only_what_covers_nothing(market: Market) -> None:
+    olga = signed_in(market.site, market.life.operator)
+    assert "Covers nothing yet" in olga.open("/operator/reserve").text
+    olga.send(direction="in", asset="USD/2", amount="100")
+    assert olga.path.startswith("/ledger/journals/")
+    assert "cash:sandbox:reserve" in olga.page.text
+    olga.open("/operator/reserve")
+    page = olga.send(direction="out", asset="USD/2", amount="100.01")
+    assert page.errors == ["Take out $100.00 or less: the rest covers money that was released."]
+    olga.open("/operator/reserve")
+    olga.send(direction="out", asset="USD/2", amount="100")
+    assert olga.path.startswith("/ledger/journals/")

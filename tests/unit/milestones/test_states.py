@@ -27,8 +27,8 @@ EXPECTED_STATES = {
         "locked", "open", "submitted", "challengeable", "disputed", "approved", "released", "failed", "lapsed",
     },
     "commitment": {
-        "awaiting_payment", "underpaid", "clearing", "payment_failed", "held", "allotted", "fulfilled", "part_fulfilled", "expired",
-        "cancelled", "reversed", "refunding", "refunded", "unclaimed",
+        "awaiting_payment", "underpaid", "clearing", "payment_failed", "held", "allotted", "fulfilled",
+        "part_fulfilled", "expired", "cancelled", "reversed", "refunding", "refunded", "unclaimed",
     },
     "waiting_entry": {"waitlisted", "offered", "accepted", "left", "lapsed"},
 }  # fmt: skip
