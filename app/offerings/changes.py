@@ -26,7 +26,7 @@ from app.db import public_id
 from app.errors import Conflict, NotFound, Refused
 from app.ledger import chart
 from app.ledger import service as ledger
-from app.offerings import change_problems, deadlines, rules, versions
+from app.offerings import change_problems, deadlines, halts, rules, versions
 from app.offerings import service as offerings
 from app.offerings.change_models import OfferingChange
 from app.offerings.models import Issuer, Offering, TokenClass
@@ -296,7 +296,7 @@ def live_of_founder(session: Session, actor: Actor, offering_id: str, now: dt.da
 
 def demand_live(offering: Offering, now: dt.datetime) -> None:
     """Refuse a change outside the raise; afterwards the investors amend (MIL-13)."""
-    if offering.state != "live" or now >= offering.deadline_at:
+    if offering.state != "live" or halts.clock(offering, now) >= offering.deadline_at:
         raise Refused(
             "Only an open offering can be changed this way. After the close the investors decide about changes.",
             code="not_open",
