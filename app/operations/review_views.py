@@ -158,8 +158,8 @@ def decide(offering_id: str, what: str) -> Answer:
         gives_back = what == "withdraw" and context["offering"].state == "live"
         back = refund_queries.preview(session, context["offering"]) if gives_back else None
     return _decide(
-        decision, what, refunds=back, asset=context["asset"], back=url_for(".show", offering_id=offering_id), object_id=offering_id,
-        name=context["offering"].name, ids={"offering_id": offering_id},
+        decision, what, refunds=back, asset=context["asset"], object_id=offering_id,
+        back=url_for(".show", offering_id=offering_id), name=context["offering"].name, ids={"offering_id": offering_id},
         problems=context["refused"] if what == "approve" else [],
     )
 
