@@ -114,6 +114,9 @@ def change_state(
     if not rules.may_become(operation.state, state):
         raise InvariantBroken(f"{operation.public_id}: {operation.state} → {state}", code="operation_state")
     before, operation.state, operation.state_since = operation.state, state, now
+    if state in rules.DECIDED:
+        # Nothing is tried again any more; what the rail still tells of it is heard at once.
+        operation.next_at = clock.system_now()
     session.flush()
     # Sending and asking again repeat by themselves and change nobody's money; the rest is worth a row.
     if state != "sending":
