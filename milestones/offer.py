@@ -5,6 +5,7 @@ contract. `MATERIAL` is the one table of OFF-8; who may add to it and what follo
 """
 
 import copy
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -105,6 +106,11 @@ def moved_share_bp(old: Mapping[str, int], new: Mapping[str, int]) -> int:
     more = sum(max(0, share - old.get(key, 0)) for key, share in new.items())
     less = sum(max(0, share - new.get(key, 0)) for key, share in old.items())
     return max(more, less)
+
+
+def use_key(text: str) -> str:
+    """Return what a use of the proceeds is known by: its words, in lower-case letters, digits and hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", text.casefold()).strip("-") or "use"
 
 
 def use_problems(uses: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -238,9 +238,9 @@ class _Story:
             figures={"minimum_minor": stage.offering(offering).minimum_minor * 11 // 10},
             disclosures={
                 "use_of_proceeds": [
-                    {"key": "press", "text": "Press and its tools", "share_bp": 5500},
-                    {"key": "harvest", "text": "Harvest and permit", "share_bp": 2500},
-                    {"key": "sales", "text": "Sales", "share_bp": 2000},
+                    {"text": "Press and its tools", "share_bp": 5500},
+                    {"text": "Harvest and permit", "share_bp": 2500},
+                    {"text": "Sales", "share_bp": 2000},
                 ],
                 "officers": "Mara Teague, director. Nobody else leads the company.",
             },

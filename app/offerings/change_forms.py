@@ -24,7 +24,7 @@ from app.offerings.changes import Proposed
 from app.offerings.forms import LONG_TEXT, PercentField, TimeField
 from app.offerings.models import Offering
 from milestones import document as documents
-from milestones import money
+from milestones import money, offer
 
 _SALT = "milestake.change"
 _LONG = Length(max=LONG_TEXT, message=_l("Enter at most %(max)d characters."))
@@ -44,9 +44,8 @@ class UsesField(TextAreaField):
             if match is None:
                 raise ValidationError(_("Write each use on a line of its own, percent first: 40 Product development."))
             text = unicodedata.normalize("NFC", " ".join(match[2].split()))
-            key = re.sub(r"[^a-z0-9]+", "-", text.casefold()).strip("-") or "use"
             share = money.parse_amount(match[1], _PERCENT)
-            self.uses.append({"key": key, "text": text, "share_bp": share})
+            self.uses.append({"key": offer.use_key(text), "text": text, "share_bp": share})
 
 
 class Disclosed:

@@ -76,7 +76,7 @@ def patch_of(session: Session, offering: Offering, proposed: Proposed) -> dict[s
     if proposed.rights is not None:
         new["class"] = {"rights": proposed.rights.strip()}
     if proposed.disclosures is not None:
-        new["disclosures"] = {name: proposed.disclosures[name] for name in versions.DISCLOSURES}
+        new["disclosures"] = versions.disclosures_from(proposed.disclosures)
     if proposed.document is not None:
         new["contract"] = documents.to_document(documents.parse_document(proposed.document))
     return offer.patch(now.document, new)

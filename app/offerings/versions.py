@@ -51,8 +51,17 @@ class Version:
 
 def disclosures_of(offering: Offering) -> dict[str, Any]:
     """Return what the founder disclosed, every field there: a list of uses and four texts."""
-    stated = json.loads(offering.disclosures)
-    return {name: stated.get(name, [] if name == "use_of_proceeds" else "") for name in DISCLOSURES}
+    return disclosures_from(json.loads(offering.disclosures))
+
+
+def disclosures_from(stated: Mapping[str, Any]) -> dict[str, Any]:
+    """Return disclosures whole: every field there, and every use known by its words, whatever it was called."""
+    told = {name: stated.get(name, "") for name in DISCLOSURES}
+    uses = stated.get("use_of_proceeds", ())
+    told["use_of_proceeds"] = [
+        {"key": offer.use_key(each["text"]), "text": each["text"], "share_bp": each["share_bp"]} for each in uses
+    ]
+    return told
 
 
 def document_of(

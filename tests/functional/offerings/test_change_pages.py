@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 from flask import Flask
 
@@ -102,6 +104,20 @@ def test_off_8_everybody_reads_every_version_change_and_update(life: Life, site:
     stranger = signed_in(site, life.stage.person("investor", "Bystander"))
     stranger.open(f"/updates/{update}/flag")
     assert stranger.status == 404
+
+
+def test_off_8_a_form_that_nobody_touched_changes_nothing(life: Life, site: Flask) -> None:
+    altered.decide(life, altered.propose(
+        life, disclosures={
+            "use_of_proceeds": [
+                {"text": "Product & sales", "share_bp": 6050}, {"text": "Über alles", "share_bp": 3950},
+            ],
+            "officers": "Fay Founder\n\nand nobody else",
+        }, story="One.\n\nTwo.", deadline_at=life.stage.now + dt.timedelta(days=40, seconds=17)))
+    founder = signed_in(site, life.founder)
+    founder.open(f"/founder/offerings/{life.offering_id}/changes/new")
+    founder.send(reason="Nothing.")
+    assert founder.page.errors == ["Nothing is different from what is published."]
 
 
 def test_off_8_pages_of_others_are_not_found_and_gets_write_nothing(life: Life, site: Flask) -> None:
