@@ -130,7 +130,8 @@ def next_line(
     owners = {
         "founder": _("the founder"), "operator": _("an operator"), "worker": _("Milestake"),
         "rails": _("the payment rails"), "auditors": _("the auditors"), "holders": _("investors"),
-        "a second operator": _("a second operator"), "auditor": _("the auditor"), "investor": _("the investor"), "rail": _("the payment provider"),
+        "a second operator": _("a second operator"), "auditor": _("the auditor"), "investor": _("the investor"),
+        "rail": _("the payment provider"),
     }
     deadline = None
     if step.deadline_at is not None:

@@ -21,6 +21,7 @@ from app.accounts.models import User
 from app.config import Settings
 from app.db import Database, Session
 from app.demo.stage import Stage
+from app.investors import rules
 from app.payments.rails import build_rails
 from app.worker import run_due
 
@@ -176,3 +177,32 @@ class Person:
         with self.page.expect_navigation():
             row.first.get_by_role("button", name="Go to just after it").click()
         self.press("Run due work now")
+
+
+def become_investor(investor: Person, operator: Person, site: Site) -> None:
+    """Declare, answer the questions and be verified, each on its page; the operator needs two clicks."""
+    investor.open("/investor")
+    investor.follow("What kind of investor you are")
+    investor.tick("Everyday investor")
+    investor.fill(Your_income="180,000", Your_net_worth="250,000.00")
+    investor.tick("What I state here is true")
+    investor.press("State this")
+    investor.follow("Questions about the risks")
+    for question in rules.QUESTIONS.questions:
+        words = dict(question.answers)[question.right]
+        box = investor.main.get_by_role("group", name=question.text).get_by_label(words)
+        if box.count():
+            box.check()
+    investor.press("Send my answers")
+    investor.sees("You answered every question rightly.")
+    investor.follow("Your identity")
+    investor.fill(Your_full_name=investor.name, Day_you_were_born="1990-05-17", Country="DE")
+    investor.press("Send to be checked")
+    investor.sees("Your request was received")
+    operator.open("/operator/verification")
+    operator.follow(investor.name)
+    operator.press("Verify")
+    operator.sees("is verified")
+    site.work()
+    investor.open("/investor")
+    investor.sees("Nothing is missing: you can commit to offerings.")

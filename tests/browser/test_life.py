@@ -17,13 +17,12 @@ from app.accounts import queries as people
 from app.accounts.models import User
 from app.commitments.models import Commitment, EscrowStatement, Refund
 from app.db import Database
-from app.investors import rules
 from app.ledger.models import LedgerAccount
 from app.offerings.models import Offering
 from app.progress.models import Release
 from app.register.models import RegisterEntry
 from milestones import money
-from tests.browser.people import PASSWORD, Person, Site
+from tests.browser.people import PASSWORD, Person, Site, become_investor
 from tests.factories import life as lives
 
 pytestmark = [pytest.mark.browser, pytest.mark.databases("sqlite")]
@@ -168,33 +167,10 @@ def invest(investor: Person, amount: str, *, slug: str = "halden-tidal") -> str:
     return commitment_id
 
 
-def become_investor(investor: Person, operator: Person, site: Site) -> None:
-    """Declare, answer the questions and be verified, each on its page; the operator needs two clicks."""
-    investor.open("/investor")
-    investor.follow("What kind of investor you are")
-    investor.tick("Everyday investor")
-    investor.fill(Your_income="180,000", Your_net_worth="250,000.00")
-    investor.tick("What I state here is true")
-    investor.press("State this")
-    investor.follow("Questions about the risks")
-    for question in rules.QUESTIONS.questions:
-        words = dict(question.answers)[question.right]
-        box = investor.main.get_by_role("group", name=question.text).get_by_label(words)
-        if box.count():
-            box.check()
-    investor.press("Send my answers")
-    investor.sees("You answered every question rightly.")
-    investor.follow("Your identity")
-    investor.fill(Your_full_name=investor.name, Day_you_were_born="1990-05-17", Country="DE")
-    investor.press("Send to be checked")
-    investor.sees("Your request was received")
-    operator.open("/operator/verification")
-    operator.follow(investor.name)
-    operator.press("Verify")
-    operator.sees("is verified")
-    site.work()
-    investor.open("/investor")
-    investor.sees("Nothing is missing: you can commit to offerings.")
+def sign_funding(founder: Person, draft: str) -> None:
+    founder.open(f"{draft}/funding")
+    founder.tick("I sign this statement")
+    founder.press("Sign")
 
 
 def submit_evidence(founder: Person, draft: str, directory: Path) -> None:
@@ -272,9 +248,7 @@ def test_a_whole_life_from_an_empty_database(site: Site, new_person: People, tmp
     ines.move_clock_past("Halden Tidal")
     site.work()
     assert only(site.db, Offering).state == "active"
-    founder.open(f"{draft}/funding")
-    founder.tick("I sign this statement")
-    founder.press("Sign")
+    sign_funding(founder, draft)
     site.work()
     ines.open("/offerings/halden-tidal")
     ines.sees("$425.02")

@@ -72,7 +72,8 @@ def test_com_3_the_amount_page_says_what_is_charged_before_anything_is_confirmed
         ("１００", "Type the amount with the digits 0 to 9, such as 1250.50."),
         ("", "Enter an amount."),
         ("499.99", "Enter $500.00 or more: that is the smallest commitment here."),
-        ("10000.50", "Enter $10,000.00 or less: that is the room left under the maximum. Or join the waiting list for more."),
+        ("10000.50", "Enter $10,000.00 or less: that is the room left under the maximum. Or join the waiting list for "
+                     "more."),
         ("99999999999999999999", "The amount is larger than can be handled here. Type a smaller one."),
     ],
 )
@@ -146,7 +147,9 @@ def test_off_5_less_room_than_asked_is_shown_and_never_cut(market: Market) -> No
     market.commit(first, "8000")
     page = second.send()
     assert second.status == 422
-    assert page.errors == ["Enter $2,000.00 or less: that is the room left under the maximum. Or join the waiting list for more."]
+    assert page.errors == [
+        "Enter $2,000.00 or less: that is the room left under the maximum. Or join the waiting list for more."
+    ]
     assert page.title == "How much do you want to invest?"
     assert market.count() == 1
     market.commit(second, "2000")
