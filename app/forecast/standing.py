@@ -96,6 +96,8 @@ ELSEWHERE = {
     ("commitment", "unclaimed"): "asked of its refund",
     ("commitment", "refunding"): "the worker's",
     ("new_version", "proposed"): "a change, found as such",
+    ("vote", "open"): "a poll, found as such",
+    ("stay", "open"): "a poll, found as such",
     ("funding", "unstated"): "asked of its offering",
     ("receipt", "unmatched"): "the worker sends it back at once",
 }
