@@ -44,6 +44,7 @@ LIMITS = {
     "password": Limit(5, 900),  # by user, when changing it
     "setup": Limit(10, 900),  # by network address: setup tokens and invitations
     "commit": Limit(30, 60),  # by user
+    "paper": Limit(30, 3600),  # by user: papers of identity
     "complaint": Limit(5, 3600),  # by user, or by network address without an account
 }
 

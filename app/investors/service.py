@@ -30,7 +30,7 @@ def demand_investor(actor: Actor, party_id: int) -> None:
 
 def locked_party(session: Session, party_id: int) -> Party:
     """Lock a party, so that two tabs of one investor come one after the other."""
-    return session.get_one(Party, party_id, with_for_update=True)
+    return session.get_one(Party, party_id, with_for_update={"key_share": True})
 
 
 # -- the gate ---------------------------------------------------------------------------------------

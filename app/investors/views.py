@@ -154,9 +154,10 @@ def add_paper() -> Answer:
     actor = security.current_actor()
     form = PaperForm()
     if form.validate_on_submit():
-        # The bytes are stored before the unit of work: what is never referred to harms nobody.
-        sha256, size = _blobs().put(form.file.data.stream)
         try:
+            security.count_attempt("paper", str(actor.user_id))
+            # The bytes are stored before the unit of work: what is never referred to harms nobody.
+            sha256, size = _blobs().put(form.file.data.stream)
             get_db().unit_of_work(
                 lambda session: identity.add_paper(
                     session, actor=actor, party_id=own_party(actor), kind=form.kind.data, filename=form.filename,
