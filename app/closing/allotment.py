@@ -42,12 +42,14 @@ class Order:
 class Division:
     """The orders of an offering with what each gets, in the order of their ordinals.
 
-    ``linked`` lists the ordinals of orders that counted as one because their investors are linked.
+    ``linked`` lists the ordinals of orders that counted as one because their investors are linked; ``served_last``
+    those of linked orders that share only what the others leave.
     """
 
     orders: Sequence[Order]
     allotted: allot.Allotted
     linked: Sequence[Sequence[int]]
+    served_last: Sequence[int] = ()
 
     @property
     def tokens(self) -> int:
@@ -67,29 +69,52 @@ class Division:
 
 
 def divide(session: Session, offering: Offering) -> Division:
-    """Work out what each paid order gets when the places are divided in proportion; writes nothing (OFF-7)."""
+    """Work out what each paid order gets when the places are divided in proportion; writes nothing (OFF-7).
+
+    Linked money never makes a minimum (COM-11): where its part would leave the others with less than the minimum,
+    they are served first and linked orders share what is left.
+    """
     last = escrow.last_rows(offering.id)
     rows = session.execute(
         sa.select(
             last.c.commitment_id, last.c.party_id, last.c.ordinal, last.c.seq, last.c.unreleased_after_minor,
-            last.c.entitled_after_tokens,
+            last.c.entitled_after_tokens, Commitment.is_linked,
         )
+        .join(Commitment, Commitment.id == last.c.commitment_id)
         .where(last.c.unreleased_after_minor > 0)
         .order_by(last.c.ordinal)
-    )
-    orders = [Order(*row) for row in rows]
+    ).all()
+    orders = [Order(*row[:-1]) for row in rows]
+    last_ones = [row.ordinal for row in rows if row.is_linked]
     linked = _linked_orders(orders, linked_groups(session, offering.id))
-    return Division(orders, division_of(offering, orders, linked), linked)
+    division = Division(orders, division_of(offering, orders, linked), linked)
+    at_arms_length = sum(
+        cost for order, cost in zip(orders, division.allotted.cost_minor, strict=True)
+        if order.ordinal not in set(last_ones)
+    )
+    if not last_ones or at_arms_length >= offering.minimum_minor:
+        return division
+    return Division(orders, division_of(offering, orders, linked, last_ones), linked, last_ones)
 
 
-def division_of(offering: Offering, orders: Sequence[Order], linked: Sequence[Sequence[int]]) -> allot.Allotted:
+def division_of(
+    offering: Offering, orders: Sequence[Order], linked: Sequence[Sequence[int]], served_last: Sequence[int] = ()
+) -> allot.Allotted:
     """Return what these orders get: per investor, or per group of investors that are linked (COM-11)."""
     groups = {ordinal: f"linked {number}" for number, ordinals in enumerate(linked) for ordinal in ordinals}
-    return allot.allot(
-        [allot.Paid(order.tokens, groups.get(order.ordinal, order.party_id)) for order in orders],
-        maximum_minor=offering.maximum_minor, ticket_minor=offering.minimum_ticket_minor,
-        price_micro=offering.price_micro, asset=money.Asset.parse(offering.currency),
-    )
+    later, got, left = set(served_last), dict[int, tuple[int, int]](), offering.maximum_minor
+    for is_later in (False, True):
+        served = [order for order in orders if (order.ordinal in later) is is_later]
+        part = allot.allot(
+            [allot.Paid(order.tokens, groups.get(order.ordinal, order.party_id)) for order in served],
+            maximum_minor=left, ticket_minor=offering.minimum_ticket_minor,
+            price_micro=offering.price_micro, asset=money.Asset.parse(offering.currency),
+        )
+        left -= sum(part.cost_minor)
+        got |= {order.ordinal: (tokens, cost)
+                for order, tokens, cost in zip(served, part.tokens, part.cost_minor, strict=True)}
+    found = [got[order.ordinal] for order in orders]
+    return allot.Allotted(tuple(tokens for tokens, _ in found), tuple(cost for _, cost in found))
 
 
 def _linked_orders(orders: Sequence[Order], groups: Mapping[int, int]) -> list[list[int]]:

@@ -74,6 +74,8 @@ def settle(session: Session, offering: Offering, *, now: dt.datetime) -> None:
     _lapse(session, offering, now=now, reason="payment not cleared at the close")
     for commitment in limits.over_at_close(session, offering, now=now):
         commitments.return_over_limit(session, offering, commitment, now=now)
+    # Whoever was linked only to somebody that is out by now is at arm's length again.
+    links.refresh(session, offering, now=now)
     cleared = ledger_queries.balance(session, chart.escrow(offering.public_id, offering.currency))
     offering.committed_minor = cleared
     offering.closed_at = now
@@ -146,7 +148,9 @@ def _owe_excess(
     )
     audit.record(
         session, actor=SYSTEM, action="orders.cut", object_id=offering.public_id, now=now,
-        reason=commitment_rules.OVERSUBSCRIBED, count=count, after={"linked": division.linked if division else []},
+        reason=commitment_rules.OVERSUBSCRIBED, count=count, after={
+            "linked": division.linked if division else [], "served_last": division.served_last if division else [],
+        },
     )
     outbox.enqueue(
         session, "notice", {"kind": "orders_cut", "cut_id": journal_id}, now=now

@@ -51,7 +51,7 @@ class Raised:
 
 
 def raised(session: Session, offerings: Sequence[Offering]) -> dict[int, Raised]:
-    """Return what each offering has raised, by its id, in one query.
+    """Return what each offering has raised, by its id, in one query, three after a cut.
 
     Cleared is money that arrived and was not taken back before the close; it stays the figure of an
     offering that failed or was wound down (OFF-9). Pending is promised and not yet there.
@@ -72,17 +72,21 @@ def raised(session: Session, offerings: Sequence[Offering]) -> dict[int, Raised]
         .where(Commitment.offering_id.in_(ids), Commitment.status.in_(HOLDS_PLACE))
         .group_by(Commitment.offering_id)
     )
-    cut = _cut_of(session, [each.id for each in offerings if each.allotment == "pro_rata" and each.closed_at])
+    divided = [each.id for each in offerings if each.allotment == "pro_rata" and each.closed_at]
+    cut, cut_linked = _cut_of(session, divided), _cut_of(session, divided, is_linked())
     for row in rows:
         # What was cut off at the close was never raised (OFF-7).
         cleared, committed = (int(total) - cut.get(row.offering_id, 0) for total in (row.cleared, row.committed))
         found[row.offering_id] = Raised(
-            cleared, committed - cleared, committed, row.investors, min(cleared, int(row.linked))
+            cleared, committed - cleared, committed, row.investors,
+            int(row.linked) - cut_linked.get(row.offering_id, 0),
         )
     return found
 
 
-def _cut_of(session: Session, offering_ids: Sequence[int]) -> dict[int, int]:
+def _cut_of(
+    session: Session, offering_ids: Sequence[int], *conditions: sa.ColumnElement[bool]
+) -> dict[int, int]:
     """Return what was cut off the orders of offerings that were oversubscribed, by their ids (OFF-7)."""
     if not offering_ids:
         return {}
@@ -91,7 +95,7 @@ def _cut_of(session: Session, offering_ids: Sequence[int]) -> dict[int, int]:
         .join(Commitment, Commitment.id == EscrowStatement.commitment_id)
         .where(
             EscrowStatement.offering_id.in_(list(offering_ids)), EscrowStatement.kind == "cut",
-            Commitment.status == "held",
+            Commitment.status == "held", *conditions,
         )
         .group_by(EscrowStatement.offering_id)
     )
@@ -118,7 +122,10 @@ def is_linked() -> sa.ColumnElement[bool]:
 
 
 def raised_sums(session: Session, offering_ids: Sequence[int]) -> dict[int, Sums]:
-    """Return what each offering's commitments come to now, by its id, in two queries (OFF-5, OFF-6, OFF-12)."""
+    """Return what each offering's commitments come to now, by its id, in four queries (OFF-5, OFF-6, OFF-12).
+
+    After the close what was cut off is left out, as in :func:`raised`.
+    """
     found = {offering_id: Sums() for offering_id in offering_ids}
     is_held, linked = Commitment.status == "held", is_linked()
 
@@ -135,8 +142,11 @@ def raised_sums(session: Session, offering_ids: Sequence[int]) -> dict[int, Sums
         .where(Commitment.offering_id.in_(list(offering_ids)), Commitment.status.in_(HOLDS_PLACE))
         .group_by(Commitment.offering_id)
     )
+    cut = _cut_of(session, offering_ids, sa.not_(linked))
+    cut_linked = _cut_of(session, offering_ids, linked)
     for row in rows:
-        found[row.offering_id] = Sums(int(row.cleared), int(row.linked), int(row.pending))
+        of = row.offering_id
+        found[of] = Sums(int(row.cleared) - cut.get(of, 0), int(row.linked) - cut_linked.get(of, 0), int(row.pending))
     waiting = session.execute(
         sa.select(WaitingEntry.offering_id, sa.func.sum(WaitingEntry.amount_minor))
         .where(WaitingEntry.offering_id.in_(list(offering_ids)), WaitingEntry.status.in_(["waitlisted", "offered"]))

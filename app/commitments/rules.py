@@ -34,7 +34,7 @@ LINK_WORDS: Mapping[str, str] = MappingProxyType(
 )
 
 #: Why money went back that never was part of the commitment: it says nothing of the commitment's own state.
-ASIDE = frozenset({"late_payment", "overpaid", "scaled_down", "other_name"})
+ASIDE = frozenset({"late_payment", "overpaid", "scaled_down", "other_name", "repriced"})
 
 
 def account_form(text: str) -> str:

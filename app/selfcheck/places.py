@@ -15,6 +15,7 @@ from app.ledger.models import Journal
 from app.offerings.models import Offering
 from app.selfcheck.problem import Check, Problem, run_checks
 
+
 def _number(column: str) -> str:
     """Return a whole number as the log spells it: as text where it has more than 53 bits."""
     return f"""CASE WHEN {column} > {2**53 - 1} THEN '"' || {column} || '"' ELSE '' || {column} END"""
@@ -116,7 +117,8 @@ def _cuts(session: Session) -> Iterator[Problem]:
             yield Problem("cut_untold", where, "The log does not say that orders were cut.")
             continue
         orders, stand = _orders_at(session, offering_id, journal_id)
-        division = allotment.division_of(offering, orders, json.loads(told.after)["linked"])
+        groups = json.loads(told.after)
+        division = allotment.division_of(offering, orders, groups["linked"], groups["served_last"])
         expected = dict(zip((order.commitment_id for order in orders), division.cost_minor, strict=True))
         for commitment_id, kept in stand.items():
             if kept != expected.get(commitment_id):
