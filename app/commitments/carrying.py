@@ -19,6 +19,9 @@ from app.commitments.models import CarriedShare, Commitment, EscrowStatement
 from app.errors import InvariantBroken
 from app.offerings.models import Offering
 
+#: What the log calls it when a wind-down returns what was carried, so that the self-check can tell why it is void.
+DROPPED = "escrow.carried_dropped"
+
 
 @dataclass(frozen=True, slots=True)
 class Carried:
@@ -120,6 +123,16 @@ def void(session: Session, commitment_ids: Sequence[int] | sa.Select[tuple[int]]
         .values(status="void")
         .execution_options(synchronize_session=False)
     )
+
+
+def drop(session: Session, offering_id: int) -> int:
+    """Let nothing of an offering be carried any more, because all that is in escrow returns; return it, minor units."""
+    waiting = CarriedShare.offering_id == offering_id, CarriedShare.status == "carried"
+    amount = session.scalar(sa.select(sa.func.coalesce(sa.func.sum(CarriedShare.amount_minor), 0)).where(*waiting))
+    session.execute(
+        sa.update(CarriedShare).where(*waiting).values(status="void").execution_options(synchronize_session=False)
+    )
+    return int(amount or 0)
 
 
 def take_back(session: Session, milestone_id: int) -> None:

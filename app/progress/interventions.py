@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 
 from app.accounts import service as accounts
 from app.accounts.actor import Actor
+from app.audit import service as audit
+from app.commitments import carrying
 from app.contracts.models import Milestone
 from app.errors import Conflict, Forbidden, Refused
 from app.offerings import halts
@@ -65,7 +67,7 @@ def wind_down(
     """End a running offering early: the founder resigns, or an operator orders it (WND-1).
 
     Returns at once what waits for no verdict; submissions received before run to theirs (WND-2). While less than the
-    minimum is left and nothing was released, all of it returns (OFF-11).
+    minimum is left and nothing was released, all of it returns, also what the closing tranche carries (OFF-11).
     """
     who = "operator" if trigger == "operator_order" else "founder"
     if not actor.is_system:
@@ -79,9 +81,10 @@ def wind_down(
         raise Conflict("Only a running offering can be wound down.", code="not_active")
     halting.end_before_wind_down(session, offering, actor=actor, now=now)
     offering.end_trigger, offering.end_reason = trigger, reason.strip()
-    everything = shortfalls.reason_to_wait(session, offering) is not None
+    everything = trigger == "below_minimum" or shortfalls.reason_to_wait(session, offering) is not None
     if everything:
         _set_aside(session, offering, now=now)
+        _drop_carried(session, offering, actor=actor, now=now)
     steps.run(
         session, offering, lambda plan: engine.wind_down(plan, trigger, everything=everything), actor=actor, now=now,
         reason=reason,
@@ -97,3 +100,13 @@ def _set_aside(session: Session, offering: Offering, *, now: dt.datetime) -> Non
     ):
         submission.status, submission.decided_at = "discarded", now
     session.flush()
+
+
+def _drop_carried(session: Session, offering: Offering, *, actor: Actor, now: dt.datetime) -> None:
+    """Let what the closing tranche carries be divided back with the rest: nobody may take it any more (OFF-11)."""
+    dropped = carrying.drop(session, offering.id)
+    if dropped:
+        audit.record(
+            session, actor=actor, action=carrying.DROPPED, object_id=offering.public_id, now=now,
+            after={"amount_minor": dropped}, reason="Less than the minimum is left, so all of it returns.",
+        )

@@ -17,7 +17,7 @@ from app.contracts.models import Milestone
 from app.ledger.models import Journal
 from app.next_step import NextStep, next_step
 from app.offerings.models import Offering
-from app.progress import releases, steps
+from app.progress import releases, shortfalls, steps
 from app.progress import service as progress
 from app.progress.models import Attestation, Release, Submission
 from milestones import plan as engine
@@ -84,7 +84,10 @@ def if_stopped(session: Session, offering: Offering) -> IfStopped | None:
         return None
     plan = plan_of(session, offering)
     stopped = engine.if_stopped_today(plan)
-    if stopped.still_to_release_minor or escrow.carried_minor(session, offering.id):
+    if (
+        stopped.still_to_release_minor or escrow.carried_minor(session, offering.id)
+        or shortfalls.reason_to_wait(session, offering) is not None
+    ):
         each = _each_if_stopped(session, offering, plan).values()
         return IfStopped(*(sum(column) for column in zip(*map(astuple, each), strict=True)))
     last = escrow.last_rows(offering.id)
@@ -112,9 +115,17 @@ def if_stopped_for(session: Session, offering: Offering, commitment_id: int, pos
 
 
 def _each_if_stopped(session: Session, offering: Offering, plan: engine.Plan) -> dict[int, IfStopped]:
-    """Return what a wind-down started now would do, by commitment: the return first, then what is approved (WND-2)."""
+    """Return what a wind-down started now would do, by commitment: the return first, then what is approved (WND-2).
+
+    While the investors are asked whether they stay with less than the minimum, all of it returns (OFF-11).
+    """
     before = escrow.positions(session, offering.id)
     now = list(before.values())
+    if shortfalls.reason_to_wait(session, offering) is not None:
+        return {
+            commitment_id: IfStopped(each.unreleased_minor, each.issued_tokens, each.released_minor, 0)
+            for commitment_id, each in before.items()
+        }
     then = escrow.after(offering, now, engine.returnable_minor(plan), escrow.RETURNED)
     back = [old.unreleased_minor - new.unreleased_minor for old, new in zip(now, then, strict=True)]
     for milestone in plan.milestones:

@@ -121,9 +121,12 @@ def release_carried(
 ) -> Release | None:
     """Release what has seasoned of a tranche, or all that waits of it once the reserve covers that (COM-10).
 
-    Parts are numbered, and each is released once; None while nothing is due or releases are stopped.
+    Parts are numbered, and each is released once; None while nothing is due, releases are stopped, or the investors are
+    asked whether they stay (OFF-11).
     """
     if offering.halted_since is not None or offering.releases_stopped:
+        return None
+    if shortfalls.reason_to_wait(session, offering) is not None:
         return None
     waiting = sum(each.amount_minor for each in carrying.carried_of_milestone(session, milestone.id))
     due = sum(each.amount_minor for each in carrying.carried_of_milestone(session, milestone.id, until=now))

@@ -22,7 +22,7 @@ from app.offerings import service as offerings
 from app.offerings.models import Offering
 from app.outbox import service as outbox
 from app.payments import reserve
-from app.progress import interventions, releases, service, steps
+from app.progress import interventions, releases, service, shortfalls, steps
 from app.progress.models import Submission
 from app.work import Job
 from milestones import plan as engine
@@ -162,8 +162,16 @@ def _carried_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int
     running = sa.select(Milestone.id).join(Offering, Offering.id == Milestone.offering_id).where(
         Offering.state.in_(RUNNING), Offering.halted_since.is_(None), Offering.releases_stopped.is_(None)
     )
-    seasoned = session.scalars(carrying.due(now).where(CarriedShare.milestone_id.in_(running)).limit(limit)).all()
-    return seasoned or list(_covered(session, running, now))[:limit]
+    # Those whose investors are asked stay here, maybe for long; without a limit they cannot hide those behind them.
+    seasoned = session.scalars(carrying.due(now).where(CarriedShare.milestone_id.in_(running))).all()
+    due = [each for each in seasoned if not _is_asked(session, each)]
+    return (due or [each for each in _covered(session, running, now) if not _is_asked(session, each)])[:limit]
+
+
+def _is_asked(session: Session, milestone_id: int) -> bool:
+    """Whether what a tranche carries waits for the investors' answer (OFF-11)."""
+    offering = session.get_one(Offering, session.get_one(Milestone, milestone_id).offering_id)
+    return shortfalls.reason_to_wait(session, offering) is not None
 
 
 def _covered(session: Session, running: sa.Select[tuple[int]], now: dt.datetime) -> Iterator[int]:

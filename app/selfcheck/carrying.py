@@ -10,8 +10,11 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.audit.models import LogEntry
+from app.commitments import carrying
 from app.commitments.models import CarriedShare, Commitment, EscrowStatement
 from app.ledger.models import Journal
+from app.offerings.models import Offering
 from app.payments import rules
 from app.payments.models import Operation, OperationEffect, Receipt
 from app.selfcheck.problem import Problem
@@ -68,13 +71,21 @@ def _offering(session: Session, offering_id: int) -> Iterator[Problem]:
         rows[row.journal_id].append(row)
     journals = sa.select(Journal.id, Journal.occurred_at).where(Journal.offering_id == offering_id)
     at = dict(session.execute(journals).all())
+    dropped_at = session.scalar(
+        sa.select(LogEntry.at)
+        .join(Offering, Offering.public_id == LogEntry.object_id)
+        .where(Offering.id == offering_id, LogEntry.action == carrying.DROPPED)
+    )
     ordinals = {row.commitment_id: row.ordinal for found in rows.values() for row in found}
     position: dict[int, int] = defaultdict(int)
     for journal_id, found in rows.items():
         later_parts = {each.commitment_id for each in shares if each.journal_id == journal_id}
         divided = [row for row in found if row.kind in ("released", "returned")]
         if divided and not later_parts:
-            yield from _division(journal_id, at[journal_id], divided, shares, position, ordinals, rows)
+            # From then on nothing of it waited: all that was in escrow was divided back (OFF-11).
+            is_dropped = dropped_at is not None and at[journal_id] >= dropped_at
+            waiting = [] if is_dropped else shares
+            yield from _division(journal_id, at[journal_id], divided, waiting, position, ordinals, rows)
         for row in found:
             position[row.commitment_id] = row.unreleased_after_minor
 

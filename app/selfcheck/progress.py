@@ -85,7 +85,11 @@ CHECKS = (
           WHEN 'released' THEN s.kind = 'released' AND s.milestone_id = k.milestone_id
             AND s.amount_minor = -k.amount_minor
           ELSE EXISTS (SELECT 1 FROM escrow_statement e WHERE e.commitment_id = k.commitment_id
-            AND e.kind IN ('reversed', 'left')) END IS NOT TRUE""",
+            AND e.kind IN ('reversed', 'left'))
+            OR (p.unreleased_after_minor = 0 AND EXISTS (SELECT 1 FROM offering o JOIN log_entry l
+              ON l.object_id = o.public_id AND l.action = 'escrow.carried_dropped' WHERE o.id = k.offering_id
+              AND l.at > k.carried_at AND o.state IN ('winding_down', 'wound_down')))
+          END IS NOT TRUE""",
     ),
     Check(
         "released_unsigned", "Money was released before the company signed who funded the commitments (COM-11).",
