@@ -40,7 +40,7 @@ class Person:
 
 
 PEOPLE: Sequence[Person] = (
-    Person("ines", "investor", "Ines Varga", "ines@investors.example", "a position in eight offerings, in every state"),
+    Person("ines", "investor", "Ines Varga", "ines@investors.example", "a position in ten offerings, in every state"),
     Person("noor", "investor", "Noor Haddad", "noor@investors.example", "a payment under way, a place on a list"),
     Person("sam", "investor", "Sam Whitlock", "sam@investors.example", "a commitment to pay now, a place kept for him"),
     Person("lena", "investor", "Lena Moreau", "lena@investors.example", "large positions"),
@@ -51,7 +51,7 @@ PEOPLE: Sequence[Person] = (
     Person("pia", "investor", "Pia Lund", "pia@investors.example", "waits to be verified"),
     Person("theo", "investor", "Theo Marsh", "theo@investors.example", "a check of identity that has run out"),
     Person("mara", "founder", "Mara Teague", "mara@merrow.example", "Merrow Tidal: evidence under review; Kelp & Kin"),
-    Person("tomas", "founder", "Tomas Reyes", "tomas@dotline.example", "Dotline: minimum reached; Quiet Rotor: draft"),
+    Person("tomas", "founder", "Tomas Reyes", "tomas@dotline.example", "Dotline: closing early; Saltmarsh: halted; a draft"),
     Person("jun", "founder", "Jun Abara", "jun@oatfold.example", "Oatfold: nearly full; Northbank: in review"),
     Person("priya", "founder", "Priya Nair", "priya@reclaim.example", "Reclaim Cell: challenge window; a failed film"),
     Person("elias", "founder", "Elias Brook", "elias@loamworks.example", "Loamworks: completed; Skylark: wound down"),
