@@ -51,7 +51,7 @@ PEOPLE: Sequence[Person] = (
     Person("pia", "investor", "Pia Lund", "pia@investors.example", "waits to be verified"),
     Person("theo", "investor", "Theo Marsh", "theo@investors.example", "a check of identity that has run out"),
     Person("mara", "founder", "Mara Teague", "mara@merrow.example", "Merrow Tidal: evidence under review; Kelp & Kin"),
-    Person("tomas", "founder", "Tomas Reyes", "tomas@dotline.example", "Dotline: closing early; Saltmarsh: halted; a draft"),
+    Person("tomas", "founder", "Tomas Reyes", "tomas@dotline.example", "Dotline: closing early; Saltmarsh: halted"),
     Person("jun", "founder", "Jun Abara", "jun@oatfold.example", "Oatfold: nearly full; Northbank: in review"),
     Person("priya", "founder", "Priya Nair", "priya@reclaim.example", "Reclaim Cell: challenge window; a failed film"),
     Person("elias", "founder", "Elias Brook", "elias@loamworks.example", "Loamworks: completed; Skylark: wound down"),
