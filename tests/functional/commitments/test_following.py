@@ -45,7 +45,8 @@ def test_com_6_cancelling_a_held_commitment_gives_everything_back(market: Market
     market.life.stage.work()
     page = ines.open(f"/commitments/{commitment_id}")
     assert "Refunded" in page.text
-    assert "Sent back to where it came from" in page.text
+    assert "From escrow to where it came from: Instant transfer of" in page.text
+    assert "The provider has paid it out" in page.text
     rows = rows_of(ines, f"/commitments/{commitment_id}/statement.csv")
     assert [(row["kind"], row["amount"], row["in_escrow_after"]) for row in rows] == [
         ("paid", "1000.00", "1000.00"), ("cancelled", "-1000.00", "0.00"),

@@ -131,7 +131,8 @@ def test_com_4_money_that_comes_too_late_is_named_and_goes_back(market: Market) 
     market.life.stage.advance(days=2, hours=1)
     page = ines.open(f"/commitments/{commitment_id}/payment")
     assert page.title == "Your payment came too late"
-    assert "$1,000.00 arrived after your commitment had ended." in page.text
+    assert "$1,000.00 goes back, or went back, to where it came from." in page.text
+    assert "It arrived when the commitment took no money any more." in page.text
     assert "Your payment came too late" in ines.open(f"/commitments/{commitment_id}").text
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from app.payments import queries
+from app.payments import queries, reserve
 from tests.functional.payments.conftest import Till
 
 #: 2.9 % and 0.30 of 1,000.00, and of three such payments.
@@ -12,7 +12,15 @@ FEE, FEES = 2_930, 8_790
 
 
 def _closed(till: Till) -> Till:
-    """Close with three payments of 1,000.00 by a card whose provider kept its fee, and nothing in the float."""
+    """Close with three payments of 1,000.00 by a card whose provider kept its fee, and nothing in the float.
+
+    A reserve covers that cards can be taken back, so that the tranche is released.
+    """
+    till.act(
+        lambda session, now: reserve.fund_reserve(
+            session, actor=till.life.operator, amount_minor=45_000, asset="USD/2", now=now
+        )
+    )
     for investor in range(3):
         till.invest("fee_card", 100_000, investor=investor)
     till.life.stage.close(till.life.offering_id)
