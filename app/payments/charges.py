@@ -33,6 +33,8 @@ RETURNED_BY_THE_BANK = "returned by the bank"
 
 #: What an effect could not settle: a stable code and words for the operator.
 Trouble = tuple[str, str]
+#: What a returned payment debits, by account.
+Moves = dict[chart.Account, int]
 
 RETURNED_AFTER_RELEASE: Trouble = (
     "returned_after_release",
@@ -215,26 +217,34 @@ def _returned(
     receipt = subjects.receipt_of(session, operation)
     on_its_way = _open_refunds(session, commitment, operation, receipt)
     found = _where_it_stands(session, operation, offering, commitment, effect, receipt, on_its_way)
-    if isinstance(found, dict) and not _is_covered(session, operation, offering, effect.amount_minor, now):
+    if isinstance(found, dict) and not is_covered(session, operation, offering, effect.amount_minor, now=now):
         found = FLOAT_SHORT
     if not isinstance(found, dict):
         _stop_releases(session, offering, operation, now)
         return found
-    posted = post_return(session, operation, offering, found, effect, now=now)
+    _take_out(session, operation, offering, commitment, effect, receipt, on_its_way, found, now)
+    return None
+
+
+def _take_out(
+    session: Session, operation: Operation, offering: Offering, commitment: Commitment, effect: ports.Effect,
+    receipt: Receipt | None, on_its_way: list[Refund], moves: Moves, now: dt.datetime,
+) -> None:
+    """Post a return and let what stood where it is taken from follow: receipt, commitment, refunds."""
+    posted = post_return(session, operation, offering, moves, effect, now=now)
     if receipt is not None and receipt.status in receipts.STANDS:
         receipt.status, receipt.reason = "returned", RETURNED_BY_THE_BANK
         session.flush()
         _log_receipt(session, receipt, now)
         if commitment.status in TAKES_MONEY and not receipts.waiting(session, commitment.id):
             commitments.payment_failed(session, commitment, is_first=_is_first(session, operation), now=now)
-    if chart.escrow(offering.public_id, offering.currency) in found:
+    if chart.escrow(offering.public_id, offering.currency) in moves:
         commitments.reverse(session, commitment, journal=posted, now=now)
-        _owe_other_parts(session, offering, commitment, found, posted, now)
-    elif found.get(chart.refunds(offering.public_id, offering.currency), 0) > 0:
+        _owe_other_parts(session, offering, commitment, moves, posted, now)
+    if moves.get(chart.refunds(offering.public_id, offering.currency), 0) > 0:
         for refund in on_its_way:
             refunds.settle_otherwise(session, refund, RETURNED_BY_THE_BANK, now=now)
     session.flush()
-    return None
 
 
 def _log_receipt(session: Session, receipt: Receipt, now: dt.datetime) -> None:
@@ -242,9 +252,6 @@ def _log_receipt(session: Session, receipt: Receipt, now: dt.datetime) -> None:
         session, actor=SYSTEM, action="receipt.taken_back", object_id=receipt.public_id, now=now,
         after={"state": "returned", "amount_minor": receipt.amount_minor}, reason=RETURNED_BY_THE_BANK,
     )
-
-
-Moves = dict[chart.Account, int]
 
 
 def _where_it_stands(
@@ -265,20 +272,68 @@ def _where_it_stands(
     rest = amount - stands
     if not rest:
         return aside
-    is_in_escrow = receipt is None or receipt.status == "applied" or 0 < stands < amount
+    is_in_escrow = receipt is None or receipt.status == "applied" or receipt.amount_minor < amount
     if is_in_escrow and position.released_minor:
         return RETURNED_AFTER_RELEASE
     owed = sum(refund.amount_minor for refund in on_its_way)
-    # Money on its way back has left escrow already, so only one of the two can hold all of it.
-    if is_in_escrow and commitment.status == "held" and not owed:
-        if position.unreleased_minor == rest:
-            return {**aside, chart.escrow(*address): rest}
-        if receipt is not None and position.unreleased_minor == commitment.amount_minor > rest:
-            whole = position.unreleased_minor
-            return {**aside, chart.escrow(*address): whole, chart.refunds(*address): rest - whole}
+    held = position.unreleased_minor
+    if is_in_escrow and commitment.status == "held" and held:
+        # Money on its way back has left escrow already; the two together are the payment, but for what is back.
+        if held + owed == rest:
+            return {**aside, chart.escrow(*address): held} | ({chart.refunds(*address): owed} if owed else {})
+        if receipt is not None and not owed and held == commitment.amount_minor > rest:
+            return {**aside, chart.escrow(*address): held, chart.refunds(*address): rest - held}
     if owed == rest:
         return {**aside, chart.refunds(*address): rest}
     return RETURNED_WHILE_REFUNDING
+
+
+def bear(session: Session, operation: Operation, offering: Offering, *, now: dt.datetime) -> int:
+    """Write a returned payment off, after :func:`borne_minor` was put into the offering's cash (WND-4).
+
+    What of it is still in escrow or on its way back is taken from there, so that only what is gone is lost. Returns
+    what was lost, minor units.
+    """
+    commitment = subjects.lock_commitment(session, operation.commitment_id or 0)
+    amount = subjects.effects_of(session, operation.id)[ports.CLEARED].amount_minor
+    on_its_way = _open_refunds(session, commitment, operation, subjects.receipt_of(session, operation))
+    moves = _still_there(session, operation, offering, commitment, on_its_way)
+    lost = amount - sum(moves.values())
+    moves[chart.loss(offering.public_id, operation.asset)] = lost
+    effect = ports.Effect(ports.RETURNED, amount, operation.state_since)
+    _take_out(session, operation, offering, commitment, effect, None, on_its_way, moves, now)
+    return lost
+
+
+def borne_minor(session: Session, operation: Operation, offering: Offering) -> int:
+    """Return what somebody has to bear of a returned payment that no rule settles: what is not there any more."""
+    commitment = subjects.lock_commitment(session, operation.commitment_id or 0)
+    amount = subjects.effects_of(session, operation.id)[ports.CLEARED].amount_minor
+    on_its_way = _open_refunds(session, commitment, operation, subjects.receipt_of(session, operation))
+    return amount - sum(_still_there(session, operation, offering, commitment, on_its_way).values())
+
+
+def _still_there(
+    session: Session, operation: Operation, offering: Offering, commitment: Commitment, on_its_way: list[Refund]
+) -> Moves:
+    """Return where the rest of a payment stands of which a part went back to its payer before its bank took it all.
+
+    Empty where something of it was released, or it is not all that its commitment is made of.
+    """
+    position = escrow.position(session, commitment.id)
+    paid = [
+        each for each in subjects.collections_of(session, commitment.id)
+        if ports.CLEARED in subjects.effects_of(session, each.id)
+    ]
+    if commitment.status != "held" or position.released_minor or not position.unreleased_minor:
+        return {}
+    receipt = subjects.receipt_of(session, operation)
+    if [each.id for each in paid] != [operation.id] or (receipt is not None and receipt.status in receipts.STANDS):
+        return {}
+    owed = sum(refund.amount_minor for refund in on_its_way)
+    address = (offering.public_id, offering.currency)
+    found = {chart.escrow(*address): position.unreleased_minor}
+    return found | {chart.refunds(*address): owed} if owed else found
 
 
 def _owe_other_parts(
@@ -329,9 +384,10 @@ def _open_refunds(
     )
 
 
-def _is_covered(
-    session: Session, operation: Operation, offering: Offering, amount_minor: int, now: dt.datetime
+def is_covered(
+    session: Session, operation: Operation, offering: Offering, amount_minor: int, *, now: dt.datetime
 ) -> bool:
+    """Say whether the offering's cash holds so much, after the float covered the provider's fees."""
     cash = chart.cash(operation.rail, offering.public_id, offering.currency)
     if ledger_queries.balance(session, cash) < amount_minor:
         treasury.cover_fees(session, offering.id, now=now)

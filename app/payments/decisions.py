@@ -116,16 +116,21 @@ def _as_it_was(session: Session, operation: Operation) -> str | None:
 def _bear(session: Session, operation: Operation, now: dt.datetime) -> None:
     """Make the offering's cash whole out of our own and write the return off.
 
-    D cash:R:O / C cash:R:reserve as far as it goes, C cash:R:platform, then D loss:platform:O / C cash:R:O.
+    D cash:R:O / C cash:R:reserve as far as it goes, C cash:R:platform, then D loss:platform:O / C cash:R:O. What of
+    the payment never left, because only a part of it was refunded, comes from where it stands.
     """
     offering = subjects.lock_offering(session, operation.offering_id)
-    amount_minor = subjects.effects_of(session, operation.id)[ports.CLEARED].amount_minor
+    whole_minor = subjects.effects_of(session, operation.id)[ports.CLEARED].amount_minor
+    amount_minor = charges.borne_minor(session, operation, offering)
     platform = chart.platform_cash(operation.rail, operation.asset)
     set_apart = chart.reserve_cash(operation.rail, operation.asset)
     from_reserve = min(amount_minor, ledger_queries.balance(session, set_apart))
     if ledger_queries.balance(session, platform) < amount_minor - from_reserve:
         words = money.display_amount(amount_minor - from_reserve, money.Asset.parse(operation.asset))
         raise Refused(f"The float does not hold {words}. Fund it first, then confirm.", code="float_short")
+    if not charges.is_covered(session, operation, offering, whole_minor - amount_minor, now=now):
+        words = "The float does not cover the provider's fees of this offering. Fund it first, then confirm."
+        raise Refused(words, code="float_short")
     ledger.post(
         session, kind="loss_covered", key=f"payment:{operation.public_id}:loss_covered", cause=operation.public_id,
         offering_id=offering.id, occurred_at=now,
@@ -135,10 +140,7 @@ def _bear(session: Session, operation: Operation, now: dt.datetime) -> None:
             ledger.credit(platform, amount_minor - from_reserve),
         ],
     )
-    effect = ports.Effect(ports.RETURNED, amount_minor, operation.state_since)
-    charges.post_return(
-        session, operation, offering, {chart.loss(offering.public_id, operation.asset): amount_minor}, effect, now=now
-    )
+    charges.bear(session, operation, offering, now=now)
 
 
 def _close(

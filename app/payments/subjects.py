@@ -76,8 +76,19 @@ def receipt_of(session: Session, operation: Operation) -> Receipt | None:
 def is_return_open() -> sa.Exists:
     """Say in SQL whether a person still decides about a payment of the refund's commitment that its bank took back."""
     return sa.exists().where(
-        Operation.commitment_id == Refund.commitment_id, Operation.kind == "collect",
-        Operation.state == "needs_operator", Operation.failure_code.in_(RETURN_TROUBLES),
+        Operation.commitment_id == Refund.commitment_id, _waits_as_returned()
+    )
+
+
+def is_taken_back() -> sa.Exists:
+    """Say in SQL whether a person still decides about a payment of the commitment that its bank took back."""
+    return sa.exists().where(Operation.commitment_id == Commitment.id, _waits_as_returned())
+
+
+def _waits_as_returned() -> sa.ColumnElement[bool]:
+    return sa.and_(
+        Operation.kind.in_(["collect", "credit"]), Operation.state == "needs_operator",
+        Operation.failure_code.in_(RETURN_TROUBLES),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from sqlalchemy.orm import Session
 
+from app.payments.rules import RETURN_TROUBLES
 from app.selfcheck.problem import BALANCES, POSITIONS, Check, Problem, run_checks
 
 _SETTLED = "('released', 'failed', 'lapsed')"
@@ -155,6 +156,19 @@ CHECKS = (
         WHERE (o.counted_minor IS NULL) <> (l.id IS NULL) OR (o.closed_at IS NULL) <> (o.counted_minor IS NULL)
         OR l.after NOT LIKE '%"counted_minor":' || o.counted_minor || '}'
         OR (o.state IN ('active', 'winding_down', 'completed', 'wound_down') AND o.counted_minor < o.minimum_minor)""",
+    ),
+    Check(
+        "counted_taken_back", "A minimum was tested on money of which a person decides whether a bank took it back.",
+        f"""SELECT o.public_id AS place, o.counted_minor, s.held, t.taken_back FROM offering o
+        JOIN (SELECT c.offering_id, SUM(c.amount_minor) AS taken_back FROM commitment c JOIN offering f
+            ON f.id = c.offering_id WHERE c.status = 'held' AND EXISTS (SELECT 1 FROM operation p
+              WHERE p.commitment_id = c.id AND p.kind IN ('collect', 'credit') AND p.state = 'needs_operator'
+              AND p.failure_code IN {RETURN_TROUBLES} AND p.state_since < f.closed_at)
+          GROUP BY c.offering_id) t ON t.offering_id = o.id
+        JOIN (SELECT e.offering_id, SUM(e.amount_minor) AS held FROM escrow_statement e JOIN offering f
+            ON f.id = e.offering_id WHERE e.occurred_at <= f.closed_at AND e.kind NOT IN ('cut', 'released', 'returned')
+          GROUP BY e.offering_id) s ON s.offering_id = o.id
+        WHERE o.counted_minor > s.held - t.taken_back""",
     ),
     Check(
         "ended_with_money", "The offering ended, but money is in escrow or an operation is undecided.",

@@ -1,0 +1,108 @@
+"""What a review found of payments that a bank takes back before the close: nothing gone counts (WND-4, OFF-12)."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.closing import early_close
+from app.db import Database
+from app.offerings.models import Offering
+from app.payments import service
+from app.payments.models import Operation
+from app.selfcheck import progress
+from tests.factories import altered
+from tests.factories import life as lives
+from tests.functional import figures
+from tests.functional.payments.conftest import Till
+
+
+def repriced(db: Database, method: str = "instant", *others: int) -> Till:
+    """Return an offering whose first investor paid 3,000.00, kept 2,999.50 of it at a new price, and is owed 0.50."""
+    life = lives.live(db, investors=1 + len(others))
+    life.commitments.append(life.stage.invest(life.investors[0], life.offering_id, 300_000, method))
+    for investor, amount in zip(life.investors[1:], others, strict=True):
+        life.commitments.append(life.stage.invest(investor, life.offering_id, amount))
+    altered.changed(life, price_micro=700_000)
+    for number in range(len(life.commitments)):
+        altered.reconfirm(life, number)
+    return Till(life)
+
+
+def close(till: Till) -> str:
+    till.life.stage.close(till.life.offering_id)
+    till.life.stage.advance(minutes=1)
+    return till.offering().state
+
+
+def test_wnd_4_a_return_takes_escrow_and_the_open_refund_of_the_same_payment(db: Database) -> None:
+    till = repriced(db)
+    assert till.balances() == {"cash:sandbox:O": 300_000, "escrow:O": 299_950, "refunds:O": 50}
+    till.tell_returned(till.life.commitments[0])
+    assert till.journals("payment_returned") == [
+        {"escrow:O": 299_950, "refunds:O": 50, "cash:sandbox:O": -300_000}
+    ]
+    assert till.balances() == {}
+    assert figures.commitment(till.life, 0).status == "reversed"
+    assert figures.refunds(till.life) == [(1, 50, "returned by the bank", "done")]
+    offering = till.offering()
+    assert (offering.releases_stopped, offering.committed_minor) == (None, 0)
+    assert close(till) == "failed"
+    assert till.offering().counted_minor == 0
+
+
+def test_off_12_money_that_a_bank_took_back_after_a_part_was_refunded_does_not_count(db: Database) -> None:
+    till = repriced(db)
+    till.life.stage.work()
+    assert figures.refunds(till.life) == [(1, 50, "repriced", "done")]
+    till.tell_returned(till.life.commitments[0])
+    [operation] = till.operations("collect")
+    assert (operation.state, operation.failure_code) == ("needs_operator", "returned_while_refunding")
+    assert till.read(lambda session: early_close.cleared_before(session, till.offering(), till.life.stage.now)) == 0
+    # Nobody decides: the offering ends without the money, and nothing goes to its payer twice.
+    assert close(till) == "failing"
+    assert till.offering().counted_minor == 0
+    assert figures.refunds(till.life) == [(1, 50, "repriced", "done"), (1, 299_950, "minimum_missed", "open")]
+
+
+def _bear(till: Till, operation: Operation) -> None:
+    for actor in (till.life.operator, till.life.stage.person("operator", "Otto Operator")):
+        till.act(
+            lambda session, now, actor=actor: service.decide_operation(
+                session, actor=actor, operation_id=operation.public_id, decision="platform_bears",
+                reason="The bank is right.", now=now,
+            )
+        )
+
+
+def test_wnd_4_the_platform_bears_only_what_was_refunded_before_the_bank_took_all_of_it(db: Database) -> None:
+    till = repriced(db)
+    till.life.stage.work()
+    till.tell_returned(till.life.commitments[0])
+    till.fund(50)
+    _bear(till, till.operations("collect")[0])
+    assert till.journals("loss_covered", "payment_returned") == [
+        {"cash:sandbox:O": 50, "cash:sandbox:platform": -50},
+        {"escrow:O": 299_950, "loss:platform:O": 50, "cash:sandbox:O": -300_000},
+    ]
+    assert till.balances() == {"loss:platform:O": 50}
+    assert figures.commitment(till.life, 0).status == "reversed"
+    offering = till.offering()
+    assert (offering.releases_stopped, offering.committed_minor) == (None, 0)
+
+
+def test_off_12_others_reach_the_minimum_without_the_payment_that_waits_for_a_person(db: Database) -> None:
+    till = repriced(db, "instant", 250_000)
+    till.life.stage.work()
+    till.tell_returned(till.life.commitments[0])
+    assert close(till) == "active"
+    # 2,500.00 buys 3,571 tokens at 0.70 for 2,499.70; the other 2,999.50 stay in escrow and nothing is released.
+    offering = till.offering()
+    assert (offering.counted_minor, offering.releases_stopped is None) == (249_970, False)
+    assert till.balances()["escrow:O"] == 249_970 + 299_950
+    assert figures.released(till.life) == []
+    # Had it been counted, the self-check would say so.
+    with Session(db.engine) as session:
+        stated = offering.counted_minor + 299_950
+        session.execute(sa.update(Offering).where(Offering.id == offering.id).values(counted_minor=stated))
+        assert "counted_taken_back" in {each.code for each in progress.check(session)}
