@@ -223,10 +223,20 @@ def free(session: Session, commitment: Commitment) -> None:
 
 
 def shrink(session: Session, commitment: Commitment, amount_minor: int) -> None:
-    """Give back the room by which a commitment becomes smaller; its row still has the amount before (COM-5)."""
+    """Give back the room by which a commitment becomes smaller; its row still has the amount before (COM-5).
+
+    Raises ``Refused`` ``unpaid_places_full`` where it would be counted as unpaid only now and there is no room.
+    """
     offering = session.get_one(Offering, commitment.offering_id)
     before, after = (each if counts(offering, each) else 0 for each in (commitment.amount_minor, amount_minor))
     unpaid = after - before if commitment.status in NOT_PAID else 0
+    # A place that was too large to be counted is counted from now on.
+    if unpaid > 0 and offering.unpaid_minor + unpaid > offering.unpaid_at_most_minor:
+        raise Refused(
+            "At the new figures your place would count among those that wait to be paid, and these are as many as "
+            "there may be. Nothing changed. Pay it first, or answer again in a while.",
+            code="unpaid_places_full",
+        )
     _change(session, offering, committed=amount_minor - commitment.amount_minor, unpaid=unpaid)
 
 
@@ -285,7 +295,16 @@ def _change(session: Session, offering: Offering, *, committed: int = 0, offered
 
 def recount(session: Session, offering: Offering) -> None:
     """Count unpaid places anew: when the maximum changed, or all of them ended at once."""
-    most = offering.unpaid_at_most_minor
+    offering.unpaid_minor = unpaid_under(session, offering, offering.maximum_minor)
+    session.flush()
+
+
+def unpaid_under(session: Session, offering: Offering, maximum_minor: int) -> int:
+    """Return what the unpaid places would come to under another maximum, minor units.
+
+    A higher one counts places that were too large to be counted before, so it can be more than its fifth.
+    """
+    most = maximum_minor // 5
     owed = session.scalar(
         sa.select(sa.func.coalesce(sa.func.sum(Commitment.amount_minor), 0)).where(
             Commitment.offering_id == offering.id, Commitment.status.in_(NOT_PAID), Commitment.amount_minor <= most
@@ -297,5 +316,4 @@ def recount(session: Session, offering: Offering) -> None:
             WaitingEntry.offered_minor <= most,
         )
     )
-    offering.unpaid_minor = int(owed or 0) + int(kept or 0)
-    session.flush()
+    return int(owed or 0) + int(kept or 0)

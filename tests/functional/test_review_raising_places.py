@@ -1,0 +1,60 @@
+"""What a review of raising found about places, links, cards and answers (COM-11, COM-13, OFF-8, OFF-11)."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from app.db import Database
+from tests.factories import altered
+from tests.factories import life as lives
+from tests.factories.life import Life
+from tests.functional import figures
+from tests.unchanged import refused
+
+# -- unpaid places under a higher maximum -----------------------------------------------------------
+
+
+@pytest.fixture
+def full(db: Database) -> Life:
+    """Return a full offering: a fifth of it waits to be paid, and a place larger than that is offered."""
+    life = lives.live(db, investors=4, fields={"maximum_minor": 500_000, "target_minor": 500_000})
+    for investor, amount in zip(life.investors, (250_000, 150_000), strict=False):
+        life.commitments.append(life.stage.invest(investor, life.offering_id, amount))
+    life.stage.advance(hours=1)
+    life.commitments.append(life.stage.commit(life.investors[2], life.offering_id, 100_000))
+    entry = life.stage.wait(life.investors[3], life.offering_id, 150_000)
+    life.stage.cancel(life.investors[1], life.commitments[1])
+    life.stage.work()
+    assert life.stage.waiting_entry(entry).status == "offered"
+    assert (figures.offering(life).unpaid_minor, figures.offering(life).offered_minor) == (100_000, 150_000)
+    return life
+
+
+def test_com_13_a_higher_maximum_waits_for_the_places_it_would_count_as_unpaid(full: Life) -> None:
+    # 250,000 would be unpaid of 900,000, whose fifth is 180,000.
+    change = altered.propose(full, maximum_minor=900_000)
+    with refused(full.stage.db, "unpaid_above_fifth"):
+        altered.decide(full, change)
+    full.stage.pay(full.investors[2], full.commitments[2])
+    full.stage.work()
+    altered.decide(full, change)
+    offering = figures.offering(full)
+    assert (offering.maximum_minor, offering.unpaid_minor) == (900_000, 150_000)
+
+
+def test_com_13_in_silence_such_a_maximum_is_dropped_and_the_founder_told_why(full: Life) -> None:
+    change = altered.propose(full, maximum_minor=900_000)
+    due = altered.change_row(full, change).decide_by
+    assert due is not None
+    # The offer passed and stands again, and somebody has just taken the rest.
+    full.stage.advance_to(due - dt.timedelta(minutes=5))
+    full.stage.commit(full.investors[0], full.offering_id, 100_000)
+    before = figures.offering(full)
+    assert (before.unpaid_minor, before.offered_minor) == (100_000, 150_000)
+    full.stage.advance_to(due)
+    row, after = altered.change_row(full, change), figures.offering(full)
+    assert (row.state, after.maximum_minor, after.unpaid_minor) == ("declined", 500_000, 100_000)
+    assert row.decision_reason is not None
+    assert "would count as not paid yet" in row.decision_reason
