@@ -21,7 +21,7 @@ from app.errors import Conflict, Forbidden, NotFound, Refused
 from app.ledger import chart
 from app.ledger import queries as ledger_queries
 from app.ledger import service as ledger
-from app.payments import charges, intents, ports, rules, subjects
+from app.payments import intents, ports, returns, rules, subjects
 from app.payments.models import Operation
 from milestones import money
 
@@ -121,14 +121,14 @@ def _bear(session: Session, operation: Operation, now: dt.datetime) -> None:
     """
     offering = subjects.lock_offering(session, operation.offering_id)
     whole_minor = subjects.effects_of(session, operation.id)[ports.CLEARED].amount_minor
-    amount_minor = charges.borne_minor(session, operation, offering)
+    amount_minor = returns.borne_minor(session, operation, offering)
     platform = chart.platform_cash(operation.rail, operation.asset)
     set_apart = chart.reserve_cash(operation.rail, operation.asset)
     from_reserve = min(amount_minor, ledger_queries.balance(session, set_apart))
     if ledger_queries.balance(session, platform) < amount_minor - from_reserve:
         words = money.display_amount(amount_minor - from_reserve, money.Asset.parse(operation.asset))
         raise Refused(f"The float does not hold {words}. Fund it first, then confirm.", code="float_short")
-    if not charges.is_covered(session, operation, offering, whole_minor - amount_minor, now=now):
+    if not returns.is_covered(session, operation, offering, whole_minor - amount_minor, now=now):
         words = "The float does not cover the provider's fees of this offering. Fund it first, then confirm."
         raise Refused(words, code="float_short")
     ledger.post(
@@ -140,7 +140,7 @@ def _bear(session: Session, operation: Operation, now: dt.datetime) -> None:
             ledger.credit(platform, amount_minor - from_reserve),
         ],
     )
-    charges.bear(session, operation, offering, now=now)
+    returns.bear(session, operation, offering, now=now)
 
 
 def _close(
@@ -158,4 +158,4 @@ def _close(
         before={"state": before}, after={"state": after, "decision": decision},
     )
     if operation.kind == "collect":
-        charges.resume_releases(session, operation, now=now, actor=actor)
+        returns.resume_releases(session, operation, now=now, actor=actor)

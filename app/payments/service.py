@@ -20,7 +20,7 @@ from app.commitments.models import Commitment
 from app.errors import Conflict, NotFound
 from app.offerings.models import Offering
 from app.outbox.service import backoff_seconds
-from app.payments import charges, intents, payouts, ports, refunds, rules, subjects
+from app.payments import charges, intents, payouts, ports, refunds, returns, rules, subjects
 from app.payments.decisions import decide_operation
 from app.payments.hearing import hear_events, note_poll_failed
 from app.payments.models import Operation
@@ -213,7 +213,7 @@ def _done(
 ) -> None:
     """Post every effect that is not in the books yet; at the first that no rule settles, call a person."""
     known = set(subjects.effects_of(session, operation.id))
-    trouble: charges.Trouble | None = None
+    trouble: returns.Trouble | None = None
     for effect in sorted(outcome.effects, key=lambda each: ports.EFFECT_ORDER[each.kind]):
         if effect.kind in known:
             continue
@@ -241,7 +241,7 @@ def _succeed(session: Session, operation: Operation, now: dt.datetime) -> None:
     if operation.state not in rules.DECIDED:
         intents.change_state(session, operation, "succeeded", now=now)
     if was_stuck and operation.kind == "collect":
-        charges.resume_releases(session, operation, now=now)
+        returns.resume_releases(session, operation, now=now)
 
 
 # -- events -----------------------------------------------------------------------------------------

@@ -66,6 +66,12 @@ def collections_of(session: Session, commitment_id: int) -> list[Operation]:
     )
 
 
+def is_first_failure(session: Session, operation: Operation) -> bool:
+    """Whether no payment of the commitment failed before."""
+    earlier = collections_of(session, operation.commitment_id or 0)
+    return not any(each.state == "failed" and each.id != operation.id for each in earlier)
+
+
 def receipt_of(session: Session, operation: Operation) -> Receipt | None:
     """Return the receipt of a payment that is no held commitment's, None when there is none."""
     return session.scalars(
