@@ -73,6 +73,7 @@ def test_tim_3_close_and_wind_down_survive_a_kill_at_every_write(
     kills = _until_done(db, database_url, story)
     assert story.stage.offering(story.offering_id).state == "active"
     assert story.stage.sign_funding() == 1
+    kills += _until_done(db, database_url, story)
     stop = story.stage.milestone(story.offering_id, 1).deadline_at
     assert stop is not None
     life.let_time_pass(story.stage, stop)
