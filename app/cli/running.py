@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,12 @@ def serve(host: str, port: int) -> None:
 
 def _load_demo() -> None:
     loading = importlib.import_module("app.demo.loading")
+    click.echo("Loading the demo, which takes some seconds the first time …")
+    # Each of the worker's thousand acts in it would be a line above the sign-ins.
+    worker_log = logging.getLogger("worker")
+    worker_log.setLevel(logging.WARNING)
     loading.load(get_db(), settings())
+    worker_log.setLevel(logging.NOTSET)
     for line in loading.sign_ins(get_db()):
         click.echo(line)
 
