@@ -30,7 +30,7 @@ from app.offerings.models import Issuer, Offering
 from app.outbox import service as outbox
 from app.payments import ports, subjects
 from app.payments import queries as payments
-from app.payments.models import Operation, OperationEffect
+from app.payments.models import Operation, OperationEffect, Receipt
 
 
 def announced(session: Session, offering_id: int) -> EarlyClose | None:
@@ -174,11 +174,22 @@ def may_decide(session: Session, offering: Offering) -> bool:
 
 
 def cleared_before(session: Session, offering: Offering, instant: dt.datetime) -> int:
-    """Return the arm's-length money that cleared before an instant and is still held, minor units."""
-    in_time = sa.exists().where(
-        Operation.commitment_id == Commitment.id, Operation.kind == "collect",
+    """Return the arm's-length money that cleared before an instant and is still held, minor units.
+
+    Money sent by bank is as good as a charge (COM-5); what came in parts cleared with the last that became part of it.
+    """
+    cleared = sa.and_(
+        Operation.commitment_id == Commitment.id, Operation.kind.in_(["collect", "credit"]),
         OperationEffect.operation_id == Operation.id, OperationEffect.effect == ports.CLEARED,
-        OperationEffect.occurred_at < instant,
+    )
+    # A payment of which all stands aside, or went back, is no part of what is held.
+    aside = sa.exists().where(
+        Receipt.operation_id == Operation.id, Receipt.status != "applied",
+        Receipt.amount_minor == OperationEffect.amount_minor,
+    )
+    in_time = sa.and_(
+        sa.exists().where(cleared, sa.not_(aside), OperationEffect.occurred_at < instant),
+        sa.not_(sa.exists().where(cleared, sa.not_(aside), OperationEffect.occurred_at >= instant)),
     )
     total = session.scalar(
         sa.select(sa.func.coalesce(sa.func.sum(Commitment.amount_minor), 0)).where(
