@@ -23,6 +23,7 @@ from app.forecast.waking import Waking
 from app.ledger import chart
 from app.ledger import queries as ledger
 from app.ledger.models import Entry, Journal, LedgerAccount
+from app.payments import rules
 from app.payments.rails import rehearsal_rails
 
 #: Mails tell people what has happened; nothing has, and nobody may be told.
@@ -32,7 +33,9 @@ MOST_INSTANTS = 5_000
 #: After the last deadline of any offering the rehearsal goes on for so many instants more at most.
 AFTER_THE_LAST_DATE = 6
 #: Past the window no exact instants are wanted, only whether and by when everything is paid out or back.
-COARSE, DAY, AFTERWARDS = dt.timedelta(days=7), dt.timedelta(days=1), dt.timedelta(days=60)
+COARSE, DAY, AFTERWARDS = dt.timedelta(days=14), dt.timedelta(days=1), dt.timedelta(days=60)
+#: The worker meets what falls due a moment later, when a rail may be polled again (``POLL_EVERY``).
+MOMENT = rules.POLL_EVERY + dt.timedelta(seconds=1)
 
 NOBODY_ACTS = "Nobody acts: no founder, investor, auditor or operator does anything from now on."
 SANDBOX_SETTLES = (
@@ -107,9 +110,8 @@ class Rehearsal:
         with copy.read() as session:
             self._offset = dt.timedelta(seconds=clock.offset_seconds(session))
             self._last_journal, self._last_log = _last(session, Journal.id), _last(session, LogEntry.id)
-        self._now = begins_at
+        self._at = self._now = begins_at
         self._instants = 0
-        self._ran: set[tuple[str, int]] = set()
         self._waking = Waking(self._offset, LEFT_OUT)
         self._subjects = subjects.Subjects()
 
@@ -119,10 +121,7 @@ class Rehearsal:
         """Do what is due now, and what falls due until then, each at its instant."""
         self._wake(self._now)
         while (at := self._next(until)) is not None and self._goes_on():
-            is_date = self._nearest_date() == at
             self._wake(at)
-            if is_date:
-                self._waking.date_came(self._ran)
         self._now = max(self._now, until)
 
     def play_until_paid(self, latest: dt.datetime) -> None:
@@ -162,10 +161,9 @@ class Rehearsal:
             return self._waking.next_instant(session, self._now, until)
 
     def _wake(self, at: dt.datetime) -> None:
-        self._now = at
-        self._ran.clear()
+        self._at, self._now = at, at + MOMENT
         with (
-            clock.imagined(at - self._offset),
+            clock.imagined(self._now - self._offset),
             tempfile.TemporaryDirectory(prefix="milestake-forecast-") as directory,
         ):
             worker.run_due(self._context(Path(directory)))
@@ -180,7 +178,6 @@ class Rehearsal:
 
     def did(self, job: str, object_id: int, now: dt.datetime, error: str | None) -> None:
         """Write down one act with what it posted and changed; what had no effect is only counted."""
-        self._ran.add((job, object_id))
         with self.copy.read() as session:
             journals, changes = self._journals(session), self._changes(session)
             if error is None and not journals and not changes:
@@ -189,14 +186,14 @@ class Rehearsal:
                 return
             self._waking.had_effect(job, object_id)
             subject = self._subjects.of(session, job, object_id)
-        self.acts.append(Act(now, job, subject, journals, changes, error))
+        self.acts.append(Act(self._at, job, subject, journals, changes, error))
 
     def handled(self, topic: str, error: str | None) -> None:
         """Count a message, such as a notice that would be written; one that fails is an act that fails."""
         if error is None:
             self.quiet[f"message: {topic}"] += 1
             return
-        self.acts.append(Act(self._now, f"message: {topic}", subjects.NOTHING, (), (), error))
+        self.acts.append(Act(self._at, f"message: {topic}", subjects.NOTHING, (), (), error))
 
     def _journals(self, session: Session) -> tuple[Posted, ...]:
         rows = session.execute(
@@ -213,7 +210,7 @@ class Rehearsal:
         by_journal: dict[int, list[sa.Row]] = {}
         for row in rows:
             by_journal.setdefault(row.id, []).append(row)
-            self.emptied[row.address, row.asset] = None if row.balance_after else self._now
+            self.emptied[row.address, row.asset] = None if row.balance_after else self._at
         holders = {
             row.journal_id: row.holders
             for row in session.execute(

@@ -98,9 +98,11 @@ class Subjects:
 def of_offering(table: sa.Table) -> sa.Select[tuple[object, ...]]:
     """Select the public id of a table's rows, and the offering of each: its public id, name and zone.
 
-    A row belongs to an offering by itself or by its commitment; one that belongs to none has the fields null.
+    A row belongs to an offering by itself or by its commitment, whose id it goes by where it has none; one that
+    belongs to no offering has the fields null.
     """
     offering, commitment = metadata.tables["offering"], metadata.tables["commitment"]
+    public_id = table.c.public_id if "public_id" in table.c else sa.null()
     if table is offering:
         target: sa.FromClause = table
     elif "offering_id" in table.c:
@@ -109,10 +111,11 @@ def of_offering(table: sa.Table) -> sa.Select[tuple[object, ...]]:
         target = table.outerjoin(commitment, commitment.c.id == table.c.commitment_id).outerjoin(
             offering, offering.c.id == commitment.c.offering_id
         )
+        public_id = public_id if "public_id" in table.c else commitment.c.public_id
     else:
         target = table.outerjoin(offering, sa.false())
     return sa.select(
-        (table.c.public_id if "public_id" in table.c else sa.null()).label("public_id"),
+        public_id.label("public_id"),
         offering.c.public_id.label("offering_id"), offering.c.name.label("offering"), offering.c.zone.label("zone"),
         (table.c.ordinal if table.name == "milestone" else sa.null()).label("number"),
     ).select_from(target)

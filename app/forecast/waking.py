@@ -1,13 +1,14 @@
 """Find the next instant at which something falls due, by the dates in the rows and by the jobs' own questions.
 
-Every date that lies ahead is a candidate. Before the nearest, each job is asked whether it would have anything to do
-earlier, and if so, since when: so dates that are worked out and stand in no row are found as well. What was done
+The decisive dates in the rows are candidates. Before the nearest, each job is asked whether it would have anything to
+do earlier, and if so, since when: so dates that are worked out and stand in no row are found as well. What was done
 without any effect and is due again soon (a rail asked once more) does not wake anybody for a day, then for longer.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -27,8 +28,6 @@ NOT_BUSINESS = frozenset({"claimed_until", "lease_until"})
 #: The pause after which something that had no effect wakes the worker again doubles from the first to the second.
 FIRST_PAUSE, LONGEST_PAUSE = dt.timedelta(days=1), dt.timedelta(days=32)
 
-_LONG_AGO = dt.datetime.min.replace(tzinfo=dt.UTC)
-
 
 def dates_ahead() -> list[sa.Column[dt.datetime]]:
     """Return the columns whose dates make something happen."""
@@ -40,10 +39,20 @@ def dates_ahead() -> list[sa.Column[dt.datetime]]:
     ]
 
 
-def _nearest() -> sa.Select[tuple[dt.datetime]]:
+#: Dates at which a job has something to do only once another has heard of what happened until then. All others are
+#: found by asking the jobs.
+DECISIVE = ("offering.step_due_at", "offering.deadline_at", "commitment.pay_by", "sandbox_transfer.due_at")
+
+
+def decisive_dates() -> list[sa.Column[dt.datetime]]:
+    """Return the columns of :data:`DECISIVE`."""
+    return [column for column in dates_ahead() if f"{column.table.name}.{column.name}" in DECISIVE]
+
+
+def _nearest(columns: Sequence[sa.Column[dt.datetime]]) -> sa.Select[tuple[dt.datetime]]:
     after = sa.bindparam("after", type_=UTCDateTime())
     found = sa.union_all(
-        *(sa.select(sa.func.min(column).label("at")).where(column > after) for column in dates_ahead())
+        *(sa.select(sa.func.min(column).label("at")).where(column > after) for column in columns)
     ).subquery()
     return sa.select(sa.func.min(found.c.at, type_=UTCDateTime()))
 
@@ -54,7 +63,8 @@ class Waking:
 
     offset: dt.timedelta
     left_out: frozenset[str]
-    _nearest: sa.Select[tuple[dt.datetime]] = field(default_factory=_nearest)
+    _any: sa.Select[tuple[dt.datetime]] = field(default_factory=lambda: _nearest(dates_ahead()))
+    _decisive: sa.Select[tuple[dt.datetime]] = field(default_factory=lambda: _nearest(decisive_dates()))
     #: (job, object) → until when it wakes nobody, and how long the next pause is
     _paused: dict[tuple[str, int], tuple[dt.datetime, dt.timedelta]] = field(default_factory=dict)
 
@@ -68,22 +78,13 @@ class Waking:
         if until <= now:
             self._paused[job, object_id] = (now + pause, min(2 * pause, LONGEST_PAUSE))
 
-    def date_came(self, ran: set[tuple[str, int]]) -> None:
-        """Let everything wake the worker again that did not run at an instant that stands in a row.
-
-        What happened at that instant may be theirs to see: a rail polled a moment before is polled a moment later.
-        """
-        for key, (_until, pause) in self._paused.items():
-            if key not in ran:
-                self._paused[key] = (_LONG_AGO, pause)
-
     def nearest_date(self, session: Session, now: dt.datetime) -> dt.datetime | None:
         """Return the nearest date after ``now`` that stands in any row, None if none does."""
-        return session.scalar(self._nearest, {"after": now})
+        return session.scalar(self._any, {"after": now})
 
     def next_instant(self, session: Session, now: dt.datetime, until: dt.datetime) -> dt.datetime | None:
         """Return the first instant after ``now`` and not after ``until`` at which something is due; None if none is."""
-        nearest = self.nearest_date(session, now)
+        nearest = session.scalar(self._decisive, {"after": now})
         best = min(nearest, until) if nearest is not None else until
         found = nearest is not None and nearest <= until
         failures = worker.failures_by_object(session)
