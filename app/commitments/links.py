@@ -63,16 +63,18 @@ def find(session: Session, offering: Offering, *, now: dt.datetime, party_id: in
     """Mark the commitments of an offering that are linked now and take the mark from those that are no longer.
 
     ``party_id``: only links of this party, when something was learnt of it. The caller holds the offering's lock. A
-    fixed number of queries and one row for each new link; returns how many were new. Each investor is told once.
+    fixed number of queries; one row for each commitment and mark that it shares, however many share it. Returns how
+    many were new. Each investor is told once.
     """
     team = _team(session, offering)
     rows = [*_to_issuer(session, offering, team, party_id), *_to_investors(session, offering, team, party_id)]
-    standing = sa.select(CommitmentLink.commitment_id, CommitmentLink.other_party_id, CommitmentLink.kind)
+    links = sa.select(CommitmentLink.commitment_id, CommitmentLink.other_party_id, CommitmentLink.kind)
     known = {
         tuple(row)
         for row in session.execute(
-            standing.join(Commitment, Commitment.id == CommitmentLink.commitment_id).where(
-                Commitment.offering_id == offering.id
+            links.join(Commitment, Commitment.id == CommitmentLink.commitment_id).where(
+                Commitment.offering_id == offering.id, CommitmentLink.other_party_id.in_(sorted(team)),
+                sa.true() if party_id is None else Commitment.party_id == party_id,
             )
         )
     }
@@ -134,29 +136,69 @@ def _to_issuer(session: Session, offering: Offering, team: frozenset[int], party
 
 
 def _to_investors(session: Session, offering: Offering, team: frozenset[int], party_id: int | None) -> list[Row]:
-    """Return who shares something with another investor of the offering, both ways."""
-    theirs, other = aliased(LinkFact), aliased(Commitment)
-    of_party = sa.true() if party_id is None else sa.or_(Commitment.party_id == party_id, other.party_id == party_id)
-    rows = session.execute(
-        sa.select(Commitment.id, other.party_id, LinkFact.kind)
-        .join(LinkFact, LinkFact.party_id == Commitment.party_id)
-        .join(theirs, sa.and_(theirs.kind == LinkFact.kind, theirs.mark == LinkFact.mark))
-        .join(other, other.party_id == theirs.party_id)
+    """Return who shares something with another investor of the offering and has no link for it that says so.
+
+    Each links to one witness, the first party of those who share the mark, and that one to the last: as many rows as
+    commitments, not as pairs, and all hang together. One row for each mark is kept for good: it also speaks for those
+    who come later, and what an operator lifted stays lifted for the mark.
+    """
+    member, fact = aliased(Commitment), aliased(LinkFact)
+    shared = (
+        sa.select(
+            fact.kind, fact.mark, sa.func.min(member.party_id).label("first"),
+            sa.func.max(member.party_id).label("last"),
+        )
+        .join(member, member.party_id == fact.party_id)
         .where(
-            _placed(offering), of_party, other.offering_id == offering.id, other.status.in_(HOLDS_PLACE),
-            other.party_id != Commitment.party_id,
+            member.offering_id == offering.id, member.status.in_(HOLDS_PLACE), member.party_id.not_in(sorted(team)),
+        )
+        .group_by(fact.kind, fact.mark)
+    )
+    if party_id is not None:
+        own = aliased(LinkFact)
+        shared = shared.join(own, sa.and_(own.kind == fact.kind, own.mark == fact.mark)).where(own.party_id == party_id)
+    group = shared.subquery()
+    other = sa.case((Commitment.party_id == group.c.first, group.c.last), else_=group.c.first)
+    theirs = aliased(LinkFact)
+    is_told = (
+        sa.select(CommitmentLink.id)
+        .join(theirs, sa.and_(theirs.party_id == CommitmentLink.other_party_id, theirs.kind == CommitmentLink.kind))
+        .where(
+            CommitmentLink.commitment_id == Commitment.id, CommitmentLink.kind == group.c.kind,
+            theirs.mark == group.c.mark, CommitmentLink.other_party_id.not_in(sorted(team)),
+        )
+        .correlate(Commitment, group)
+        .exists()
+    )
+    rows = session.execute(
+        sa.select(Commitment.id, other, group.c.kind)
+        .join(LinkFact, LinkFact.party_id == Commitment.party_id)
+        .join(group, sa.and_(group.c.kind == LinkFact.kind, group.c.mark == LinkFact.mark))
+        .where(
+            _placed(offering), other != Commitment.party_id, ~is_told,
+            sa.true() if party_id is None
+            else Commitment.party_id.in_([sa.literal(party_id), group.c.first, group.c.last]),
         )
         .distinct()
     )
-    return [(row[0], row[1], row[2], False) for row in rows if row[1] not in team]
+    return [(row[0], row[1], row[2], False) for row in rows]
 
 
 def refresh(session: Session, offering: Offering, *, now: dt.datetime) -> None:
     """Let ``is_linked`` of an offering's commitments say what its links say; log and tell who changes."""
-    other = aliased(Commitment)
-    other_is_in = sa.exists().where(
-        other.offering_id == Commitment.offering_id, other.party_id == CommitmentLink.other_party_id,
-        other.status.in_(HOLDS_PLACE),
+    # The witness may be out by now: the link stands while anybody else who shares the mark is in.
+    witness, theirs, other = aliased(LinkFact), aliased(LinkFact), aliased(Commitment)
+    other_is_in = (
+        sa.select(other.id)
+        .join(theirs, theirs.party_id == other.party_id)
+        .join(witness, sa.and_(witness.kind == theirs.kind, witness.mark == theirs.mark))
+        .where(
+            witness.party_id == CommitmentLink.other_party_id, witness.kind == CommitmentLink.kind,
+            other.offering_id == Commitment.offering_id, other.party_id != Commitment.party_id,
+            other.status.in_(HOLDS_PLACE),
+        )
+        .correlate(Commitment, CommitmentLink)
+        .exists()
     )
     stands = sa.exists().where(
         CommitmentLink.commitment_id == Commitment.id, CommitmentLink.status.in_(STANDING),

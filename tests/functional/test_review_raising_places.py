@@ -5,8 +5,13 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+import sqlalchemy as sa
 
+from app.closing import allotment
+from app.commitments import links
+from app.commitments.models import CommitmentLink
 from app.db import Database
+from app.offerings import service as offerings
 from tests.factories import altered
 from tests.factories import life as lives
 from tests.factories.life import Life
@@ -58,3 +63,46 @@ def test_com_13_in_silence_such_a_maximum_is_dropped_and_the_founder_told_why(fu
     assert (row.state, after.maximum_minor, after.unpaid_minor) == ("declined", 500_000, 100_000)
     assert row.decision_reason is not None
     assert "would count as not paid yet" in row.decision_reason
+
+
+# -- many who share one mark ------------------------------------------------------------------------
+
+
+def _mark(life: Life, number: int, account: str) -> None:
+    party = life.stage.party(life.investors[number], "investor")
+    life.stage.db.unit_of_work(
+        lambda session: links.note_facts(session, party, {"account": account}, now=life.stage.now)
+    )
+
+
+def _find(life: Life) -> int:
+    return life.stage.db.unit_of_work(
+        lambda session: links.find(session, offerings.offering_by_id(session, life.offering_id), now=life.stage.now)
+    )
+
+
+def _linked(life: Life) -> list[bool]:
+    return [figures.commitment(life, number).is_linked for number in range(len(life.commitments))]
+
+
+def test_com_11_many_of_one_account_are_one_link_each_and_stay_linked_when_one_leaves(db: Database) -> None:
+    life = altered.held(db, *[50_000] * 6)
+    for number in range(6):
+        _mark(life, number, "POOLED")
+    assert (_find(life), _find(life)) == (6, 0)
+    assert _linked(life) == [True] * 6
+    with db.read() as session:
+        offering = offerings.offering_by_id(session, life.offering_id)
+        assert len(set(allotment.linked_groups(session, offering.id).values())) == 1
+        first = session.scalars(sa.select(CommitmentLink.public_id).order_by(CommitmentLink.id)).all()[3]
+    # What an operator lifted stays lifted, and the others' links stand also when their witness leaves.
+    act = life.stage.db.unit_of_work
+    act(lambda s: links.contest(s, actor=life.investors[3], link_id=first, words="A wallet.", now=life.stage.now))
+    act(lambda s: links.decide(s, actor=life.operator, link_id=first, lift=True, reason="It is.", now=life.stage.now))
+    life.stage.cancel(life.investors[0], life.commitments[0])
+    assert _find(life) == 0
+    assert _linked(life) == [True, True, True, False, True, True]
+    for number in (1, 3, 4, 5):
+        life.stage.cancel(life.investors[number], life.commitments[number])
+    assert _find(life) == 0
+    assert not _linked(life)[2]
