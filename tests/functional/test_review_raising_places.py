@@ -12,6 +12,7 @@ from app.commitments import links
 from app.commitments.models import CommitmentLink
 from app.db import Database
 from app.offerings import service as offerings
+from app.payments import card_use
 from tests.factories import altered
 from tests.factories import life as lives
 from tests.factories.life import Life
@@ -106,3 +107,23 @@ def test_com_11_many_of_one_account_are_one_link_each_and_stay_linked_when_one_l
         life.stage.cancel(life.investors[number], life.commitments[number])
     assert _find(life) == 0
     assert not _linked(life)[2]
+
+
+# -- cards ------------------------------------------------------------------------------------------
+
+
+def test_com_13_silence_when_an_offering_changed_is_no_cancellation_by_card(db: Database) -> None:
+    life = lives.live(db, investors=1)
+    investor = life.investors[0]
+    for _time in range(4):
+        life.commitments.append(life.stage.invest(investor, life.offering_id, 50_000, "fee_card"))
+    life.stage.work()
+    altered.changed(life, minimum_minor=210_000)
+    altered.leave(life, 0)
+    due = altered.rounds(life)[1].due_at
+    assert due is not None
+    life.stage.advance_to(due)
+    assert [figures.commitment(life, number).status for number in range(4)] == ["cancelled"] * 4
+    with db.read() as session:
+        assert not card_use.is_bank_only(session, life.stage.party(investor, "investor"))
+    life.stage.invest(investor, life.offering_id, 50_000, "fee_card")
