@@ -204,19 +204,39 @@ def decide(session: Session, offering: Offering, notice: EarlyClose, *, now: dt.
     """Decide at the new deadline: return True when the offering closes now.
 
     With less than the minimum the notice is void: the old deadline and the old cut-off stand again, and investors
-    are told (OFF-6).
+    are told (OFF-6). They never stand before this one: then the offering ends at the old deadline, which is over.
     """
+    follow_extension(session, offering, now=now)
     notice.cleared_minor = cleared_before(session, offering, offering.deadline_at)
     if notice.cleared_minor >= offering.minimum_minor:
         _end(session, notice, "taken", now=now)
         return True
     _end(session, notice, "void", now=now)
-    deadlines.move(
-        session, offering, deadline_at=notice.earlier_deadline_at, cancel_until=notice.earlier_cancel_until, now=now,
-        reason="The early close is void: less than the minimum was there.",
-    )
+    if notice.earlier_deadline_at > offering.deadline_at:
+        deadlines.move(
+            session, offering, deadline_at=notice.earlier_deadline_at, cancel_until=notice.earlier_cancel_until,
+            now=now, reason="The early close is void: less than the minimum was there.",
+        )
     _tell(session, "early_close_void", offering, notice, now)
     return False
+
+
+def follow_extension(session: Session, offering: Offering, *, now: dt.datetime) -> None:
+    """Give the dates of a notice that stands the days that many late cancellations gave the offering (OFF-12).
+
+    The old deadline moves with the new one, or the days would be gone when the notice is void. Does nothing a second
+    time, and where a weekend leaves nothing between the two.
+    """
+    notice = announced(session, offering.id)
+    if notice is None or offering.extended_at is None or offering.extended_at < notice.announced_at:
+        return
+    earlier = deadlines.extended(offering, notice.earlier_deadline_at)
+    if notice.deadline_at == offering.deadline_at or earlier <= offering.deadline_at:
+        return
+    notice.earlier_deadline_at = earlier
+    notice.earlier_cancel_until = deadlines.extended(offering, notice.earlier_cancel_until)
+    notice.deadline_at, notice.cancel_until = offering.deadline_at, offering.cancel_until
+    _log(session, notice, "moved", now=now)
 
 
 def changed_offerings(session: Session) -> list[int]:
@@ -235,6 +255,7 @@ def void_by_change(session: Session, offering: Offering, *, now: dt.datetime) ->
     notice = announced(session, offering.id)
     if notice is None or offering.state != "live":
         return
+    follow_extension(session, offering, now=now)
     _end(session, notice, "void", now=now)
     if notice.earlier_deadline_at > offering.deadline_at:
         deadlines.move(

@@ -48,16 +48,17 @@ def is_rushed(cancelled_minor: int, minimum_minor: int) -> bool:
     return cancelled_minor * 100 > minimum_minor * rules.RUSH_PERCENT
 
 
+def extended(offering: Offering, instant: dt.datetime) -> dt.datetime:
+    """Return an instant 3 business days later, at the same local time (OFF-12)."""
+    return calendars.add_business_days(instant, rules.RUSH_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone)
+
+
 def extend_once(session: Session, offering: Offering, *, now: dt.datetime) -> None:
     """Move deadline and cut-off by 3 business days, because much was cancelled at the last moment (OFF-12)."""
-    def later(instant: dt.datetime) -> dt.datetime:
-        return calendars.add_business_days(
-            instant, rules.RUSH_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone
-        )
-
     offering.extended_at = now
     move(
-        session, offering, deadline_at=later(offering.deadline_at), cancel_until=later(offering.cancel_until),
+        session, offering, deadline_at=extended(offering, offering.deadline_at),
+        cancel_until=extended(offering, offering.cancel_until),
         reason="More than 20 % of the minimum was cancelled in the last 72 hours before the cut-off.", now=now,
     )
     audit.record(

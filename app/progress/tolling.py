@@ -79,6 +79,7 @@ def move_everything(session: Session, offering: Offering, halt: Halt, *, seconds
     The offering's row is locked. Cancelling stays free for 48 hours more, so its deadline is never sooner than that.
     """
     step = seconds * SECOND
+    early_close.follow_extension(session, offering, now=now)
     _move_dates(session, offering, halt, step, now)
     early_close.toll(session, offering, step, now=now)
     offering.long_stop_at += step
