@@ -47,6 +47,8 @@ def test_a_supervisor_reads_records_registers_log_and_exports(life: Life, superv
         "/operator/ledger/journals": "offering published",
         f"/operator/ledger/account?address=escrow:{life.offering_id}&asset=USD/2": "payment cleared",
         "/operator/check": "Nothing contradicts itself",
+        "/operator/schedule": "Choose how far to look ahead",
+        "/operator/schedule?days=7": "Every cent has a way out",
         f"/offerings/{offering.slug}/holders": "Investor 2",
     }.items():
         page = supervisor.open(address)
