@@ -162,7 +162,7 @@ def conclusion(found: Forecast) -> str:
     if found.cut_short:
         return "CUT SHORT: more falls due than a rehearsal does, so nothing is said of the rest."
     if not found.is_sound:
-        return "NOT EVERY cent has a way out; see above."
+        return "NOT EVERY cent has a way out: the list of balances names those that have none."
     on_list = sum(not each.is_dated for each in found.exits)
     last = max((each.emptied_at for each in found.exits if each.emptied_at), default=None)
     rest = f", the last of all by {formats.instant_text(last)}" if last else ""
