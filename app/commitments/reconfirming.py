@@ -19,7 +19,7 @@ from app.commitments import service as commitments
 from app.commitments.models import HOLDS_PLACE, Commitment
 from app.commitments.reconfirm_models import Reconfirmation
 from app.errors import Conflict, Forbidden, NotFound, Refused
-from app.offerings import changes, figures, halts, rules
+from app.offerings import awaited, changes, figures, halts, rules
 from app.offerings import service as offerings
 from app.offerings.change_models import OfferingChange
 from app.offerings.models import Offering
@@ -27,6 +27,7 @@ from app.outbox import service as outbox
 
 MATERIAL, NOT_MATERIAL, DECLINE = "material", "not_material", "decline"
 VERDICTS = (MATERIAL, NOT_MATERIAL, DECLINE)
+NO_LONGER_OPEN = "The offering was no longer open."
 
 
 # -- the operator's decision ------------------------------------------------------------------------
@@ -48,7 +49,7 @@ def decide(
     if change.proposed_by == actor.user_id:
         raise Forbidden("You proposed this change, so somebody else must decide about it.", code="four_eyes")
     changes.demand_undecided(change)
-    changes.demand_live(offering, now)
+    awaited.demand_decidable(offering, change, now)
     halts.demand_running(offering)
     if verdict not in VERDICTS:
         raise Refused("Choose one of the decisions that the page lists.", code="verdict_unknown", field="verdict")
@@ -83,7 +84,8 @@ def _decline(session: Session, change: OfferingChange, *, actor: Actor, now: dt.
 def decide_by_silence(session: Session, change_id: int, *, now: dt.datetime) -> None:
     """Let a proposal that no operator decided take effect as material; an unreviewed first version never does.
 
-    What would break the books by now is dropped, and the founder is told what stood in the way.
+    What would break the books by now is dropped, and the founder is told what stood in the way. It is judged by its own
+    time to decide, also where the deadline came before: the deadline waits (TIM-1).
     """
     found = session.get_one(OfferingChange, change_id)
     offering = changes.locked_offering(session, found)
@@ -91,8 +93,9 @@ def decide_by_silence(session: Session, change_id: int, *, now: dt.datetime) -> 
     clock = halts.clock(offering, now)
     if change.state != "proposed" or (offering.state == "live" and change.decide_by > clock):
         return
-    if offering.state != "live" or clock >= offering.deadline_at:
-        change.decided_at, change.decision_reason = now, "The offering was no longer open."
+    is_late = changes.is_before_first(offering) or change.proposed_at >= offering.deadline_at
+    if offering.state != "live" or (is_late and clock >= offering.deadline_at):
+        change.decided_at, change.decision_reason = now, NO_LONGER_OPEN
         _decline(session, change, actor=SYSTEM, now=now)
     elif changes.is_before_first(offering):
         if change.escalated_at is None:

@@ -30,6 +30,8 @@ def of(
     session: Session, offering: Offering, version: Version, patch: Mapping[str, Any], *, now: dt.datetime
 ) -> list[Problem]:
     """Return everything that refuses a patch now, each with the form field or contract path it belongs to."""
+    if not set(patch) - {"updates"}:
+        return []  # What is told alters no term, so nothing can stand in the way of everybody's answer to it.
     document = offer.merge(version.document, patch)
     fields = versions.fields_of(document)
     found = [

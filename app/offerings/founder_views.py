@@ -18,7 +18,7 @@ from app.contracts import queries as contract_queries
 from app.contracts import service as contracts
 from app.db import Session, get_db
 from app.errors import MilestakeError, Refused
-from app.offerings import figures, page_views, queries, service, shapes_views
+from app.offerings import awaited, figures, page_views, queries, service, shapes_views
 from app.offerings.draft_views import checked, is_starter
 from app.offerings.forms import ConfirmForm, ReasonForm
 from app.offerings.models import Offering
@@ -45,8 +45,11 @@ def index() -> Answer:
         offerings = [offering for company in companies for offering in company.offerings]
         raised = commitment_queries.raised(session, offerings)
         milestones = contract_queries.milestones_of_contracts(session, [each.contract_id for each in offerings])
+        waited_for = awaited.holding_up(session, offerings)
     lines = {
-        each.id: shapes_views.offering_next(each, milestones.get(each.contract_id, []), is_own=True)
+        each.id: shapes_views.offering_next(
+            each, milestones.get(each.contract_id, []), is_own=True, change=waited_for.get(each.id)
+        )
         for each in offerings
     }
     tags = {each.id: shapes_views.tag_of(each, raised[each.id]) for each in offerings}

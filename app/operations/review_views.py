@@ -25,7 +25,7 @@ from app.db import Session, get_db
 from app.errors import MilestakeError, NotFound
 from app.forms import ActForm
 from app.next_step import next_step
-from app.offerings import independence
+from app.offerings import awaited, independence
 from app.offerings import queries as offering_queries
 from app.offerings import service as offerings
 from app.offerings.models import Issuer, Offering, TokenClass
@@ -72,7 +72,10 @@ def show(offering_id: str) -> Answer:
         context["names"] = holdings.user_names(
             session, {entry.actor_user_id for entry in context["entries"] if entry.actor_user_id}
         )
+        change = awaited.holding_up(session, [offering]).get(offering.id)
     step = next_step("offering", offering.state, offering.step_due_at)
+    if change is not None:
+        step = next_step("change", "proposed", change.decide_by)
     yours = actor.has_role("operator") and step is not None and step.owner == "operator"
     return render_template(
         "operator/offering.html", next=shell.next_line(step, offering.zone, yours=yours),

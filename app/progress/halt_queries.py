@@ -16,6 +16,8 @@ from app.commitments.waiting_models import WaitingEntry
 from app.contracts.models import Milestone
 from app.errors import NotFound
 from app.next_step import NextStep, next_step
+from app.offerings import awaited
+from app.offerings.change_models import OfferingChange
 from app.offerings.models import Offering
 from app.payments.models import Operation, Payout
 from app.payments.rules import UNDECIDED
@@ -32,10 +34,13 @@ class Standing:
     early_close: EarlyClose | None
     polls: tuple[Poll, ...]
     deadline_at: dt.datetime | None = None
+    change: OfferingChange | None = None
 
     @property
     def next(self) -> NextStep | None:
-        """The step that comes before the offering's own: the end of a halt, or of an early close (TIM-5)."""
+        """The step that comes before the offering's own: the end of a halt or an early close, a late change (TIM-5)."""
+        if self.halt is None and self.change is not None:
+            return next_step("change", "proposed", self.change.decide_by)
         if self.halt is None:
             notice = self.early_close
             is_announced = notice is not None and notice.state == "announced"
@@ -53,7 +58,7 @@ def standing(session: Session, offering: Offering, actor: Actor | None = None) -
     return Standing(
         halting.running(session, offering.id) if offering.halted_since is not None else None,
         notice if notice is not None and notice.state in ("announced", "void") else None, tuple(asked),
-        offering.deadline_at,
+        offering.deadline_at, awaited.holding_up(session, [offering]).get(offering.id),
     )
 
 
@@ -135,16 +140,11 @@ class Question:
 
 def question(session: Session, actor: Actor, poll_id: str) -> Question:
     """Return a poll that asks one of the actor's parties; raises ``NotFound`` for anybody else's."""
-    row = session.execute(
-        sa.select(Poll, Offering, PollAnswer)
-        .join(Offering, Offering.id == Poll.offering_id)
-        .join(PollAnswer, PollAnswer.poll_id == Poll.id)
-        .where(Poll.public_id == poll_id, PollAnswer.party_id.in_(sorted(actor.parties("investor"))))
-        .limit(1)
-    ).one_or_none()
+    row = session.execute(polls.own_answers(actor, poll_id).limit(1)).one_or_none()
     if row is None:
         raise NotFound("There is no such question for you.", code="poll_not_found")
-    poll, offering, mine = row
+    poll, mine = row
+    offering = session.get_one(Offering, poll.offering_id)
     return Question(poll, offering, mine, session.get(Halt, poll.halt_id) if poll.halt_id else None)
 
 

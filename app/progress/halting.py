@@ -118,8 +118,8 @@ def _demand_haltable(offering: Offering, now: dt.datetime) -> None:
     if offering.state not in HALTABLE:
         raise Conflict("Only an offering that takes money or runs can be halted.", code="not_haltable")
     if offering.state == "live" and now >= offering.deadline_at:
-        raise Conflict("Its deadline has come: it is closing at this moment. Try again in a minute.",
-                       code="closing_now")
+        raise Conflict("Its deadline has come: it closes now, or as soon as a change that waits is decided. Try again "
+                       "after that.", code="closing_now")
 
 
 def _too_long_in_all() -> Refused:

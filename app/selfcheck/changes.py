@@ -73,6 +73,16 @@ CHECKS = (
           ON a.id = r.change_id WHERE r.commitment_id = c.id AND r.answer IS NULL AND a.offering_id = o.id))
         GROUP BY c.public_id, c.status, c.version_number""",
     ),
+    # A deadline waits for the decision of what was proposed before it: nothing told late is dropped.
+    Check(
+        "change_dropped", "The offering closed over a change that nobody had decided (OFF-8).",
+        """SELECT h.public_id AS place, o.state, h.state AS change FROM offering_change h
+        JOIN offering o ON o.id = h.offering_id
+        WHERE o.state IN ('clearing', 'active', 'winding_down', 'completed', 'wound_down', 'failing', 'failed')
+        AND o.commitment_count > 0 AND h.proposed_at < o.deadline_at AND (h.state = 'proposed'
+          OR (h.state = 'declined' AND h.decided_by IS NULL
+            AND h.decision_reason = 'The offering was no longer open.'))""",
+    ),
     Check(
         "reconfirmation_of_other", "The reconfirmation is not of a material change of its commitment's offering.",
         """SELECT c.public_id AS place, r.from_number AS number FROM reconfirmation r

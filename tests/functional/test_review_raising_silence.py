@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
+import pytest
 import sqlalchemy as sa
 
 from app.commitments import carrying
 from app.commitments.models import CarriedShare
 from app.db import Database
-from app.progress import queries
-from tests.factories import halts
+from app.offerings import changes
+from app.offerings.change_models import OfferingChange
+from app.progress import halt_queries, queries
+from tests.factories import altered, halts
 from tests.factories import life as lives
 from tests.factories.life import Life
 from tests.functional import figures
 from tests.functional.payments.conftest import Till
+from tests.unchanged import refused
 
 DAY = halts.DAY
+on_sqlite = pytest.mark.databases("sqlite")
 
 
 # -- what is carried while the investors are asked whether they stay ---------------------------------
@@ -66,3 +73,95 @@ def test_off_11_all_of_it_returns_also_what_was_carried(db: Database) -> None:
     assert figures.released(life)[1:] == [("returned", 145_000, 0, 0)]
     assert [each[:2] for each in figures.refunds(life)] == [(1, 85_000), (2, 60_000)]
     assert (_carried(life), figures.offering(life).state) == ([(9_000, "void"), (9_000, "void")], "wound_down")
+
+
+# -- a change that is undecided when the deadline comes ----------------------------------------------
+
+
+def _next(life: Life) -> tuple[str, dt.datetime | None]:
+    """Return who must do something next on the offering's page, and by when."""
+    with life.stage.db.read() as session:
+        step = halt_queries.standing(session, figures.offering(life)).next
+    assert step is not None
+    return step.owner, step.deadline_at
+
+
+def test_off_8_a_material_update_on_the_last_day_is_decided_and_the_deadline_waits(db: Database) -> None:
+    life = altered.held(db, 300_000, 100_000)
+    stage, deadline = life.stage, figures.offering(life).deadline_at
+    stage.advance_to(deadline - DAY)
+    altered.post(life, "material", title="Insolvency", text="We are insolvent.")
+    decide_by = _change(life).decide_by
+    assert decide_by > deadline
+    assert _next(life) == ("operator", decide_by)
+    stage.advance_to(deadline)
+    assert (figures.offering(life).state, altered.rounds(life), figures.released(life)) == ("live", [], [])
+    late = stage.person("investor", "Late Investor")
+    with refused(db, "not_open"):
+        stage.commit(late, life.offering_id, 50_000)
+    stage.advance_to(decide_by)
+    assert [row.answer for row in altered.rounds(life)] == [None, None]
+    due_at = altered.rounds(life)[0].due_at
+    assert due_at is not None
+    assert figures.offering(life).deadline_at >= due_at
+    altered.reconfirm(life, 0)
+    stage.advance_to(due_at)
+    assert figures.refunds(life) == [(2, 100_000, "not_reconfirmed", "done")]
+    stage.advance_to(figures.offering(life).deadline_at)
+    assert figures.offering(life).state == "active"
+
+
+def test_tim_1_silence_about_a_change_has_its_effect_though_no_worker_ran_before_the_deadline(db: Database) -> None:
+    life = altered.held(db, 300_000)
+    deadline = figures.offering(life).deadline_at
+    altered.post(life, "material", title="Insolvency", text="We are insolvent.")
+    lives.let_time_pass(life.stage, deadline)
+    life.stage.work()
+    assert [row.answer for row in altered.rounds(life)] == [None]
+    assert (figures.offering(life).state, figures.commitment(life, 0).status) == ("live", "held")
+
+
+@on_sqlite
+def test_off_8_an_operator_decides_about_a_flag_after_the_deadline_and_the_offering_closes(db: Database) -> None:
+    life = altered.held(db, 300_000)
+    life.stage.advance_to(figures.offering(life).deadline_at - DAY)
+    altered.flag(life, altered.post(life))
+    altered.post(life, "material", title="More", text="There is more.")
+    life.stage.advance_to(figures.offering(life).deadline_at)
+    assert figures.offering(life).state == "live"
+    first, second = _changes(life)
+    altered.decide(life, first.public_id, "not_material", reason="It is known.")
+    assert figures.offering(life).state == "live"
+    altered.decide(life, second.public_id)
+    assert [(row.change_id, row.answer) for row in altered.rounds(life)] == [(second.id, None)]
+
+
+@on_sqlite
+def test_off_8_terms_taken_back_after_the_deadline_let_the_offering_close(db: Database) -> None:
+    life = altered.held(db, 300_000)
+    life.stage.advance_to(figures.offering(life).deadline_at - DAY)
+    change_id = altered.propose(life, minimum_minor=250_000)
+    life.stage.advance_to(figures.offering(life).deadline_at)
+    assert figures.offering(life).state == "live"
+    db.unit_of_work(lambda s: changes.take_back(s, actor=life.founder, change_id=change_id, now=life.stage.now))
+    life.stage.work()
+    assert figures.offering(life).state == "active"
+
+
+@on_sqlite
+def test_off_8_what_is_told_after_the_deadline_holds_nothing_up(db: Database) -> None:
+    life = altered.held(db, 300_000)
+    lives.let_time_pass(life.stage, figures.offering(life).deadline_at)
+    altered.post(life, "material", title="Too late", text="It came after the deadline.")
+    life.stage.work()
+    assert figures.offering(life).state == "active"
+    assert (_change(life).state, altered.rounds(life)) == ("declined", [])
+
+
+def _changes(life: Life) -> list[OfferingChange]:
+    with life.stage.db.read() as session:
+        return list(session.scalars(sa.select(OfferingChange).order_by(OfferingChange.id)))
+
+
+def _change(life: Life) -> OfferingChange:
+    return _changes(life)[-1]
