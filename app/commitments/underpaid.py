@@ -15,7 +15,7 @@ from app.accounts.actor import SYSTEM
 from app.audit import service as audit
 from app.commitments import places, rules
 from app.commitments.models import Commitment
-from app.offerings import halts
+from app.offerings import halts, versions
 from app.offerings.models import Offering
 from app.outbox import service as outbox
 from milestones import money
@@ -44,12 +44,15 @@ def await_transfer(session: Session, commitment: Commitment, offering: Offering,
     )
 
 
-def fits(offering: Offering, received_minor: int) -> bool:
-    """Say whether what arrived is a commitment of its own: the minimum ticket or more, and a token or more."""
+def fits(session: Session, commitment: Commitment, offering: Offering, received_minor: int) -> bool:
+    """Say whether what arrived is a commitment of its own: the minimum ticket or more, and a token or more.
+
+    By the version its investor agreed to: a change that nobody reconfirmed binds no commitment (COM-2, OFF-8).
+    """
     asset = money.Asset.parse(offering.currency)
-    return received_minor >= offering.minimum_ticket_minor and money.tokens_for(
-        received_minor, offering.price_micro, asset
-    ) > 0
+    agreed = versions.numbered(session, offering.id, commitment.version_number)
+    ticket_minor = versions.figure(agreed.document, "minimum_ticket_minor")
+    return received_minor >= ticket_minor and money.tokens_for(received_minor, commitment.price_micro, asset) > 0
 
 
 def scale_down(
@@ -57,11 +60,12 @@ def scale_down(
 ) -> None:
     """Make a commitment as large as the whole tokens that ``received_minor`` buys; its place shrinks with it (COM-3).
 
-    ``fits`` has said that it may. Its money is held next, in the same transaction.
+    They are bought at the commitment's own price; only reconfirming gives it another. ``fits`` has said that it may.
+    Its money is held next, in the same transaction.
     """
     asset = money.Asset.parse(offering.currency)
-    tokens = money.tokens_for(received_minor, offering.price_micro, asset)
-    amount_minor = money.cost_minor(tokens, offering.price_micro, asset)
+    tokens = money.tokens_for(received_minor, commitment.price_micro, asset)
+    amount_minor = money.cost_minor(tokens, commitment.price_micro, asset)
     before = {"amount_minor": commitment.amount_minor, "tokens": commitment.tokens}
     places.shrink(session, commitment, amount_minor)
     commitment.amount_minor, commitment.tokens = amount_minor, tokens

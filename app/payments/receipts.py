@@ -150,7 +150,7 @@ def settle_underpaid(session: Session, commitment_id: int, *, now: dt.datetime, 
         return
     parts = waiting(session, commitment.id)
     received = sum(each.amount_minor for each in parts)
-    if underpaid.fits(offering, received):
+    if underpaid.fits(session, commitment, offering, received):
         underpaid.scale_down(session, commitment, offering, received, now=now)
         _apply(session, offering, commitment, parts, "scaled_down", now)
         return

@@ -154,7 +154,7 @@ CHECKS = (
     ),
     Check(
         "applied_of_other", "What became a commitment is not its parts less what went back.",
-        """SELECT j.public_id AS place, m.aside, COALESCE(r.amount_minor, 0) AS parts, m.escrow, c.amount_minor
+        """SELECT j.public_id AS place, m.aside, COALESCE(r.amount_minor, 0) AS parts, m.escrow, s.amount_minor
         FROM journal j JOIN (SELECT n.journal_id,
             SUM(CASE WHEN a.address LIKE 'unapplied:%' THEN n.amount ELSE 0 END) AS aside,
             SUM(CASE WHEN a.address LIKE 'escrow:%' THEN -n.amount ELSE 0 END) AS escrow
@@ -162,8 +162,9 @@ CHECKS = (
         LEFT JOIN commitment c ON c.public_id = j.cause
         LEFT JOIN (SELECT commitment_id, SUM(amount_minor) AS amount_minor FROM receipt WHERE status = 'applied'
           GROUP BY commitment_id) r ON r.commitment_id = c.id
+        LEFT JOIN escrow_statement s ON s.journal_id = j.id AND s.commitment_id = c.id AND s.kind = 'paid'
         WHERE j.kind = 'payment_applied' AND (c.id IS NULL OR m.aside <> COALESCE(r.amount_minor, 0)
-          OR m.escrow <> c.amount_minor)""",
+          OR m.escrow <> COALESCE(s.amount_minor, 0))""",
     ),
     Check(
         "underpaid_without_part", "The commitment waits for the rest, but no part of it is there, or all of it is.",
