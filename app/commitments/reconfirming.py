@@ -19,11 +19,12 @@ from app.commitments import service as commitments
 from app.commitments.models import HOLDS_PLACE, Commitment
 from app.commitments.reconfirm_models import Reconfirmation
 from app.errors import Conflict, Forbidden, NotFound, Refused
-from app.offerings import awaited, changes, figures, halts, rules
+from app.offerings import awaited, changes, figures, halts, rules, versions
 from app.offerings import service as offerings
 from app.offerings.change_models import OfferingChange
 from app.offerings.models import Offering
 from app.outbox import service as outbox
+from milestones import money, offer
 
 MATERIAL, NOT_MATERIAL, DECLINE = "material", "not_material", "decline"
 VERDICTS = (MATERIAL, NOT_MATERIAL, DECLINE)
@@ -104,7 +105,7 @@ def decide_by_silence(session: Session, change_id: int, *, now: dt.datetime) -> 
             _tell(session, "change_overdue", change, now)
     else:
         change.decided_at = now
-        problems = changes.problems_of(session, offering, change, now=now)
+        problems = changes.problems_of(session, offering, change, now=now) or _unpaid(session, offering, change)
         if problems:
             change.decision_reason = " ".join(each.message for each in problems)
             _decline(session, change, actor=SYSTEM, now=now)
@@ -121,6 +122,8 @@ def carry_out(
     if is_material and not is_first and changes.material_count(session, offering) >= rules.MATERIAL_CHANGES_AT_MOST:
         _end_offering(session, offering, change, actor=actor, now=now)
         return
+    if problems := _unpaid(session, offering, change):
+        raise changes.ChangeRefused(problems)
     has_round = is_material and not is_first
     due = reconfirm_due(offering, now) if has_round else None
     changes.take_effect(session, offering, change, actor=actor, now=now, no_sooner_than=due)
@@ -129,6 +132,29 @@ def carry_out(
     if has_round:
         reconfirm_rounds.begin(session, offering, change, now=now)
     _tell(session, "change_effective", change, now)
+
+
+def _unpaid(session: Session, offering: Offering, change: OfferingChange) -> list[rules.Problem]:
+    """Say when places that a higher maximum would count as unpaid are more than its fifth (COM-13).
+
+    Such places are paid at once or free again, and offered ones are taken or pass on, so this is soon over.
+    """
+    version = versions.current(session, offering)
+    assert version is not None
+    document = offer.merge(version.document, changes.patch_in(change))
+    maximum = versions.fields_of(document).maximum_minor
+    unpaid = places.unpaid_under(session, offering, maximum)
+    if unpaid <= maximum // 5:
+        return []
+    asset = money.Asset.parse(offering.currency)
+    return [
+        rules.Problem(
+            "maximum", "unpaid_above_fifth",
+            f"{money.display_amount(unpaid, asset)} of the places would count as not paid yet under the new maximum, "
+            f"and such places hold at most {money.display_amount(maximum // 5, asset)} of it. Wait until they are paid "
+            "or free again.",
+        )
+    ]
 
 
 def _end_offering(
