@@ -50,6 +50,9 @@ def show(poll_id: str) -> Answer:
     form = AnswerForm(actor=actor)
     with get_db().read() as session:
         found = halt_queries.question(session, actor, poll_id)
+    if poll_id != found.mine.public_id and len(actor.parties("investor")) > 1:
+        # Who acts for several investors answers for one at a time.
+        return redirect(url_for(".show", poll_id=found.mine.public_id))
     form.ask(found.poll.kind)
     if form.validate_on_submit():
         try:
@@ -59,7 +62,7 @@ def show(poll_id: str) -> Answer:
                     now=clock.business_now(session),
                 )
             )
-            return redirect(url_for(".answered", poll_id=poll_id))
+            return redirect(url_for(".answered", poll_id=found.mine.public_id))
         except MilestakeError as error:
             form.show_error(error)
     if not form.is_submitted():

@@ -111,6 +111,8 @@ def answer(
 ) -> PollAnswer:
     """Answer a poll for one's own party; an answer may be changed once, until the end (OFF-11, OFF-13).
 
+    ``poll_id`` may be the id of one answer, for who acts for several investors: the poll's own id means the first of
+    them that has none.
     The same answer again changes nothing. Raises ``NotFound`` for who is not asked, ``Conflict`` ``poll_over``
     after the end, ``Refused`` ``answered_twice`` for a third answer.
     """
@@ -121,7 +123,7 @@ def answer(
     fields = {"poll": poll_id, "choice": choice}
     earlier = idempotency.claim(session, actor=actor, operation="answer_poll", key=key, fields=fields, now=now)
     if earlier is not None:
-        return mine
+        return session.scalars(sa.select(PollAnswer).where(PollAnswer.public_id == earlier)).one()
     if poll.state != "open" or clock(poll, offering, now) >= poll.ends_at:
         raise Conflict("The time to answer is over.", code="poll_over")
     if mine.choice != choice:
@@ -144,15 +146,25 @@ def clock(poll: Poll, offering: Offering, now: dt.datetime) -> dt.datetime:
     return now if poll.kind == HALT else halts.clock(offering, now)
 
 
+def own_answers(actor: Actor, poll_id: str) -> sa.Select[tuple[Poll, PollAnswer]]:
+    """Select a poll and the answers that are the actor's to give, those still missing first.
+
+    ``poll_id`` is the poll's id, or that of one answer: who acts for several investors answers for each (OFF-11).
+    """
+    asked = Poll.public_id if poll_id.startswith("pol_") else PollAnswer.public_id
+    return (
+        sa.select(Poll, PollAnswer)
+        .join(PollAnswer, PollAnswer.poll_id == Poll.id)
+        .where(asked == poll_id, PollAnswer.party_id.in_(sorted(actor.parties("investor"))))
+        .order_by(PollAnswer.choice.is_not(None), PollAnswer.id)
+    )
+
+
 def _asked(session: Session, actor: Actor, poll_id: str) -> tuple[Poll, Offering, PollAnswer]:
-    poll = session.scalars(sa.select(Poll).where(Poll.public_id == poll_id)).one_or_none()
-    mine = None if poll is None else session.scalars(
-        sa.select(PollAnswer).where(
-            PollAnswer.poll_id == poll.id, PollAnswer.party_id.in_(actor.parties("investor"))
-        )
-    ).first()
-    if poll is None or mine is None:
+    found = session.execute(own_answers(actor, poll_id).limit(1)).one_or_none()
+    if found is None:
         raise NotFound("There is no such question for you.", code="poll_not_found")
+    poll, mine = found
     # The offering's lock comes first, as everywhere: an answer and the count never wait in a circle.
     offering = session.get_one(Offering, poll.offering_id, with_for_update=True, populate_existing=True)
     session.refresh(poll)
