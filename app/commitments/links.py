@@ -35,7 +35,7 @@ def note_facts(session: Session, party_id: int, facts: Mapping[str, str], *, now
     Values are brought to one form by the caller. Marks no commitment by itself: :func:`find` does.
     """
     for kind, value in sorted(facts.items()):
-        if kind not in rules.LINK_WORDS:
+        if kind not in rules.LINK_WORDS or kind == rules.TEAM:
             raise LookupError(f"no kind of link “{kind}”")
         session.execute(
             insert_for(session, LinkFact)
@@ -110,7 +110,7 @@ def _placed(offering: Offering) -> sa.ColumnElement[bool]:
 
 
 def _to_issuer(session: Session, offering: Offering, team: frozenset[int], party_id: int | None) -> list[Row]:
-    """Return who shares something with the issuer's people, or pays from the account that payouts go to."""
+    """Return who is of the issuer's people, shares something with them, or pays from the account payouts go to."""
     theirs = aliased(LinkFact)
     of_party = sa.true() if party_id is None else Commitment.party_id == party_id
     shared = session.execute(
@@ -121,6 +121,15 @@ def _to_issuer(session: Session, offering: Offering, team: frozenset[int], party
     )
     found: list[Row] = [(row[0], row[1], row[2], True) for row in shared]
     issuer = session.get_one(Issuer, offering.issuer_id)
+    # Whoever joined the company after committing belongs to it all the same (MIL-8).
+    found += [
+        (commitment_id, issuer.party_id, rules.TEAM, True)
+        for commitment_id in session.scalars(
+            sa.select(Commitment.id).where(
+                _placed(offering), of_party, Commitment.party_id.in_(sorted(team - {issuer.party_id}))
+            )
+        )
+    ]
     if issuer.payee_ref:
         payee = rules.account_form(issuer.payee_ref)
         found += [

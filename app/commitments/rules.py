@@ -30,8 +30,11 @@ LINK_WORDS: Mapping[str, str] = MappingProxyType(
         "device": "the same device was used",
         "address": "the same address was given",
         "family": "you declared each other as family",
+        "team": "you act for the company",
     }
 )
+#: A link that follows from who acts for the company, not from something kept of both sides.
+TEAM = "team"
 
 #: Why money went back that never was part of the commitment: it says nothing of the commitment's own state.
 ASIDE = frozenset({"late_payment", "overpaid", "scaled_down", "other_name", "repriced"})

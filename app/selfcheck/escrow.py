@@ -179,10 +179,14 @@ CHECKS = (
         """SELECT k.public_id AS place, k.commitment_id, k.other_party_id, k.kind FROM commitment_link k
         LEFT JOIN commitment c ON c.id = k.commitment_id LEFT JOIN offering o ON o.id = c.offering_id
         LEFT JOIN issuer i ON i.id = o.issuer_id
-        WHERE c.id IS NULL OR k.other_party_id = c.party_id OR NOT EXISTS (
+        WHERE c.id IS NULL OR k.other_party_id = c.party_id OR CASE WHEN k.kind = 'team' THEN NOT EXISTS (
+          SELECT 1 FROM membership m JOIN user_account u ON u.id = m.user_id
+          WHERE m.party_id = i.party_id AND u.party_id = c.party_id)
+        ELSE NOT EXISTS (
           SELECT 1 FROM link_fact f WHERE f.party_id = c.party_id AND f.kind = k.kind AND (
             (k.is_issuer AND k.kind = 'account' AND k.other_party_id = i.party_id) OR EXISTS (
               SELECT 1 FROM link_fact g WHERE g.kind = f.kind AND g.mark = f.mark AND g.party_id = k.other_party_id)))
+        END
         OR k.is_issuer <> (k.other_party_id = i.party_id OR EXISTS (SELECT 1 FROM membership m
           JOIN user_account u ON u.id = m.user_id WHERE m.party_id = i.party_id AND u.party_id = k.other_party_id))""",
     ),

@@ -7,13 +7,17 @@ import datetime as dt
 import pytest
 import sqlalchemy as sa
 
+from app.accounts import service as accounts
+from app.accounts.actor import Actor
 from app.closing import allotment
 from app.commitments import links
 from app.commitments.models import CommitmentLink
 from app.db import Database
 from app.offerings import service as offerings
+from app.offerings.models import Issuer
 from app.payments import card_use
-from tests.factories import altered
+from app.progress import polls
+from tests.factories import altered, halts
 from tests.factories import life as lives
 from tests.factories.life import Life
 from tests.functional import figures
@@ -127,3 +131,45 @@ def test_com_13_silence_when_an_offering_changed_is_no_cancellation_by_card(db: 
     with db.read() as session:
         assert not card_use.is_bank_only(session, life.stage.party(investor, "investor"))
     life.stage.invest(investor, life.offering_id, 50_000, "fee_card")
+
+
+# -- who acts for several ---------------------------------------------------------------------------
+
+
+def test_off_11_who_acts_for_two_investors_answers_for_each(db: Database) -> None:
+    life = lives.active(db, amounts=(150_000, 90_000))
+    halts.place(life, days=3)
+    life.stage.advance_to(halts.halt(life).ends_at)
+    one, other = life.investors
+    life.investors[:] = [Actor(one.user_id, one.memberships | other.memberships, second_factor=True, name="Both")] * 2
+    first, second = (halts.answer(life, number, "yes") for number in (0, 1))
+    assert first.public_id != second.public_id
+    poll = halts.poll(life)
+    with db.read() as session:
+        assert polls.tally(session, poll) == polls.Tally(240_000 * 85 // 100, 240_000 * 85 // 100, 0)
+    act = life.stage.db.unit_of_work
+    act(lambda s: polls.answer(s, actor=life.investors[0], poll_id=second.public_id, choice="no",
+                               key=life.stage.key(), now=life.stage.now))
+    with db.read() as session:
+        assert polls.tally(session, poll).no_minor == second.weight_minor
+    with refused(db, "poll_not_found"):
+        act(lambda s: polls.answer(s, actor=one, poll_id=second.public_id, choice="yes", key=life.stage.key(),
+                                   now=life.stage.now))
+
+
+def test_com_11_who_joins_the_company_after_paying_counts_toward_no_minimum(db: Database) -> None:
+    life = altered.held(db, 300_000)
+    stage, investor = life.stage, life.investors[0]
+    with db.read() as session:
+        company = session.scalars(sa.select(Issuer.party_id)).one()
+    db.unit_of_work(
+        lambda s: accounts.add_member(
+            s, actor=life.founder, user_id=accounts.user_of(investor), party_id=company, role="founder", now=stage.now
+        )
+    )
+    assert stage.close(life.offering_id) == "failed"
+    offering = figures.offering(life)
+    assert (offering.counted_minor, _linked(life)) == (0, [True])
+    with db.read() as session:
+        link = session.execute(sa.select(CommitmentLink.kind, CommitmentLink.is_issuer)).one()
+    assert tuple(link) == ("team", True)
