@@ -235,8 +235,9 @@ def latest_declarations(
 def over_at_close(session: Session, offering: Offering, *, now: dt.datetime) -> list[Commitment]:
     """Ask about every paid commitment once more, store the answers, and return those that no longer fit (COM-9).
 
-    Each is judged by the arm of its own day, by the declaration that stands now, and by what the same investor bought
-    before it; what came later never pushes it out. A constant number of queries, whatever the number of investors.
+    Each is judged by the arm of its own day and by what the same investor bought before it; what came later never
+    pushes it out. Of the declaration it was made under and the one that stands now the one that allows more counts: to
+    declare less after the last moment to cancel is no way out (COM-6). A constant number of queries.
     """
     if not records.record(offering.regime).arms[-1].has("investor_limit"):
         return []
@@ -253,7 +254,7 @@ def over_at_close(session: Session, offering: Offering, *, now: dt.datetime) -> 
     session.execute(
         sa.select(Party.id).where(Party.id.in_(everybody)).order_by(Party.id).with_for_update(key_share=True)
     ).all()
-    declared = latest_declarations(session, everybody)
+    declared, own = latest_declarations(session, everybody), _declared_at_commitment(session, offering, everybody)
     # The oldest commitment here looks back a whole window of its own.
     since = min(each.created_at for each in held)
     before = bought(session, offering.regime, everybody, now=since)
@@ -264,9 +265,15 @@ def over_at_close(session: Session, offering: Offering, *, now: dt.datetime) -> 
             each for each in before[commitment.party_id]
             if each.commitment_id < commitment.id and each.commitment_id not in gone
         ]
-        decision = _check(
-            records.arm_on(offering.regime, day), day, declared.get(commitment.party_id), commitment.amount_minor,
-            earlier, committed_at=commitment.created_at,
+        decision = max(
+            (
+                _check(
+                    records.arm_on(offering.regime, day), day, each, commitment.amount_minor, earlier,
+                    committed_at=commitment.created_at,
+                )
+                for each in (declared.get(commitment.party_id), own.get(commitment.public_id))
+            ),
+            key=_allows,
         )
         judged.append((commitment.public_id, decision))
         if not decision.allowed:
@@ -274,6 +281,28 @@ def over_at_close(session: Session, offering: Offering, *, now: dt.datetime) -> 
             gone.add(commitment.id)
     regimes.record(session, judged, moment="close", now=now)
     return over
+
+
+def _allows(decision: Decision) -> tuple[bool, bool, int]:
+    """Order answers to one question by how much they allow; no limit allows most."""
+    left_minor = decision.facts.get("remaining_before_minor")
+    return decision.allowed, left_minor is None, left_minor if isinstance(left_minor, int) else 0
+
+
+def _declared_at_commitment(
+    session: Session, offering: Offering, party_ids: sa.Select[tuple[int]]
+) -> Mapping[str, Declaration]:
+    """Return the declaration that each held commitment was let in by, by the commitment's public id."""
+    by_id = {
+        each.public_id: each
+        for each in session.scalars(sa.select(Declaration).where(Declaration.party_id.in_(party_ids)))
+    }
+    held = sa.select(Commitment.public_id).where(Commitment.offering_id == offering.id, Commitment.status == "held")
+    told = regimes.facts_of(session, held, rule_id="investor_check", moment="commitment")
+    return {
+        commitment_id: by_id[str(facts["declaration"])]
+        for commitment_id, facts in told.items() if facts.get("declaration") in by_id
+    }
 
 
 def may_still_be_revoked(session: Session, offering: Offering, *, now: dt.datetime) -> bool:

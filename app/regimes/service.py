@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterable, Mapping
 
 import sqlalchemy as sa
@@ -23,6 +24,21 @@ def record(
     if rows:
         session.execute(sa.insert(RegimeDecision), rows)
     return len(rows)
+
+
+def facts_of(
+    session: Session, subject_ids: sa.Select[tuple[str]], *, rule_id: str, moment: str
+) -> Mapping[str, Mapping[str, object]]:
+    """Return the facts of the newest answer of a rule at a moment, by subject, in one query."""
+    rows = session.execute(
+        sa.select(RegimeDecision.subject_id, RegimeDecision.facts)
+        .where(
+            RegimeDecision.subject_id.in_(subject_ids), RegimeDecision.rule_id == rule_id,
+            RegimeDecision.moment == moment,
+        )
+        .order_by(RegimeDecision.id)
+    )
+    return {row.subject_id: json.loads(row.facts) for row in rows}
 
 
 def _row(subject_id: str, decision: Decision, moment: str, now: dt.datetime) -> dict[str, object]:
