@@ -15,7 +15,9 @@ from sqlalchemy.orm import Session
 
 from app.accounts.actor import Actor
 from app.audit import service as audit
-from app.commitments.models import Commitment
+from app.commitments import rules
+from app.commitments.models import Commitment, EscrowStatement
+from app.commitments.reconfirm_models import Reconfirmation
 from app.commitments.waiting_models import WaitingEntry
 from app.errors import Conflict, Refused
 from app.offerings import halts
@@ -118,22 +120,27 @@ def counts(offering: Offering, amount_minor: int) -> bool:
 
 
 def must_pay_at_once(session: Session, offering: Offering, party_id: int, amount_minor: int) -> bool:
-    """Say whether a place is kept for minutes only: it is very large, or an earlier one of the investor expired."""
+    """Say whether a place is kept for minutes only: it is very large, or an earlier one was not paid."""
     return not counts(offering, amount_minor) or has_expired(session, offering, party_id)
 
 
 def has_expired(session: Session, offering: Offering, party_id: int) -> bool:
-    """Say whether an investor has let a place in this offering expire (COM-13)."""
-    return bool(
-        session.scalar(
-            sa.select(
-                sa.exists().where(
-                    Commitment.offering_id == offering.id, Commitment.party_id == party_id,
-                    Commitment.status == "expired",
-                )
-            )
+    """Say whether an investor has let a place in this offering expire, or gave one back unpaid (COM-13).
+
+    Cancelling just before the end would keep a place for ever, a day at a time. What is given back within the minutes
+    of a place that must be paid at once was only another mind.
+    """
+    was_asked = sa.exists().where(Reconfirmation.commitment_id == Commitment.id)
+    was_held = sa.exists().where(EscrowStatement.commitment_id == Commitment.id)
+    given_back = sa.and_(Commitment.status == "cancelled", ~was_held, ~was_asked)
+    rows = session.execute(
+        sa.select(Commitment.status, Commitment.created_at, Commitment.status_since).where(
+            Commitment.offering_id == offering.id, Commitment.party_id == party_id,
+            sa.or_(Commitment.status == "expired", given_back),
         )
     )
+    soon = dt.timedelta(minutes=rules.AT_ONCE_MINUTES)
+    return any(status == "expired" or until - since > soon for status, since, until in rows)
 
 
 def count_unpaid(session: Session, commitment: Commitment, before: str, after: str) -> None:

@@ -70,6 +70,20 @@ def test_com_13_in_silence_such_a_maximum_is_dropped_and_the_founder_told_why(fu
     assert "would count as not paid yet" in row.decision_reason
 
 
+def test_com_13_whoever_gives_a_place_back_unpaid_pays_the_next_at_once(db: Database) -> None:
+    life = lives.live(db, investors=1)
+    stage, investor = life.stage, life.investors[0]
+    kept = []
+    for hours in (0, 23, 0):
+        life.commitments.append(stage.commit(investor, life.offering_id, 200_000))
+        row = figures.commitment(life, -1)
+        kept.append(row.pay_by - row.created_at)
+        stage.advance(hours=hours)
+        stage.cancel(investor, row.public_id)
+    # Another mind within minutes costs nothing; a day in which nobody else had the place does.
+    assert kept == [dt.timedelta(hours=24), dt.timedelta(hours=24), dt.timedelta(minutes=15)]
+
+
 # -- many who share one mark ------------------------------------------------------------------------
 
 
