@@ -270,6 +270,9 @@ WAITING: tuple[Waiting, ...] = (
             "a second operator is asked; silence never publishes", _HALT),
     Waiting("change", "proposed", "operator", "decide whether it is material", "2bd",
             "it is material: everybody who committed is asked to reconfirm", _HALT),
+    # A round that flags and silence alone began a third time would end the offering (OFF-8).
+    Waiting("third_change", "proposed", "operator", "decide whether it is material, which ends the offering", "2bd",
+            "a second operator is asked; silence ends no offering, and its deadline waits", _HALT),
     Waiting("reconfirmation", "open", "investor", "reconfirm or cancel", "5bd_from_delivery",
             "the commitment is cancelled and all of its money goes back", _HALT, "investors"),
     Waiting("halt", "open", "operator", "lift it, or a second operator lengthen it", "10bd",

@@ -13,7 +13,7 @@ from app.commitments import repricing
 from app.commitments.models import HOLDS_PLACE, Commitment
 from app.commitments.reconfirm_models import Reconfirmation
 from app.next_step import NextStep, next_step
-from app.offerings import changes, versions
+from app.offerings import awaited, changes, rules, versions
 from app.offerings.change_models import OfferingChange
 from app.offerings.models import Offering
 from milestones import offer
@@ -38,6 +38,7 @@ class Seen:
     counts: Counts
     due_at: dt.datetime | None
     is_before_first: bool
+    is_third: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,10 @@ def seen(session: Session, offering: Offering, change: OfferingChange) -> Seen:
     else:
         judged = offer.judge(base.document, offer.merge(base.document, changes.patch_in(change)))
     counts, due_at = _round(session, change)
-    return Seen(change, judged, counts, due_at, change.is_material is None and changes.is_before_first(offering))
+    is_third = changes.material_count(session, offering) >= rules.MATERIAL_CHANGES_AT_MOST
+    return Seen(
+        change, judged, counts, due_at, change.is_material is None and changes.is_before_first(offering), is_third
+    )
 
 
 def _round(session: Session, change: OfferingChange) -> tuple[Counts, dt.datetime | None]:
@@ -99,7 +103,8 @@ def _round(session: Session, change: OfferingChange) -> tuple[Counts, dt.datetim
 def step_of(seen: Seen, offering: Offering) -> NextStep | None:
     """Return what a change waits for: an operator's decision, or the answers of those who were asked (TIM-5)."""
     if seen.change.state == "proposed":
-        return next_step("new_version" if seen.is_before_first else "change", "proposed", seen.change.decide_by)
+        late = awaited.THIRD if seen.is_third else "change"
+        return next_step("new_version" if seen.is_before_first else late, "proposed", seen.change.decide_by)
     if seen.counts.waiting and offering.state == "live":
         return next_step("reconfirmation", "open", seen.due_at)
     return None

@@ -93,7 +93,7 @@ def _party_in(session: Session, actor: Actor | None, offering: Offering) -> int 
     if actor is None:
         return None
     return next(
-        (party for party in sorted(actor.parties("investor")) if updates.holds_place(session, offering.id, party)), None
+        (party for party in sorted(actor.parties("investor")) if updates.holds_money(session, offering.id, party)), None
     )
 
 

@@ -86,7 +86,8 @@ def decide_by_silence(session: Session, change_id: int, *, now: dt.datetime) -> 
     """Let a proposal that no operator decided take effect as material; an unreviewed first version never does.
 
     What would break the books by now is dropped, and the founder is told what stood in the way. It is judged by its own
-    time to decide, also where the deadline came before: the deadline waits (TIM-1).
+    time to decide, also where the deadline came before: the deadline waits (TIM-1). What is overdue together is one
+    round. A third round waits for a person: it would end the offering, and silence alone does not.
     """
     found = session.get_one(OfferingChange, change_id)
     offering = changes.locked_offering(session, found)
@@ -98,19 +99,38 @@ def decide_by_silence(session: Session, change_id: int, *, now: dt.datetime) -> 
     if offering.state != "live" or (is_late and clock >= offering.deadline_at):
         change.decided_at, change.decision_reason = now, NO_LONGER_OPEN
         _decline(session, change, actor=SYSTEM, now=now)
-    elif changes.is_before_first(offering):
-        if change.escalated_at is None:
-            change.escalated_at = now
-            changes.note(session, change, "change.escalated", now=now)
-            _tell(session, "change_overdue", change, now)
+    elif changes.is_before_first(offering) or _is_third(session, offering):
+        _escalate(session, change, now=now)
     else:
+        _let_silence_decide(session, offering, now=now)
+
+
+def _is_third(session: Session, offering: Offering) -> bool:
+    return changes.material_count(session, offering) >= rules.MATERIAL_CHANGES_AT_MOST
+
+
+def _escalate(session: Session, change: OfferingChange, *, now: dt.datetime) -> None:
+    """Ask a second operator, once: silence publishes no first version, and ends no offering by a third round."""
+    if change.escalated_at is None:
+        change.escalated_at = now
+        changes.note(session, change, "change.escalated", now=now)
+        _tell(session, "change_overdue", change, now)
+
+
+def _let_silence_decide(session: Session, offering: Offering, *, now: dt.datetime) -> None:
+    """Carry out as material everything that nobody decided in time, with one round for all of it (OFF-8)."""
+    carried = []
+    for change in awaited.overdue(session, offering, halts.clock(offering, now)):
         change.decided_at = now
         problems = changes.problems_of(session, offering, change, now=now) or _unpaid(session, offering, change)
         if problems:
             change.decision_reason = " ".join(each.message for each in problems)
             _decline(session, change, actor=SYSTEM, now=now)
         else:
-            carry_out(session, offering, change, is_material=True, actor=SYSTEM, now=now)
+            carried.append(change)
+    for change in carried:
+        change.is_material = True
+        _make_effective(session, offering, change, actor=SYSTEM, is_asked=True, begins=change is carried[-1], now=now)
 
 
 def carry_out(
@@ -119,17 +139,25 @@ def carry_out(
     """Make a decided change effective and, when it is material and somebody committed, begin a round (OFF-8)."""
     is_first = changes.is_before_first(offering)
     change.is_material = None if is_first else is_material
-    if is_material and not is_first and changes.material_count(session, offering) >= rules.MATERIAL_CHANGES_AT_MOST:
+    if is_material and not is_first and _is_third(session, offering):
         _end_offering(session, offering, change, actor=actor, now=now)
         return
     if problems := _unpaid(session, offering, change):
         raise changes.ChangeRefused(problems)
     has_round = is_material and not is_first
-    due = reconfirm_due(offering, now) if has_round else None
+    _make_effective(session, offering, change, actor=actor, is_asked=has_round, begins=has_round, now=now)
+
+
+def _make_effective(
+    session: Session, offering: Offering, change: OfferingChange, *, actor: Actor, is_asked: bool, begins: bool,
+    now: dt.datetime,
+) -> None:
+    """Publish the next version; ``begins`` starts the round, also for what was carried out just before."""
+    due = reconfirm_due(offering, now) if is_asked else None
     changes.take_effect(session, offering, change, actor=actor, now=now, no_sooner_than=due)
     places.recount(session, offering)
     changes.note(session, change, "change.decided", actor=actor, now=now, reason=change.decision_reason)
-    if has_round:
+    if begins:
         reconfirm_rounds.begin(session, offering, change, now=now)
     _tell(session, "change_effective", change, now)
 
@@ -139,6 +167,8 @@ def _unpaid(session: Session, offering: Offering, change: OfferingChange) -> lis
 
     Such places are paid at once or free again, and offered ones are taken or pass on, so this is soon over.
     """
+    if change.kind == "update":
+        return []
     version = versions.current(session, offering)
     assert version is not None
     document = offer.merge(version.document, changes.patch_in(change))

@@ -96,6 +96,7 @@ ELSEWHERE = {
     ("commitment", "unclaimed"): "asked of its refund",
     ("commitment", "refunding"): "the worker's",
     ("new_version", "proposed"): "a change, found as such",
+    ("third_change", "proposed"): "a change, found as such",
     ("vote", "open"): "a poll, found as such",
     ("stay", "open"): "a poll, found as such",
     ("funding", "unstated"): "asked of its offering",

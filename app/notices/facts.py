@@ -29,7 +29,8 @@ from app.contracts.models import Appointment, Contract, Milestone
 from app.investors.models import Verification
 from app.investors.rules import REFUSAL_REASONS
 from app.ledger.models import Journal
-from app.offerings import figures
+from app.offerings import changes, figures
+from app.offerings import rules as offering_rules
 from app.offerings.change_models import OfferingChange, OfferingUpdate
 from app.offerings.models import Issuer, Offering
 from app.payments import receipts
@@ -271,7 +272,9 @@ def _of_change(session: Session, found: Happened, change_id: int) -> None:
     found.params |= {
         "change": change.id, "change_kind": change.kind, "by_table": change.by_table,
         "is_material": change.is_material, "decide_by": _text(change.decide_by),
-        "is_first": offering.commitment_count == 0, "version": change.version_number,
+        "is_first": offering.commitment_count == 0,
+        "is_third": changes.material_count(session, offering) >= offering_rules.MATERIAL_CHANGES_AT_MOST,
+        "version": change.version_number,
         "deadline_at": _text(offering.deadline_at),
         "due_at": _text(reconfirming.reconfirm_due(offering, clock.business_now(session))),
         "refund_due_at": _text(commitments.refund_due(offering, found.at)),

@@ -9,11 +9,15 @@ import datetime as dt
 from collections.abc import Sequence
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from app.offerings import changes
+from app.next_step import NextStep, next_step
+from app.offerings import changes, rules
 from app.offerings.change_models import OfferingChange
 from app.offerings.models import Offering
+
+#: The subject of the table of states for a change that would begin a third round.
+THIRD = "third_change"
 
 
 def demand_decidable(offering: Offering, change: OfferingChange, now: dt.datetime) -> None:
@@ -36,16 +40,39 @@ def undecided() -> sa.ColumnElement[bool]:
     )
 
 
-def holding_up(session: Session, found: Sequence[Offering]) -> dict[int, OfferingChange]:
-    """Return the changes that the deadlines of open offerings will wait for, by offering: the one decided last."""
-    rows = session.scalars(
+def is_third() -> sa.ColumnElement[bool]:
+    """Say in SQL that an offering had all the rounds of material changes it may have (OFF-8)."""
+    made = aliased(OfferingChange)
+    rounds = sa.select(sa.func.count(sa.distinct(made.decided_at))).where(
+        made.offering_id == Offering.id, made.state == "effective", made.is_material.is_(True)
+    )
+    return rounds.correlate(Offering).scalar_subquery() >= rules.MATERIAL_CHANGES_AT_MOST
+
+
+def overdue(session: Session, offering: Offering, clock: dt.datetime) -> list[OfferingChange]:
+    """Lock and return what was proposed before the deadline and should be decided by now, in order."""
+    return list(session.scalars(
         sa.select(OfferingChange)
-        .join(Offering, Offering.id == OfferingChange.offering_id)
+        .where(
+            OfferingChange.offering_id == offering.id, OfferingChange.state == "proposed",
+            OfferingChange.decide_by <= clock, OfferingChange.proposed_at < offering.deadline_at,
+        )
+        .order_by(OfferingChange.number)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ))
+
+
+def steps(session: Session, found: Sequence[Offering]) -> dict[int, NextStep | None]:
+    """Return what the deadlines of open offerings will wait for, by offering: the decision that comes last (TIM-5)."""
+    rows = session.execute(
+        sa.select(Offering.id, OfferingChange.decide_by, is_third())
+        .join(OfferingChange, OfferingChange.offering_id == Offering.id)
         .where(
             Offering.id.in_([each.id for each in found]), Offering.state == "live", Offering.commitment_count > 0,
             OfferingChange.state == "proposed", OfferingChange.proposed_at < Offering.deadline_at,
-            OfferingChange.decide_by > Offering.deadline_at,
+            sa.or_(OfferingChange.decide_by > Offering.deadline_at, is_third()),
         )
-        .order_by(OfferingChange.decide_by, OfferingChange.id.desc())
+        .order_by(OfferingChange.decide_by)
     )
-    return {row.offering_id: row for row in rows}
+    return {each: next_step(THIRD if third else "change", "proposed", decide_by) for each, decide_by, third in rows}

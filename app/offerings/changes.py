@@ -328,9 +328,9 @@ def demand_undecided(change: OfferingChange) -> None:
 
 
 def material_count(session: Session, offering: Offering) -> int:
-    """Return how many material changes took effect after the first commitment: those that were followed by a round."""
+    """Return how many rounds material changes began after the first commitment; decided at once they share one."""
     return session.scalar(
-        sa.select(sa.func.count()).select_from(OfferingChange).where(
+        sa.select(sa.func.count(sa.distinct(OfferingChange.decided_at))).where(
             OfferingChange.offering_id == offering.id, OfferingChange.state == "effective",
             OfferingChange.is_material.is_(True),
         )

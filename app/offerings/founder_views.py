@@ -45,10 +45,10 @@ def index() -> Answer:
         offerings = [offering for company in companies for offering in company.offerings]
         raised = commitment_queries.raised(session, offerings)
         milestones = contract_queries.milestones_of_contracts(session, [each.contract_id for each in offerings])
-        waited_for = awaited.holding_up(session, offerings)
+        waited_for = awaited.steps(session, offerings)
     lines = {
         each.id: shapes_views.offering_next(
-            each, milestones.get(each.contract_id, []), is_own=True, change=waited_for.get(each.id)
+            each, milestones.get(each.contract_id, []), is_own=True, late=waited_for.get(each.id)
         )
         for each in offerings
     }

@@ -15,8 +15,7 @@ from flask_babel import ngettext
 from app import formats, shell
 from app.commitments.queries import Raised
 from app.contracts.models import Milestone
-from app.next_step import next_step
-from app.offerings.change_models import OfferingChange
+from app.next_step import NextStep, next_step
 from app.offerings.models import Issuer, Offering
 from milestones import money
 from milestones.apportion import apportion, tranche_amounts
@@ -40,14 +39,14 @@ class Part:
 
 
 def offering_next(
-    offering: Offering, milestones: Sequence[Milestone], *, is_own: bool = False, change: OfferingChange | None = None
+    offering: Offering, milestones: Sequence[Milestone], *, is_own: bool = False, late: NextStep | None = None
 ) -> dict[str, object] | None:
     """Return the offering's next line; while its contract runs that is the first unsettled milestone's (TIM-5).
 
-    ``change`` is the one that the deadline waits for (``awaited.holding_up``).
+    ``late`` is what its deadline waits for (``awaited.steps``).
     """
-    if change is not None:
-        return shell.next_line(next_step("change", "proposed", change.decide_by), offering.zone)
+    if late is not None:
+        return shell.next_line(late, offering.zone)
     if offering.state == "active":
         waiting = [row for row in milestones if row.settled_at is None]
         current = next((row for row in waiting if row.state != "locked"), None) or (waiting[0] if waiting else None)

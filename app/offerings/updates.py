@@ -79,14 +79,14 @@ def flag(
 ) -> UpdateFlag:
     """Say that an update is material; the first flag starts the operator's two business days (OFF-8).
 
-    Only whoever holds a place in the open offering may, once each. Raises ``Refused`` ``not_committed``,
-    ``not_open`` or ``reason_empty``; ``Conflict`` ``update_decided``.
+    Only whoever has money in the open offering may, once each: a place that is not paid costs nothing. Raises
+    ``Refused`` ``not_committed``, ``not_open`` or ``reason_empty``; ``Conflict`` ``update_decided``.
     """
     accounts.demand(actor, "investor")
     update = by_id(session, update_id)
     offering = session.get_one(Offering, update.offering_id, with_for_update=True, populate_existing=True)
-    if not actor.acts_for(party_id, "investor") or not holds_place(session, offering.id, party_id):
-        raise Refused("Only investors who have committed here can say that an update is material.",
+    if not actor.acts_for(party_id, "investor") or not holds_money(session, offering.id, party_id):
+        raise Refused("Only investors whose money is held here can say that an update is material.",
                       code="not_committed")
     earlier = session.scalars(
         sa.select(UpdateFlag).where(UpdateFlag.update_id == update.id, UpdateFlag.party_id == party_id)
@@ -134,13 +134,12 @@ def told(update: OfferingUpdate) -> dict[str, object]:
     }
 
 
-def holds_place(session: Session, offering_id: int, party_id: int) -> bool:
-    """Whether a party has a commitment in the offering that is not over; read by name, commitments come later."""
+def holds_money(session: Session, offering_id: int, party_id: int) -> bool:
+    """Whether a party has a commitment in the offering that is paid; read by name, commitments come later."""
     commitment = sa.table("commitment", sa.column("party_id"), sa.column("offering_id"), sa.column("status"))
-    over = ("expired", "cancelled", "reversed", "lapsed")
     query = sa.select(commitment.c.party_id).where(
         commitment.c.offering_id == offering_id, commitment.c.party_id == party_id,
-        commitment.c.status.not_in(over),
+        commitment.c.status == "held",
     )
     return session.scalar(sa.select(query.exists())) is True
 

@@ -72,10 +72,8 @@ def show(offering_id: str) -> Answer:
         context["names"] = holdings.user_names(
             session, {entry.actor_user_id for entry in context["entries"] if entry.actor_user_id}
         )
-        change = awaited.holding_up(session, [offering]).get(offering.id)
-    step = next_step("offering", offering.state, offering.step_due_at)
-    if change is not None:
-        step = next_step("change", "proposed", change.decide_by)
+        late = awaited.steps(session, [offering]).get(offering.id)
+    step = late or next_step("offering", offering.state, offering.step_due_at)
     yours = actor.has_role("operator") and step is not None and step.owner == "operator"
     return render_template(
         "operator/offering.html", next=shell.next_line(step, offering.zone, yours=yours),

@@ -17,7 +17,6 @@ from app.contracts.models import Milestone
 from app.errors import NotFound
 from app.next_step import NextStep, next_step
 from app.offerings import awaited
-from app.offerings.change_models import OfferingChange
 from app.offerings.models import Offering
 from app.payments.models import Operation, Payout
 from app.payments.rules import UNDECIDED
@@ -34,13 +33,13 @@ class Standing:
     early_close: EarlyClose | None
     polls: tuple[Poll, ...]
     deadline_at: dt.datetime | None = None
-    change: OfferingChange | None = None
+    late_change: NextStep | None = None
 
     @property
     def next(self) -> NextStep | None:
         """The step that comes before the offering's own: the end of a halt or an early close, a late change (TIM-5)."""
-        if self.halt is None and self.change is not None:
-            return next_step("change", "proposed", self.change.decide_by)
+        if self.halt is None and self.late_change is not None:
+            return self.late_change
         if self.halt is None:
             notice = self.early_close
             is_announced = notice is not None and notice.state == "announced"
@@ -58,7 +57,7 @@ def standing(session: Session, offering: Offering, actor: Actor | None = None) -
     return Standing(
         halting.running(session, offering.id) if offering.halted_since is not None else None,
         notice if notice is not None and notice.state in ("announced", "void") else None, tuple(asked),
-        offering.deadline_at, awaited.holding_up(session, [offering]).get(offering.id),
+        offering.deadline_at, awaited.steps(session, [offering]).get(offering.id),
     )
 
 

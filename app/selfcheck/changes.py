@@ -83,6 +83,16 @@ CHECKS = (
           OR (h.state = 'declined' AND h.decided_by IS NULL
             AND h.decision_reason = 'The offering was no longer open.'))""",
     ),
+    # Silence alone ends no offering by a third round; an operator does (OFF-8).
+    Check(
+        "ended_by_silence", "A change ended the offering, and no operator decided that.",
+        """SELECT public_id AS place FROM offering_change WHERE state = 'ended_offering' AND decided_by IS NULL""",
+    ),
+    Check(
+        "rounds_too_many", "More rounds of material changes were begun than an offering may have (OFF-8).",
+        """SELECT offering_id AS place, COUNT(DISTINCT decided_at) AS rounds FROM offering_change
+        WHERE state = 'effective' AND is_material GROUP BY offering_id HAVING COUNT(DISTINCT decided_at) > 2""",
+    ),
     Check(
         "reconfirmation_of_other", "The reconfirmation is not of a material change of its commitment's offering.",
         """SELECT c.public_id AS place, r.from_number AS number FROM reconfirmation r

@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from app.commitments import carrying
 from app.commitments.models import CarriedShare
 from app.db import Database
-from app.offerings import changes
+from app.offerings import awaited, changes
 from app.offerings.change_models import OfferingChange
+from app.outbox.models import OutboxMessage
 from app.progress import halt_queries, queries
 from tests.factories import altered, halts
 from tests.factories import life as lives
@@ -165,3 +166,74 @@ def _changes(life: Life) -> list[OfferingChange]:
 
 def _change(life: Life) -> OfferingChange:
     return _changes(life)[-1]
+
+
+# -- who can make a round, and how many there are ----------------------------------------------------
+
+
+def _long(db: Database, *amounts: int) -> Life:
+    return altered.held(db, *amounts, fields={"deadline_at": dt.datetime.now(dt.UTC) + dt.timedelta(days=80)})
+
+
+def test_off_8_a_place_that_is_not_paid_flags_nothing(db: Database) -> None:
+    life = _long(db, 300_000)
+    life.investors.append(life.stage.person("investor", "Squatter"))
+    life.stage.commit(life.investors[1], life.offering_id, 50_000)
+    update = altered.post(life)
+    with refused(db, "not_committed"):
+        altered.flag(life, update, 1)
+    altered.flag(life, update, 0)
+    assert len(_changes(life)) == 1
+
+
+def test_off_8_what_silence_finds_material_at_once_is_one_round(db: Database) -> None:
+    life = _long(db, 300_000, 100_000)
+    for title in "ABC":
+        altered.post(life, "material", title=title)
+    altered.propose(life, minimum_minor=210_000)
+    life.stage.advance_to(_change(life).decide_by)
+    found = _changes(life)
+    assert [(each.state, each.version_number) for each in found] == [("effective", number) for number in (2, 3, 4, 5)]
+    assert [(row.change_id, row.from_number, row.answer) for row in altered.rounds(life)] == [
+        (found[3].id, 1, None), (found[3].id, 1, None)]
+    altered.reconfirm(life, 0)
+    assert altered.commitment(life, 0).version_number == 5
+    with db.read() as session:
+        assert changes.material_count(session, figures.offering(life)) == 1
+
+
+def test_off_8_a_third_round_that_only_silence_makes_waits_for_an_operator(db: Database) -> None:
+    life = _long(db, 300_000)
+    for minimum in (210_000, 220_000):
+        altered.changed(life, minimum_minor=minimum)
+        altered.reconfirm(life, 0)
+    life.stage.advance_to(figures.offering(life).deadline_at - DAY)
+    altered.flag(life, altered.post(life))
+    third = _change(life)
+    with db.read() as session:
+        step = awaited.steps(session, [figures.offering(life)])[figures.offering(life).id]
+    assert step is not None
+    assert (step.owner, step.deadline_at, step.default) == (
+        "operator", third.decide_by, "a second operator is asked; silence ends no offering, and its deadline waits")
+    life.stage.advance_to(third.decide_by)
+    life.stage.advance(days=3)
+    found = altered.change_row(life, third.public_id)
+    assert (found.state, found.escalated_at is not None, figures.offering(life).state) == ("proposed", True, "live")
+    with db.read() as session:
+        kinds = session.scalars(sa.select(OutboxMessage.payload).where(OutboxMessage.payload.like("%change_overdue%")))
+        assert len(kinds.all()) == 1
+    assert figures.refunds(life) == []
+    altered.decide(life, third.public_id, "not_material", reason="It was known.")
+    assert figures.offering(life).state == "active"
+
+
+@on_sqlite
+def test_off_8_an_operator_who_finds_a_third_change_material_ends_the_offering(db: Database) -> None:
+    life = _long(db, 300_000)
+    for minimum in (210_000, 220_000):
+        altered.changed(life, minimum_minor=minimum)
+        altered.reconfirm(life, 0)
+    altered.flag(life, altered.post(life))
+    life.stage.advance_to(_change(life).decide_by)
+    altered.decide(life, _change(life).public_id, "material")
+    assert (_change(life).state, figures.offering(life).state) == ("ended_offering", "withdrawn")
