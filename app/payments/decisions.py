@@ -82,7 +82,7 @@ def possible(session: Session, operation: Operation) -> tuple[str, ...]:
     """Return what may be decided of an operation now, none while nobody knows what became of it."""
     if operation.state != "needs_operator":
         return ()
-    if operation.kind == "collect" and operation.failure_code in rules.BEARABLE:
+    if operation.kind in rules.BRINGS_MONEY and operation.failure_code in rules.BEARABLE:
         return rules.DECISIONS
     return (rules.STANDS_AS_IS,) if _as_it_was(session, operation) is not None else ()
 
@@ -157,5 +157,5 @@ def _close(
         session, actor=actor, action="operation.decided", object_id=operation.public_id, now=now, reason=reason,
         before={"state": before}, after={"state": after, "decision": decision},
     )
-    if operation.kind == "collect":
+    if operation.kind in rules.BRINGS_MONEY:
         returns.resume_releases(session, operation, now=now, actor=actor)

@@ -32,6 +32,9 @@ PLATFORM_BEARS, STANDS_AS_IS = "platform_bears", "stands_as_is"
 DECISIONS = (PLATFORM_BEARS, STANDS_AS_IS)
 BEARABLE = ("returned_after_release", "returned_while_refunding")
 
+#: Kinds of operation that bring money in: a charge, and what a payer sent under its reference.
+BRINGS_MONEY = ("collect", "credit")
+
 #: Why a refund or payout waits that failed, of which the rail says later that it was done.
 CONTRADICTED = "contradicted"
 

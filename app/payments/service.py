@@ -240,7 +240,7 @@ def _succeed(session: Session, operation: Operation, now: dt.datetime) -> None:
     was_stuck = operation.state == "needs_operator"
     if operation.state not in rules.DECIDED:
         intents.change_state(session, operation, "succeeded", now=now)
-    if was_stuck and operation.kind == "collect":
+    if was_stuck and operation.kind in rules.BRINGS_MONEY:
         returns.resume_releases(session, operation, now=now)
 
 

@@ -18,7 +18,7 @@ from app.ledger import queries as ledger
 from app.offerings import figures
 from app.offerings.models import Issuer, Offering
 from app.payments.models import Operation, OperationEffect, Payout, Receipt
-from app.payments.rules import RETURN_TROUBLES, UNDECIDED
+from app.payments.rules import BRINGS_MONEY, RETURN_TROUBLES, UNDECIDED
 
 
 def lock_offering(session: Session, offering_id: int) -> Offering:
@@ -93,7 +93,7 @@ def is_taken_back() -> sa.Exists:
 
 def _waits_as_returned() -> sa.ColumnElement[bool]:
     return sa.and_(
-        Operation.kind.in_(["collect", "credit"]), Operation.state == "needs_operator",
+        Operation.kind.in_(BRINGS_MONEY), Operation.state == "needs_operator",
         Operation.failure_code.in_(RETURN_TROUBLES),
     )
 

@@ -8,13 +8,14 @@ from sqlalchemy.orm import Session
 from app.closing import early_close
 from app.db import Database
 from app.offerings.models import Offering
-from app.payments import service
+from app.payments import ports, queries, service
 from app.payments.models import Operation
 from app.selfcheck import progress
 from tests.factories import altered
 from tests.factories import life as lives
 from tests.functional import figures
 from tests.functional.payments.conftest import Till
+from tests.functional.payments.test_parts import Bank
 
 
 def repriced(db: Database, method: str = "instant", *others: int) -> Till:
@@ -106,3 +107,25 @@ def test_off_12_others_reach_the_minimum_without_the_payment_that_waits_for_a_pe
         stated = offering.counted_minor + 299_950
         session.execute(sa.update(Offering).where(Offering.id == offering.id).values(counted_minor=stated))
         assert "counted_taken_back" in {each.code for each in progress.check(session)}
+
+
+def test_wnd_4_money_sent_by_bank_and_taken_back_is_decided_like_a_charge(db: Database) -> None:
+    life = lives.live(db, investors=1)
+    till = Till(life)
+    bank = Bank(till, 150_000)
+    life.commitments.append(bank.commitment_id)
+    bank.send(150_000)
+    altered.changed(life, price_micro=700_000)
+    altered.reconfirm(life, 0)
+    life.stage.work()
+    [credit] = till.operations("credit")
+    effects = (
+        ports.Effect(ports.CLEARED, 150_000, credit.created_at), ports.Effect(ports.RETURNED, 150_000, life.stage.now)
+    )
+    till.tell(credit.id, ports.Done(credit.provider_ref or "", effects))
+    assert till.operation(credit.id).failure_code == "returned_while_refunding"
+    assert till.read(lambda session: queries.taken_back_minor(session, till.offering().id)) == 149_940
+    till.fund(60)
+    _bear(till, credit)
+    assert till.balances() == {"loss:platform:O": 60}
+    assert (till.commitment(bank.commitment_id).status, till.offering().releases_stopped) == ("reversed", None)
