@@ -69,11 +69,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that uses a database once on each kind, or on those its ``databases`` marker names."""
+    """Run a test that uses a database once on each kind, or on those its ``databases`` marker names.
+
+    Tests of how pages look and read run once: what they show comes from queries that the rules' tests run on both.
+    """
     if "database_kind" not in metafunc.fixturenames:
         return
     marker = metafunc.definition.get_closest_marker("databases")
-    kinds = marker.args if marker else KINDS
+    of_pages = metafunc.definition.path.stem.endswith("pages")
+    kinds = marker.args if marker else KINDS[:1] if of_pages else KINDS
     metafunc.parametrize(
         "database_kind",
         [pytest.param(kind, marks=pytest.mark.postgres if kind == "postgresql" else ()) for kind in kinds],

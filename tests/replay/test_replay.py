@@ -16,7 +16,8 @@ from app.replay import fates, records
 from tests.factories.life import settings_for
 from tests.replay.test_fates import evaluation, line, milestone
 
-SAMPLE = 8
+#: All of them take minutes: `make replay` does that.
+SAMPLE = 5
 
 
 def outcomes(db: Database) -> dict[str, str]:

@@ -25,6 +25,7 @@ from app.progress.models import Attestation, Submission
 from tests.functional.visitor import Visitor
 
 
+@pytest.mark.databases("sqlite")  # where the demo is served; the lives on it are tested on both
 def test_the_demo_shows_every_state_and_can_be_signed_in_to(db: Database, settings: Settings) -> None:
     assert loading.load(db, settings)
 
