@@ -51,7 +51,7 @@ class Raised:
 
 
 def raised(session: Session, offerings: Sequence[Offering]) -> dict[int, Raised]:
-    """Return what each offering has raised, by its id, in one query, three after a cut.
+    """Return what each offering has raised, by its id, in one query, two after a cut.
 
     Cleared is money that arrived and was not taken back before the close; it stays the figure of an
     offering that failed or was wound down (OFF-9). Pending is promised and not yet there.
@@ -73,33 +73,35 @@ def raised(session: Session, offerings: Sequence[Offering]) -> dict[int, Raised]
         .group_by(Commitment.offering_id)
     )
     divided = [each.id for each in offerings if each.allotment == "pro_rata" and each.closed_at]
-    cut, cut_linked = _cut_of(session, divided), _cut_of(session, divided, is_linked())
+    cuts = _cuts_of(session, divided)
     for row in rows:
         # What was cut off at the close was never raised (OFF-7).
-        cleared, committed = (int(total) - cut.get(row.offering_id, 0) for total in (row.cleared, row.committed))
+        cut_others, cut_linked = cuts.get(row.offering_id, (0, 0))
+        cleared, committed = (int(total) - cut_others - cut_linked for total in (row.cleared, row.committed))
         found[row.offering_id] = Raised(
-            cleared, committed - cleared, committed, row.investors,
-            int(row.linked) - cut_linked.get(row.offering_id, 0),
+            cleared, committed - cleared, committed, row.investors, int(row.linked) - cut_linked
         )
     return found
 
 
-def _cut_of(
-    session: Session, offering_ids: Sequence[int], *conditions: sa.ColumnElement[bool]
-) -> dict[int, int]:
-    """Return what was cut off the orders of offerings that were oversubscribed, by their ids (OFF-7)."""
+def _cuts_of(session: Session, offering_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """Return what was cut off the orders of oversubscribed offerings (OFF-7), by their ids: at arm's length, linked."""
     if not offering_ids:
         return {}
+    cut, linked = -EscrowStatement.amount_minor, is_linked()
     rows = session.execute(
-        sa.select(EscrowStatement.offering_id, sa.func.sum(-EscrowStatement.amount_minor))
+        sa.select(
+            EscrowStatement.offering_id,
+            sa.func.sum(sa.case((linked, 0), else_=cut)), sa.func.sum(sa.case((linked, cut), else_=0)),
+        )
         .join(Commitment, Commitment.id == EscrowStatement.commitment_id)
         .where(
             EscrowStatement.offering_id.in_(list(offering_ids)), EscrowStatement.kind == "cut",
-            Commitment.status == "held", *conditions,
+            Commitment.status == "held",
         )
         .group_by(EscrowStatement.offering_id)
     )
-    return {offering_id: int(total) for offering_id, total in rows}
+    return {offering_id: (int(others), int(of_linked)) for offering_id, others, of_linked in rows}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ def is_linked() -> sa.ColumnElement[bool]:
 
 
 def raised_sums(session: Session, offering_ids: Sequence[int]) -> dict[int, Sums]:
-    """Return what each offering's commitments come to now, by its id, in four queries (OFF-5, OFF-6, OFF-12).
+    """Return what each offering's commitments come to now, by its id, in three queries (OFF-5, OFF-6, OFF-12).
 
     After the close what was cut off is left out, as in :func:`raised`.
     """
@@ -142,11 +144,10 @@ def raised_sums(session: Session, offering_ids: Sequence[int]) -> dict[int, Sums
         .where(Commitment.offering_id.in_(list(offering_ids)), Commitment.status.in_(HOLDS_PLACE))
         .group_by(Commitment.offering_id)
     )
-    cut = _cut_of(session, offering_ids, sa.not_(linked))
-    cut_linked = _cut_of(session, offering_ids, linked)
+    cuts = _cuts_of(session, offering_ids)
     for row in rows:
-        of = row.offering_id
-        found[of] = Sums(int(row.cleared) - cut.get(of, 0), int(row.linked) - cut_linked.get(of, 0), int(row.pending))
+        cut_others, cut_linked = cuts.get(row.offering_id, (0, 0))
+        found[row.offering_id] = Sums(int(row.cleared) - cut_others, int(row.linked) - cut_linked, int(row.pending))
     waiting = session.execute(
         sa.select(WaitingEntry.offering_id, sa.func.sum(WaitingEntry.amount_minor))
         .where(WaitingEntry.offering_id.in_(list(offering_ids)), WaitingEntry.status.in_(["waitlisted", "offered"]))
