@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -90,8 +90,8 @@ class Progress:
         return self.done[1] * 10_000 // self.total[1] if self.total[1] else 0
 
 
-def _sum(rows: Sequence[tuple[int, int]] | object) -> tuple[int, int]:
-    found = list(rows)  # type: ignore[call-overload]
+def _sum(rows: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    found = list(rows)
     return sum(count for count, _minor in found), sum(minor for _count, minor in found)
 
 

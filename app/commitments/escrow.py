@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -57,7 +58,7 @@ def position(session: Session, commitment_id: int) -> Position:
     return Position() if row is None else _position(row)
 
 
-def _position(row: EscrowStatement | sa.Row, carried_minor: int = 0) -> Position:  # type: ignore[type-arg]
+def _position(row: EscrowStatement | sa.Row[Any], carried_minor: int = 0) -> Position:
     return Position(
         row.unreleased_after_minor, row.released_after_minor, row.issued_after_tokens, row.entitled_after_tokens,
         carried_minor,
@@ -201,7 +202,7 @@ def _divide_exactly(session: Session, offering: Offering, values: Mapping[str, o
         session.execute(sa.insert(EscrowStatement), written)
 
 
-def _moved(row: sa.Row, old: Position, new: Position, values: Mapping[str, object]) -> dict[str, object]:  # type: ignore[type-arg]
+def _moved(row: sa.Row[Any], old: Position, new: Position, values: Mapping[str, object]) -> dict[str, object]:
     """Return the statement row that brings a commitment from one position to the next."""
     return {
         "offering_id": values["offering"], "commitment_id": row.commitment_id, "party_id": row.party_id,

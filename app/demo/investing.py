@@ -30,9 +30,9 @@ class Investing:
     db: Database
     rails: Mapping[str, PaymentRail]
 
-    def key(self) -> str:
-        """Return a fresh idempotency key."""
-        raise NotImplementedError
+    if TYPE_CHECKING:
+
+        def key(self) -> str: ...
 
     def commit(self, investor: Actor, offering_id: str, amount_minor: int, *, key: str | None = None) -> str:
         """Commit for an investor and return the commitment's public id; no money moves yet."""

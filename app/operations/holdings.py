@@ -151,10 +151,10 @@ def counts(session: Session) -> Mapping[str, int]:
     rows = session.execute(
         sa.select(Offering.state, sa.func.count()).group_by(Offering.state).order_by(Offering.state)
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def user_names(session: Session, user_ids: Collection[int] | Sequence[int]) -> dict[int, str]:
     """Return the names of users by id; one query."""
     rows = session.execute(sa.select(User.id, User.name).where(User.id.in_(list(user_ids))))
-    return dict(rows.tuples().all())
+    return dict(rows.all())

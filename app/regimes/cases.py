@@ -20,6 +20,7 @@ from app.regimes.rules import RULES, Decision, decide
 from app.regimes.rules.registry import Rule, decide_newest
 from milestones import money
 
+#: Cases name no currency, only two places: XXX is ISO 4217's code for none.
 CENTS = money.Asset("XXX", 2)
 PERCENT = money.Asset("PERCENT", 4)
 

@@ -78,7 +78,7 @@ def _tell_course(played: Played, out: Out) -> None:
 def by(session: Session, column: sa.orm.InstrumentedAttribute[str]) -> Mapping[str, int]:
     """Return how many rows have each value of a column."""
     rows = session.execute(sa.select(column, sa.func.count()).group_by(column))
-    return {value: count for value, count in rows}  # noqa: C416 - typed, where dict() of rows is not
+    return dict(rows.all())
 
 
 def total(session: Session, table: type) -> int:

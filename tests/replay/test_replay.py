@@ -22,7 +22,7 @@ SAMPLE = 5
 
 def outcomes(db: Database) -> dict[str, str]:
     with db.read() as session:
-        return dict(session.execute(sa.select(Offering.name, Offering.state)).tuples().all())
+        return dict(session.execute(sa.select(Offering.name, Offering.state)).all())
 
 
 def named(name: str, text: str) -> str:
