@@ -270,9 +270,12 @@ WAITING: tuple[Waiting, ...] = (
             "a second operator is asked; silence never publishes", _HALT),
     Waiting("change", "proposed", "operator", "decide whether it is material", "2bd",
             "it is material: everybody who committed is asked to reconfirm", _HALT),
-    # A round that flags and silence alone began a third time would end the offering (OFF-8).
+    # A third round ends the offering, so two operators are asked before silence may (OFF-8).
     Waiting("third_change", "proposed", "operator", "decide whether it is material, which ends the offering", "2bd",
-            "a second operator is asked; silence ends no offering, and its deadline waits", _HALT),
+            "a second operator is asked, and the deadline waits", _HALT),
+    Waiting("third_change", "escalated", "a second operator", "decide whether it is material", "3bd",
+            "it is the third material change: the offering is withdrawn and everybody is refunded", _HALT,
+            "investors"),
     Waiting("reconfirmation", "open", "investor", "reconfirm or cancel", "5bd_from_delivery",
             "the commitment is cancelled and all of its money goes back", _HALT, "investors"),
     Waiting("halt", "open", "operator", "lift it, or a second operator lengthen it", "10bd",

@@ -14,7 +14,7 @@ from app.commitments.models import UNPAID, Commitment
 from app.contracts.models import Milestone
 from app.ledger import chart
 from app.ledger import queries as ledger_queries
-from app.offerings import awaited, halts
+from app.offerings import halts, undecided
 from app.offerings.models import Offering
 from app.work import Job
 from milestones import states
@@ -26,7 +26,7 @@ def _in_state(*wanted: str) -> sa.Select[tuple[int]]:
 
 def _deadline_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
     query = _in_state("live").where(
-        Offering.deadline_at <= halts.clock_sql(now), halts.is_running(), sa.not_(awaited.undecided())
+        Offering.deadline_at <= halts.clock_sql(now), halts.is_running(), sa.not_(undecided.waits())
     )
     found = session.execute(query).scalars().all()
     return [each for each in found if _may_end(session, each)][:limit]
@@ -35,7 +35,7 @@ def _deadline_due(session: Session, now: dt.datetime, limit: int) -> Sequence[in
 def _may_end(session: Session, offering_id: int) -> bool:
     """Whether a deadline has its effect: nobody is still asked to reconfirm, and all money before it is heard.
 
-    The latter counts for an announced deadline only. That no change waits for a decision is ``awaited.undecided``.
+    The latter counts for an announced deadline only. That no change waits for a decision is ``undecided.waits``.
     """
     if reconfirm_rounds.is_open(session, offering_id):
         return False
@@ -48,7 +48,7 @@ def _deadline(session: Session, offering_id: int, now: dt.datetime) -> None:
     offering = _locked(session, offering_id)
     if offering.state != "live" or offering.halted_since is not None or offering.deadline_at > now:
         return
-    if session.scalar(sa.select(Offering.id).where(Offering.id == offering_id, awaited.undecided())) is not None:
+    if undecided.is_held_open(session, offering):
         return
     notice = early_close.announced(session, offering_id)
     if notice is not None and not early_close.may_decide(session, offering):

@@ -103,8 +103,8 @@ def _round(session: Session, change: OfferingChange) -> tuple[Counts, dt.datetim
 def step_of(seen: Seen, offering: Offering) -> NextStep | None:
     """Return what a change waits for: an operator's decision, or the answers of those who were asked (TIM-5)."""
     if seen.change.state == "proposed":
-        late = awaited.THIRD if seen.is_third else "change"
-        return next_step("new_version" if seen.is_before_first else late, "proposed", seen.change.decide_by)
+        row = awaited.subject_of(seen.change, is_first=seen.is_before_first, is_third=seen.is_third)
+        return next_step(*row, seen.change.decide_by)
     if seen.counts.waiting and offering.state == "live":
         return next_step("reconfirmation", "open", seen.due_at)
     return None

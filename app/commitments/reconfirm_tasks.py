@@ -10,17 +10,15 @@ from sqlalchemy.orm import Session
 
 from app.commitments import reconfirm_rounds, reconfirming
 from app.commitments.reconfirm_models import Reconfirmation
-from app.offerings import awaited, halts
+from app.offerings import halts
 from app.offerings.change_models import OfferingChange
 from app.offerings.models import Offering
 from app.work import Job
 
 
 def _undecided(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
-    # Before the first commitment silence publishes nothing, and it begins no third round: it only asks a second
-    # operator, once.
-    only_asks = sa.or_(Offering.commitment_count == 0, awaited.is_third())
-    asked_already = sa.and_(only_asks, OfferingChange.escalated_at.is_not(None))
+    # Before the first commitment silence publishes nothing: it only asks a second operator, once.
+    asked_already = sa.and_(Offering.commitment_count == 0, OfferingChange.escalated_at.is_not(None))
     return session.scalars(
         sa.select(OfferingChange.id)
         .join(Offering, Offering.id == OfferingChange.offering_id)

@@ -87,7 +87,7 @@ def decide_by_silence(session: Session, change_id: int, *, now: dt.datetime) -> 
 
     What would break the books by now is dropped, and the founder is told what stood in the way. It is judged by its own
     time to decide, also where the deadline came before: the deadline waits (TIM-1). What is overdue together is one
-    round. A third round waits for a person: it would end the offering, and silence alone does not.
+    round. A third round would end the offering, so a second operator has days of their own before it does (ADR 17).
     """
     found = session.get_one(OfferingChange, change_id)
     offering = changes.locked_offering(session, found)
@@ -99,8 +99,10 @@ def decide_by_silence(session: Session, change_id: int, *, now: dt.datetime) -> 
     if offering.state != "live" or (is_late and clock >= offering.deadline_at):
         change.decided_at, change.decision_reason = now, NO_LONGER_OPEN
         _decline(session, change, actor=SYSTEM, now=now)
-    elif changes.is_before_first(offering) or _is_third(session, offering):
+    elif changes.is_before_first(offering):
         _escalate(session, change, now=now)
+    elif _is_third(session, offering):
+        _let_silence_end(session, offering, change, now=now)
     else:
         _let_silence_decide(session, offering, now=now)
 
@@ -110,11 +112,32 @@ def _is_third(session: Session, offering: Offering) -> bool:
 
 
 def _escalate(session: Session, change: OfferingChange, *, now: dt.datetime) -> None:
-    """Ask a second operator, once: silence publishes no first version, and ends no offering by a third round."""
+    """Ask a second operator, once: silence publishes no first version."""
     if change.escalated_at is None:
         change.escalated_at = now
         changes.note(session, change, "change.escalated", now=now)
         _tell(session, "change_overdue", change, now)
+
+
+def _let_silence_end(session: Session, offering: Offering, change: OfferingChange, *, now: dt.datetime) -> None:
+    """Ask a second operator about a third round; after their days too it is material and ends the offering (OFF-8).
+
+    Their days count from when they are asked. What could not be carried out ends nothing: it is dropped.
+    """
+    if not awaited.is_second_asked(change):
+        change.decide_by = calendars.add_business_days(
+            now, rules.SECOND_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone
+        )
+        change.escalated_at = None
+        _escalate(session, change, now=now)
+        return
+    change.decided_at = now
+    if problems := changes.problems_of(session, offering, change, now=now):
+        change.decision_reason = " ".join(each.message for each in problems)
+        _decline(session, change, actor=SYSTEM, now=now)
+        return
+    change.is_material = True
+    _end_offering(session, offering, change, actor=SYSTEM, now=now)
 
 
 def _let_silence_decide(session: Session, offering: Offering, *, now: dt.datetime) -> None:

@@ -29,7 +29,7 @@ from app.db import Database
 from app.demo import standing
 from app.demo.investing import Investing
 from app.investors import rules as investor_rules
-from app.offerings import issuers
+from app.offerings import issuers, withdrawing
 from app.offerings import service as offerings
 from app.offerings.models import Issuer, Offering
 from app.offerings.rules import OfferingFields
@@ -326,7 +326,7 @@ class Stage(Investing):
     def withdraw(self, founder: Actor, offering_id: str, *, reason: str) -> None:
         """Withdraw an offering; the worker then gives everything back."""
         self.db.unit_of_work(
-            lambda session: offerings.withdraw(
+            lambda session: withdrawing.withdraw(
                 session, actor=founder, offering_id=offering_id, reason=reason, now=self._now(session)
             )
         )

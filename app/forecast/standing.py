@@ -18,6 +18,8 @@ from app.forecast import subjects
 from app.ledger import chart
 from app.ledger import queries as ledger
 from app.models import metadata
+from app.offerings import awaited
+from app.offerings.change_models import OfferingChange
 from app.offerings.models import Offering
 from app.outbox.models import JobFailure, OutboxMessage
 from app.payments.models import Operation, Payout, Receipt
@@ -80,7 +82,6 @@ LOOKS = (
     _Look("milestone", "milestone", "state", "deadline_at"),
     _Look("commitment", "commitment", "status", "pay_by"),
     _Look("waiting_entry", "waiting_entry", "status", "offer_until"),
-    _Look("change", "offering_change", "state", "decide_by"),
     _Look("reconfirmation", "reconfirmation", "answer", "due_at"),
     _Look("halt", "halt", "state", "ends_at"),
     _Look("poll", "poll", "state", "ends_at"),
@@ -95,8 +96,10 @@ LOOKS = (
 ELSEWHERE = {
     ("commitment", "unclaimed"): "asked of its refund",
     ("commitment", "refunding"): "the worker's",
+    ("change", "proposed"): "asked of its offering too",
     ("new_version", "proposed"): "a change, found as such",
     ("third_change", "proposed"): "a change, found as such",
+    ("third_change", "escalated"): "a change, found as such",
     ("vote", "open"): "a poll, found as such",
     ("stay", "open"): "a poll, found as such",
     ("funding", "unstated"): "asked of its offering",
@@ -125,6 +128,11 @@ def _rows(session: Session) -> Iterator[tuple[str, str, dt.datetime | None, str,
                 own = "" if look.subject in ("offering", "milestone") else f", {look.subject} {found.public_id or ''}"
                 thing = f"{found.offering}{number}{own}" if found.offering else own.lstrip(", ")
                 yield row.subject, row.state, found.deadline, found.zone or "UTC", thing.strip()
+    third = awaited.is_third().label("is_third")
+    proposed = sa.select(OfferingChange, Offering, third).join(Offering, Offering.id == OfferingChange.offering_id)
+    for change, offering, last in session.execute(proposed.where(OfferingChange.state == "proposed")):
+        row = awaited.subject_of(change, is_first=offering.commitment_count == 0, is_third=bool(last))
+        yield *row, change.decide_by, offering.zone, f"{offering.name}, change {change.public_id}"
     owed = sa.select(Refund, Offering).join(Offering, Offering.id == Refund.offering_id)
     for refund, offering in session.execute(owed.where(Refund.status == "unclaimed")):
         yield "commitment", "unclaimed", refund.due_at, offering.zone, f"{offering.name}, refund {refund.public_id}"

@@ -52,7 +52,7 @@ JOBS: Mapping[str, tuple[str, str]] = {
     "offer_place": ("offering", "offers a free place to the next in line"),
     "deliver_reconfirmation": ("offering_change", "starts the time to reconfirm"),
     "end_reconfirmation": ("offering_change", "cancels and refunds whoever did not reconfirm"),
-    "decide_change": ("offering_change", "takes a change as material that nobody decided"),
+    "decide_change": ("offering_change", "takes a change as material that nobody decided, or asks a second operator"),
     "void_early_close": ("offering", "voids an early close because the offering changed"),
     "end_halt": ("halt", "ends a halt that nobody lifted or lengthened"),
     "decide_poll": ("poll", "counts a vote"),

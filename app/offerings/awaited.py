@@ -1,4 +1,4 @@
-"""Which changes an offering's deadline waits for: those proposed before it that nobody has decided yet (OFF-8).
+"""What undecided changes of an offering wait for, and which of them its deadline waits for (OFF-8).
 
 What a change is, and what becomes of it, is ``changes`` and ``commitments.reconfirming``.
 """
@@ -26,20 +26,6 @@ def demand_decidable(offering: Offering, change: OfferingChange, now: dt.datetim
         changes.demand_live(offering, now)
 
 
-def undecided() -> sa.ColumnElement[bool]:
-    """Say in SQL that a change proposed before the offering's deadline is undecided, and somebody committed (OFF-8).
-
-    Until it is decided the deadline has no effect: by an operator, or by silence at its own time (TIM-1).
-    """
-    return sa.and_(
-        Offering.commitment_count > 0,
-        sa.exists().where(
-            OfferingChange.offering_id == Offering.id, OfferingChange.state == "proposed",
-            OfferingChange.proposed_at < Offering.deadline_at,
-        ).correlate(Offering),
-    )
-
-
 def is_third() -> sa.ColumnElement[bool]:
     """Say in SQL that an offering had all the rounds of material changes it may have (OFF-8)."""
     made = aliased(OfferingChange)
@@ -47,6 +33,20 @@ def is_third() -> sa.ColumnElement[bool]:
         made.offering_id == Offering.id, made.state == "effective", made.is_material.is_(True)
     )
     return rounds.correlate(Offering).scalar_subquery() >= rules.MATERIAL_CHANGES_AT_MOST
+
+
+def subject_of(change: OfferingChange, *, is_first: bool, is_third: bool) -> tuple[str, str]:
+    """Return which row of the table of states says what a proposed change waits for: (subject, state)."""
+    if is_first:
+        return "new_version", "proposed"
+    if not is_third:
+        return "change", "proposed"
+    return THIRD, "escalated" if is_second_asked(change) else "proposed"
+
+
+def is_second_asked(change: OfferingChange) -> bool:
+    """Whether a second operator was given days of their own; of a first version one is asked without a date."""
+    return change.escalated_at is not None and change.decide_by > change.escalated_at
 
 
 def overdue(session: Session, offering: Offering, clock: dt.datetime) -> list[OfferingChange]:
@@ -65,14 +65,18 @@ def overdue(session: Session, offering: Offering, clock: dt.datetime) -> list[Of
 
 def steps(session: Session, found: Sequence[Offering]) -> dict[int, NextStep | None]:
     """Return what the deadlines of open offerings will wait for, by offering: the decision that comes last (TIM-5)."""
+    third = is_third().label("is_third")
     rows = session.execute(
-        sa.select(Offering.id, OfferingChange.decide_by, is_third())
+        sa.select(Offering.id, OfferingChange, third)
         .join(OfferingChange, OfferingChange.offering_id == Offering.id)
         .where(
             Offering.id.in_([each.id for each in found]), Offering.state == "live", Offering.commitment_count > 0,
             OfferingChange.state == "proposed", OfferingChange.proposed_at < Offering.deadline_at,
-            sa.or_(OfferingChange.decide_by > Offering.deadline_at, is_third()),
+            sa.or_(OfferingChange.decide_by > Offering.deadline_at, third),
         )
         .order_by(OfferingChange.decide_by)
     )
-    return {each: next_step(THIRD if third else "change", "proposed", decide_by) for each, decide_by, third in rows}
+    return {
+        each: next_step(*subject_of(change, is_first=False, is_third=bool(last)), change.decide_by)
+        for each, change, last in rows
+    }

@@ -18,7 +18,7 @@ from app.contracts import queries as contract_queries
 from app.contracts import service as contracts
 from app.db import Session, get_db
 from app.errors import MilestakeError, Refused
-from app.offerings import awaited, figures, page_views, queries, service, shapes_views
+from app.offerings import awaited, figures, page_views, queries, service, shapes_views, withdrawing
 from app.offerings.draft_views import checked, is_starter
 from app.offerings.forms import ConfirmForm, ReasonForm
 from app.offerings.models import Offering
@@ -213,7 +213,7 @@ def withdraw(offering_id: str) -> Answer:
     if form.validate_on_submit():
         try:
             get_db().unit_of_work(
-                lambda session: service.withdraw(
+                lambda session: withdrawing.withdraw(
                     session, actor=actor, offering_id=offering_id, reason=form.reason.data,
                     now=clock.business_now(session),
                 )
@@ -224,11 +224,13 @@ def withdraw(offering_id: str) -> Answer:
     with get_db().read() as session:
         found = queries.own_offering(session, actor, offering_id)
         raised = commitment_queries.raised(session, [found.offering])[found.offering.id]
-        refund_days = figures.of(found.offering, clock.business_now(session)).refund_bd
+        now = clock.business_now(session)
+        refund_days = figures.of(found.offering, now).refund_bd
+        may_withdraw = withdrawing.may_withdraw(session, found.offering, now)
     return render_template(
         "founder/withdraw.html", form=form, found=found, offering=found.offering, raised=raised,
         asset=shapes_views.asset_of(found.offering), refund_days=refund_days,
-        may_withdraw=found.offering.state in ("draft", "approved", "live"),
+        may_withdraw=may_withdraw,
     ), form.status
 
 

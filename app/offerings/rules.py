@@ -22,6 +22,8 @@ LAST_REFUND_DAYS = 30
 #: OFF-2, OFF-8: a new version is reviewed, a change decided, a commitment reconfirmed within so many business days.
 NEW_VERSION_BUSINESS_DAYS = 5
 CHANGE_BUSINESS_DAYS = 2
+#: A change that would end the offering: so many more for a second operator before silence says it is material.
+SECOND_BUSINESS_DAYS = 3
 MATERIAL_CHANGES_AT_MOST = 2
 #: OFF-12: cancelled in the last so many hours before the cut-off, more than so many percent of the minimum.
 RUSH_HOURS = 72

@@ -23,7 +23,7 @@ from app.db import public_id
 from app.errors import Conflict, Forbidden, NotFound, Refused
 from app.ledger import chart
 from app.ledger import service as ledger
-from app.offerings import admission, figures, halts, independence, issuers, rules, versions
+from app.offerings import admission, figures, independence, issuers, rules, versions
 from app.offerings.models import Issuer, Offering, TokenClass
 from app.offerings.rules import OfferingFields
 from app.outbox import service as outbox
@@ -96,7 +96,7 @@ def update_draft(
     now: dt.datetime,
 ) -> Offering:
     """Change a draft's figures, its contract, what it discloses, or all of them; refused outside ``draft``."""
-    offering = _owned(session, actor, offering_id)
+    offering = owned(session, actor, offering_id)
     if offering.state != "draft":
         raise Conflict("Only a draft can be changed. Withdraw the submission first.", code="not_a_draft")
     if fields is not None:
@@ -149,7 +149,7 @@ def problems_of(
 
 def submit(session: Session, *, actor: Actor, offering_id: str, now: dt.datetime) -> Offering:
     """Send a draft to review. Raises :class:`OfferingNotReady` with every problem."""
-    offering = _owned(session, actor, offering_id)
+    offering = owned(session, actor, offering_id)
     refused, _relaxed = problems_of(session, offering, now=now)
     if offering.state == "draft" and refused:
         raise OfferingNotReady(refused)
@@ -175,7 +175,7 @@ def ask_changes(session: Session, *, actor: Actor, offering_id: str, reason: str
 
 def withdraw_submission(session: Session, *, actor: Actor, offering_id: str, now: dt.datetime) -> Offering:
     """Take a submission back into draft."""
-    offering = _owned(session, actor, offering_id)
+    offering = owned(session, actor, offering_id)
     move(
         session, offering, "withdraw_submission", "founder", actor=actor, now=now,
         due=now + dt.timedelta(days=rules.DRAFT_IDLE_DAYS),
@@ -220,7 +220,7 @@ def launch(session: Session, *, actor: Actor, offering_id: str, now: dt.datetime
     fewer than 21 days are left, ``tokens_short`` when the class has not enough unissued tokens.
     """
     accounts.demand(actor, "founder", second_factor=True)
-    offering = _owned(session, actor, offering_id)
+    offering = owned(session, actor, offering_id)
     by_regime = figures.of(offering, now)
     if offering.state == "approved":
         admission.demand_still(session, offering, now=now)
@@ -294,25 +294,6 @@ def told_figures(session: Session, offering: Offering) -> dict[str, object]:
     }
 
 
-def withdraw(session: Session, *, actor: Actor, offering_id: str, reason: str, now: dt.datetime) -> Offering:
-    """Withdraw before launch, or a live offering: then everybody is refunded (OFF-9)."""
-    offering = locked(session, offering_id)
-    who = "operator" if actor.has_role("operator") else "founder"
-    accounts.demand(actor, who, second_factor=True)
-    if who == "founder":
-        offering = _owned(session, actor, offering_id)
-    if not reason.strip():
-        raise Refused("Say why; the reason is published.", code="reason_empty", field="reason")
-    if offering.state == "live" and halts.clock(offering, now) >= offering.deadline_at:
-        raise Refused("The deadline has passed; what follows is decided by the cleared money.", code="not_open")
-    due = figures.refund_due(offering, now) if offering.state == "live" else None
-    move(session, offering, "withdraw", who, actor=actor, now=now, reason=reason, due=due)
-    offering.end_trigger, offering.end_reason = "withdrawn", reason.strip()
-    if offering.state == "withdrawn":
-        offering.ended_at = now
-    return offering
-
-
 def move(
     session: Session,
     offering: Offering,
@@ -373,7 +354,8 @@ def fields_of(offering: Offering) -> OfferingFields:
     return OfferingFields(**values)
 
 
-def _owned(session: Session, actor: Actor, offering_id: str) -> Offering:
+def owned(session: Session, actor: Actor, offering_id: str) -> Offering:
+    """Return the founder's own offering with its row locked; raises ``NotFound`` for anybody else."""
     offering = locked(session, offering_id)
     issuer = session.get_one(Issuer, offering.issuer_id)
     if not actor.acts_for(issuer.party_id, "founder"):

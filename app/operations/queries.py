@@ -22,7 +22,7 @@ from app.ledger import chart
 from app.ledger import queries as ledger
 from app.ledger.models import LedgerAccount
 from app.ledger.queries import JournalView
-from app.offerings import awaited, halts
+from app.offerings import halts, undecided
 from app.offerings.change_models import OfferingChange
 from app.offerings.models import Issuer, Offering
 from app.outbox.models import JobFailure, OutboxMessage
@@ -117,7 +117,7 @@ def overdue(session: Session, now: dt.datetime) -> list[Overdue]:
     looks = {
         "offering": (Offering, Offering.step_due_at, sa.and_(
             Offering.state.not_in(ended), halts.is_running(),
-            sa.not_(sa.and_(Offering.state == "live", awaited.undecided())))),
+            sa.not_(sa.and_(Offering.state == "live", undecided.waits())))),
         "milestone": (
             Milestone, Milestone.deadline_at,
             sa.and_(Milestone.state.in_(MOVING), Milestone.offering_id.in_(

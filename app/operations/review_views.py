@@ -25,7 +25,7 @@ from app.db import Session, get_db
 from app.errors import MilestakeError, NotFound
 from app.forms import ActForm
 from app.next_step import next_step
-from app.offerings import awaited, independence
+from app.offerings import awaited, independence, withdrawing
 from app.offerings import queries as offering_queries
 from app.offerings import service as offerings
 from app.offerings.models import Issuer, Offering, TokenClass
@@ -131,7 +131,7 @@ OFFERING_DECISIONS: Mapping[str, Decision] = {
         _l("Withdraw the offering"),
         _l("A live offering ends: everybody who paid is refunded in full within 5 business days, and your words are "
            "published."),
-        _l("Withdraw"), offerings.withdraw, danger=True,
+        _l("Withdraw"), withdrawing.withdraw, danger=True,
     ),
 }
 

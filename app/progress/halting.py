@@ -19,6 +19,7 @@ from app.audit import service as audit
 from app.db import public_id
 from app.errors import Conflict, Forbidden, NotFound, Refused
 from app.offerings import service as offerings
+from app.offerings import undecided
 from app.offerings.models import Offering
 from app.outbox import service as outbox
 from app.progress import polls, tolling
@@ -69,7 +70,8 @@ def place(
 
     Refused: ``reason_empty``, ``public_text_empty``, ``halt_end_past``, ``halt_too_long`` (a second operator may
     lengthen it), ``halt_60_days``; ``Conflict`` ``halted_already``, ``not_haltable`` for an offering that neither
-    takes money nor runs, ``closing_now`` at its deadline. Under secrecy the public text is the fixed neutral one.
+    takes money nor runs, ``closing_now`` at its deadline, unless that waits for a change. Under secrecy the public
+    text is the fixed neutral one.
     """
     accounts.demand(actor, "operator", second_factor=True)
     fields = {"offering": offering_id, "reason": reason, "text": public_text, "ends_at": ends_at.isoformat(),
@@ -79,7 +81,7 @@ def place(
         return by_public_id(session, earlier)
     offering = offerings.locked(session, offering_id)
     _demand_texts(reason, public_text, is_secret=is_secret)
-    _demand_haltable(offering, now)
+    _demand_haltable(session, offering, now)
     if ends_at <= now:
         raise Refused("Choose an end in the future.", code="halt_end_past", field="end")
     if ends_at > latest_end(offering, now):
@@ -112,14 +114,14 @@ def _demand_texts(reason: str, public_text: str, *, is_secret: bool) -> None:
                       field="public_text")
 
 
-def _demand_haltable(offering: Offering, now: dt.datetime) -> None:
+def _demand_haltable(session: Session, offering: Offering, now: dt.datetime) -> None:
     if offering.halted_since is not None:
         raise Conflict("This offering is halted already.", code="halted_already")
     if offering.state not in HALTABLE:
         raise Conflict("Only an offering that takes money or runs can be halted.", code="not_haltable")
-    if offering.state == "live" and now >= offering.deadline_at:
-        raise Conflict("Its deadline has come: it closes now, or as soon as a change that waits is decided. Try again "
-                       "after that.", code="closing_now")
+    is_over = offering.state == "live" and now >= offering.deadline_at
+    if is_over and not undecided.is_held_open(session, offering):
+        raise Conflict("Its deadline has come and it closes now. Try again after that.", code="closing_now")
 
 
 def _too_long_in_all() -> Refused:

@@ -83,10 +83,12 @@ CHECKS = (
           OR (h.state = 'declined' AND h.decided_by IS NULL
             AND h.decision_reason = 'The offering was no longer open.'))""",
     ),
-    # Silence alone ends no offering by a third round; an operator does (OFF-8).
+    # Silence ends an offering by a third round only after a second operator had days of their own (OFF-8).
     Check(
-        "ended_by_silence", "A change ended the offering, and no operator decided that.",
-        """SELECT public_id AS place FROM offering_change WHERE state = 'ended_offering' AND decided_by IS NULL""",
+        "ended_by_silence", "A change ended the offering, and no operator decided that, nor was a second one asked.",
+        """SELECT public_id AS place, decide_by AS due, decided_at AS at FROM offering_change
+        WHERE state = 'ended_offering' AND decided_by IS NULL
+        AND (escalated_at IS NULL OR decide_by <= escalated_at OR decided_at < decide_by)""",
     ),
     Check(
         "rounds_too_many", "More rounds of material changes were begun than an offering may have (OFF-8).",

@@ -24,7 +24,7 @@ from app.commitments.models import Commitment
 from app.db import Database
 from app.demo.stage import WORDING_HASH, Stage
 from app.errors import MilestakeError
-from app.offerings import deadlines, halts, versions
+from app.offerings import deadlines, halts, versions, withdrawing
 from app.offerings import service as offerings
 from app.offerings.models import Offering
 from app.payments import charges, ports, subjects
@@ -195,9 +195,9 @@ def acts(story: Life, at: dt.datetime) -> dict[str, Callable[[Session], object]]
         "pay": lambda session: _pay(session, stage, newcomer, offering_id, at),
         "cancel": lambda session: commitments.cancel(
             session, actor=story.investors[1], commitment_id=story.commitments[1], now=at),
-        "withdraw": lambda session: offerings.withdraw(
+        "withdraw": lambda session: withdrawing.withdraw(
             session, actor=story.founder, offering_id=offering_id, reason="We changed our plans.", now=at),
-        "operator withdraws": lambda session: offerings.withdraw(
+        "operator withdraws": lambda session: withdrawing.withdraw(
             session, actor=story.operator, offering_id=offering_id, reason="A rule was broken.", now=at),
         "close early": lambda session: early_close.announce(
             session, actor=story.founder, offering_id=offering_id, deadline_at=DEADLINE - HOUR, key=key, now=at),

@@ -16,7 +16,7 @@ from app.db import Database
 from app.demo.stage import WORDING_HASH
 from app.ledger import chart, queries
 from app.offerings import service as offerings
-from app.offerings import versions
+from app.offerings import versions, withdrawing
 from app.offerings.models import TokenClass
 from app.offerings.service import OfferingNotReady
 from app.payments import treasury
@@ -155,7 +155,7 @@ def test_off_9_withdrawing_refunds_everybody(db: Database) -> None:
     story.stage.invest(story.investors[0], story.offering_id, 300_000)
     story.stage.commit(story.investors[1], story.offering_id, 50_000)
     db.unit_of_work(
-        lambda s: offerings.withdraw(
+        lambda s: withdrawing.withdraw(
             s, actor=story.founder, offering_id=story.offering_id, reason="A key person left.", now=story.stage.now
         )
     )

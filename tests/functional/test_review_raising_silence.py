@@ -7,10 +7,12 @@ import datetime as dt
 import pytest
 import sqlalchemy as sa
 
+from app import calendars
 from app.commitments import carrying
 from app.commitments.models import CarriedShare
 from app.db import Database
-from app.offerings import awaited, changes
+from app.forecast import standing
+from app.offerings import awaited, changes, withdrawing
 from app.offerings.change_models import OfferingChange
 from app.outbox.models import OutboxMessage
 from app.progress import halt_queries, queries
@@ -202,29 +204,91 @@ def test_off_8_what_silence_finds_material_at_once_is_one_round(db: Database) ->
         assert changes.material_count(session, figures.offering(life)) == 1
 
 
-def test_off_8_a_third_round_that_only_silence_makes_waits_for_an_operator(db: Database) -> None:
+def _third(db: Database) -> tuple[Life, OfferingChange]:
+    """Return an offering two rounds old, and a third that an investor's flag began a day before its deadline."""
     life = _long(db, 300_000)
     for minimum in (210_000, 220_000):
         altered.changed(life, minimum_minor=minimum)
         altered.reconfirm(life, 0)
     life.stage.advance_to(figures.offering(life).deadline_at - DAY)
     altered.flag(life, altered.post(life))
-    third = _change(life)
-    with db.read() as session:
+    return life, _change(life)
+
+
+def _waits_for(life: Life) -> tuple[str, dt.datetime | None, str]:
+    with life.stage.db.read() as session:
         step = awaited.steps(session, [figures.offering(life)])[figures.offering(life).id]
+        [told] = [each for each in standing.waiting(session, life.stage.now) if ", change chg_" in each.thing]
     assert step is not None
-    assert (step.owner, step.deadline_at, step.default) == (
-        "operator", third.decide_by, "a second operator is asked; silence ends no offering, and its deadline waits")
+    assert (told.owner, told.at, told.default) == (step.owner, step.deadline_at, step.default)
+    return step.owner, step.deadline_at, step.default
+
+
+def test_off_8_a_third_round_waits_for_two_operators_and_their_silence_refunds(db: Database) -> None:
+    life, third = _third(db)
+    assert _waits_for(life) == ("operator", third.decide_by, "a second operator is asked, and the deadline waits")
     life.stage.advance_to(third.decide_by)
-    life.stage.advance(days=3)
-    found = altered.change_row(life, third.public_id)
-    assert (found.state, found.escalated_at is not None, figures.offering(life).state) == ("proposed", True, "live")
+    second = altered.change_row(life, third.public_id)
+    asked_at = second.escalated_at
+    assert asked_at is not None
+    assert (second.state, asked_at >= third.decide_by) == ("proposed", True)
+    assert second.decide_by == calendars.add_business_days(asked_at, 3, code="US", zone="UTC")
+    assert _waits_for(life) == (
+        "a second operator", second.decide_by,
+        "it is the third material change: the offering is withdrawn and everybody is refunded")
+    life.stage.advance_to(second.decide_by - dt.timedelta(minutes=1))
+    assert (figures.offering(life).state, figures.refunds(life)) == ("live", [])
     with db.read() as session:
         kinds = session.scalars(sa.select(OutboxMessage.payload).where(OutboxMessage.payload.like("%change_overdue%")))
         assert len(kinds.all()) == 1
-    assert figures.refunds(life) == []
+    life.stage.advance_to(second.decide_by)
+    ended = altered.change_row(life, third.public_id)
+    assert (ended.state, ended.is_material, ended.decided_by) == ("ended_offering", True, None)
+    assert figures.refunds(life) == [(1, 300_000, "withdrawn", "done")]
+    assert figures.offering(life).state == "withdrawn"
+
+
+def test_off_8_a_second_operator_decides_about_a_third_round_in_time(db: Database) -> None:
+    life, third = _third(db)
+    life.stage.advance_to(third.decide_by)
     altered.decide(life, third.public_id, "not_material", reason="It was known.")
-    assert figures.offering(life).state == "active"
+    assert (figures.offering(life).state, figures.refunds(life)) == ("active", [])
+
+
+def test_off_13_an_offering_that_waits_for_a_third_round_past_its_deadline_is_halted_and_withdrawn(
+    db: Database,
+) -> None:
+    life, third = _third(db)
+    stage = life.stage
+    stage.advance_to(third.decide_by)
+    waited_until = altered.change_row(life, third.public_id).decide_by
+    assert figures.offering(life).deadline_at < stage.now
+    halt = halts.place(life, days=4)
+    stage.advance(days=3)
+    assert (figures.offering(life).state, _change(life).state) == ("live", "proposed")
+    halts.lift(life, halt)
+    halted = dt.timedelta(seconds=halts.halt(life).seconds)
+    assert halted >= 3 * DAY
+    assert altered.change_row(life, third.public_id).decide_by == waited_until + halted
+    assert figures.offering(life).deadline_at == halts.halt(life).ended_at + 2 * DAY
+    stage.advance_to(figures.offering(life).deadline_at)
+    assert figures.offering(life).state == "live"
+    db.unit_of_work(lambda s: withdrawing.withdraw(
+        s, actor=life.founder, offering_id=life.offering_id, reason="We give it up.", now=stage.now))
+    stage.work()
+    assert (figures.offering(life).state, _change(life).state) == ("withdrawn", "declined")
+    assert figures.refunds(life) == [(1, 300_000, "withdrawn", "done")]
+
+
+@on_sqlite
+def test_off_8_nobody_withdraws_or_halts_at_a_deadline_that_waits_for_nothing(db: Database) -> None:
+    life = altered.held(db, 300_000)
+    lives.let_time_pass(life.stage, figures.offering(life).deadline_at)
+    with refused(db, "not_open"):
+        db.unit_of_work(lambda s: withdrawing.withdraw(
+            s, actor=life.founder, offering_id=life.offering_id, reason="Too little.", now=life.stage.now))
+    with refused(db, "closing_now"):
+        halts.place(life)
 
 
 @on_sqlite

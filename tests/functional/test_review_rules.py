@@ -13,7 +13,7 @@ from app.contracts import service as contracts
 from app.contracts.models import Appointment
 from app.db import Database
 from app.errors import InvariantBroken
-from app.offerings import service as offerings
+from app.offerings import withdrawing
 from app.progress import interventions, panels
 from app.progress.models import Attestation
 from tests.factories import life
@@ -147,7 +147,7 @@ def test_tim_1_withdrawing_after_the_deadline_is_refused_before_any_job_ran(db: 
     life.let_time_pass(story.stage, story.stage.offering(story.offering_id).deadline_at)
     with refused(db, "not_open"):
         db.unit_of_work(
-            lambda s: offerings.withdraw(
+            lambda s: withdrawing.withdraw(
                 s, actor=story.founder, offering_id=story.offering_id, reason="We saw the result.", now=story.stage.now
             )
         )

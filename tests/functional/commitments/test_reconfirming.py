@@ -285,10 +285,10 @@ def test_off_8_a_withdrawal_in_the_middle_of_a_round_refunds_everybody(db: Datab
     life = altered.held(db, 300_000, 100_000)
     altered.changed(life, minimum_minor=250_000)
     altered.reconfirm(life, 0)
-    from app.offerings import service as offerings
+    from app.offerings import withdrawing
 
     db.unit_of_work(
-        lambda s: offerings.withdraw(
+        lambda s: withdrawing.withdraw(
             s, actor=life.founder, offering_id=life.offering_id, reason="We stop.", now=life.stage.now
         )
     )

@@ -16,7 +16,7 @@ from app.db import Database
 from app.notices import rules, wording
 from app.notices import service as notices
 from app.notices.models import Notice
-from app.offerings import issuers
+from app.offerings import issuers, withdrawing
 from app.offerings import service as offerings
 from app.outbox.models import OutboxMessage
 from app.progress import interventions, panels
@@ -217,7 +217,7 @@ def test_ppl_4_cancelling_and_payees_and_withdrawals_are_told(db: Database) -> N
     db.unit_of_work(lambda session: issuers.change_payee(
         session, actor=life.founder, issuer_id=life.issuer_id, payee_ref="sbx_acct_fails", now=life.stage.now
     ))
-    db.unit_of_work(lambda session: offerings.withdraw(
+    db.unit_of_work(lambda session: withdrawing.withdraw(
         session, actor=life.founder, offering_id=life.offering_id, reason="We found another way.", now=life.stage.now
     ))
     life.stage.work()
