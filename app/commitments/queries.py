@@ -123,6 +123,11 @@ def is_linked() -> sa.ColumnElement[bool]:
     return Commitment.is_linked
 
 
+def has_vote() -> sa.ColumnElement[bool]:
+    """Say in SQL whether a commitment's money has a vote: it is at arm's length (COM-11)."""
+    return sa.not_(is_linked())
+
+
 def raised_sums(session: Session, offering_ids: Sequence[int]) -> dict[int, Sums]:
     """Return what each offering's commitments come to now, by its id, in three queries (OFF-5, OFF-6, OFF-12).
 

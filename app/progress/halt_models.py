@@ -73,10 +73,12 @@ class HaltToll(Base):
 
 
 class Poll(Base):
-    """A question to the investors of one offering, each weighed by their unreleased money when it was opened.
+    """A question to the investors of one offering, each weighed by their unreleased money.
 
-    ``halt``: does the plan go on after a halt that nobody ended (OFF-13)? ``shortfall``: do you stay although
-    payments that were taken back left less than the minimum (OFF-11)?
+    ``kind`` is one of ``milestones.polls.RULES``, which says how it is counted; ``subject`` the public id of what it
+    decides, empty where the offering itself. Weights are of the books at ``weighed_at``, of ``opened_at`` where that is
+    None; ``level_minor`` is the most that one investor weighs, None without a cap. Heads are counted where the kind
+    asks for them.
     """
 
     __tablename__ = "poll"
@@ -85,13 +87,12 @@ class Poll(Base):
         sa.ForeignKeyConstraint(["halt_id"], ["halt.id"]),
         sa.UniqueConstraint("public_id"),
         sa.UniqueConstraint("halt_id"),
-        sa.CheckConstraint("kind IN ('halt', 'shortfall')", name="kind"),
         sa.CheckConstraint("(kind = 'halt') = (halt_id IS NOT NULL)", name="halt"),
         sa.CheckConstraint("state IN ('open', 'decided')", name="state"),
-        sa.CheckConstraint("outcome IS NULL OR outcome IN ('goes_on', 'winds_down', 'dropped')", name="outcome"),
+        sa.CheckConstraint("weighed_at IS NULL OR weighed_at <= opened_at", name="weighed_before"),
         sa.CheckConstraint("(state = 'decided') = (decided_at IS NOT NULL)", name="decided"),
         sa.Index(
-            "uq_poll_open", "offering_id", "kind", unique=True,
+            "uq_poll_open", "offering_id", "kind", "subject", unique=True,
             sqlite_where=sa.text("state = 'open'"), postgresql_where=sa.text("state = 'open'"),
         ),
     )
@@ -100,19 +101,28 @@ class Poll(Base):
     public_id: Mapped[str]
     offering_id: Mapped[int]
     kind: Mapped[str]
+    subject: Mapped[str] = mapped_column(default="", server_default="")
     halt_id: Mapped[int | None]
     state: Mapped[str]
     opened_at: Mapped[dt.datetime]
+    weighed_at: Mapped[dt.datetime | None]
     ends_at: Mapped[dt.datetime]
     total_minor: Mapped[int]
+    level_minor: Mapped[int | None]
     yes_minor: Mapped[int | None]
     no_minor: Mapped[int | None]
+    yes_heads: Mapped[int | None]
+    no_heads: Mapped[int | None]
     outcome: Mapped[str | None]
     decided_at: Mapped[dt.datetime | None]
 
 
 class PollAnswer(Base):
-    """One investor's weight in a poll, and what they answered; nothing is an answer too, and the poll says which."""
+    """One investor's weight in a poll, and what they answered; nothing is an answer too, and the poll says which.
+
+    ``unreleased_minor`` is what the weight was made of where the poll caps it. ``struck_at`` is set at the count for
+    who has no vote any more (COM-11).
+    """
 
     __tablename__ = "poll_answer"
     __table_args__ = (
@@ -121,7 +131,7 @@ class PollAnswer(Base):
         sa.UniqueConstraint("public_id"),
         sa.UniqueConstraint("poll_id", "party_id"),
         sa.CheckConstraint("weight_minor > 0", name="above_zero"),
-        sa.CheckConstraint("choice IS NULL OR choice IN ('yes', 'no')", name="choice"),
+        sa.CheckConstraint("unreleased_minor IS NULL OR unreleased_minor >= weight_minor", name="capped"),
         sa.CheckConstraint("(choice IS NULL) = (answered_by IS NULL)", name="answered"),
         sa.Index("ix_poll_answer_party_id", "party_id"),
     )
@@ -131,7 +141,9 @@ class PollAnswer(Base):
     poll_id: Mapped[int]
     party_id: Mapped[int]
     weight_minor: Mapped[int]
+    unreleased_minor: Mapped[int | None]
     choice: Mapped[str | None]
     answers: Mapped[int] = mapped_column(default=0)
     answered_by: Mapped[int | None]
     answered_at: Mapped[dt.datetime | None]
+    struck_at: Mapped[dt.datetime | None]

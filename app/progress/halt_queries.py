@@ -22,7 +22,28 @@ from app.payments.models import Operation, Payout
 from app.payments.rules import UNDECIDED
 from app.progress import halting, polls
 from app.progress.halt_models import Halt, Poll, PollAnswer
+from milestones import polls as poll_rules
 from milestones import states
+
+#: Kinds that are put in the words of another.
+SAME_WORDS = {poll_rules.ADVERSE_AMENDMENT: poll_rules.AMENDMENT}
+
+
+def page_of(poll: Poll) -> str:
+    """Return the template, without its ending, that words this kind of question."""
+    return f"polls/kinds/{SAME_WORDS.get(poll.kind, poll.kind)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An open poll as everybody reads of it."""
+
+    poll: Poll
+
+    @property
+    def page(self) -> str:
+        """The template, without its ending, that words this kind of question."""
+        return page_of(self.poll)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +55,11 @@ class Standing:
     polls: tuple[Poll, ...]
     deadline_at: dt.datetime | None = None
     late_change: NextStep | None = None
+
+    @property
+    def questions(self) -> tuple[Asked, ...]:
+        """The open questions with the page that words each."""
+        return tuple(Asked(each) for each in self.polls)
 
     @property
     def next(self) -> NextStep | None:
@@ -132,9 +158,14 @@ class Question:
         return self.poll.state == "open" and polls.clock(self.poll, self.offering, now) < self.poll.ends_at
 
     @property
+    def page(self) -> str:
+        """The template, without its ending, that words this kind of question."""
+        return page_of(self.poll)
+
+    @property
     def may_change(self) -> bool:
-        """Whether another answer may be given: one change (OFF-13)."""
-        return self.mine.answers < polls.ANSWERS_AT_MOST
+        """Whether another answer may be given."""
+        return polls.may_change(self.poll, self.mine)
 
 
 def question(session: Session, actor: Actor, poll_id: str) -> Question:
@@ -157,3 +188,38 @@ def open_questions(session: Session, actor: Actor) -> list[Question]:
         .order_by(Poll.ends_at)
     )
     return [Question(poll, offering, mine, None) for poll, offering, mine in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A decided poll with every weight and answer, under the ids that only their owners know: anybody can recount."""
+
+    poll: Poll
+    offering: Offering
+    answers: tuple[PollAnswer, ...]
+    level_minor: int | None
+    tally: poll_rules.Tally
+    carried: bool
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the recount gives what was written down when the poll was decided."""
+        same = (self.tally.yes_minor, self.tally.no_minor) == (self.poll.yes_minor, self.poll.no_minor)
+        return same and self.level_minor == self.poll.level_minor
+
+
+def counted(session: Session, poll_id: str) -> Counted:
+    """Recount a decided poll from its rows; ``NotFound`` before its end: nobody sees how others answered."""
+    poll = session.scalars(sa.select(Poll).where(Poll.public_id == poll_id, Poll.state == "decided")).one_or_none()
+    if poll is None:
+        raise NotFound("There is no decided question with this id.", code="poll_not_found")
+    rows = session.scalars(
+        sa.select(PollAnswer).where(PollAnswer.poll_id == poll.id)
+        .order_by(PollAnswer.weight_minor.desc(), PollAnswer.public_id)
+    ).all()
+    rule = poll_rules.RULES[poll.kind]
+    weights = [row.unreleased_minor or row.weight_minor for row in rows]
+    level = poll_rules.level(weights, rule.cap_bp) if poll.level_minor is not None else None
+    tally = polls.tally(session, poll)
+    offering = session.get_one(Offering, poll.offering_id)
+    return Counted(poll, offering, tuple(rows), level, tally, poll_rules.carries(rule, tally))

@@ -14,6 +14,7 @@ from app.offerings.models import Offering
 from app.progress import outcomes, polls, shortfalls
 from app.progress.halt_models import Halt, Poll
 from app.work import Job
+from milestones import polls as poll_rules
 
 #: States of an offering that gives everything back or has ended: a halt has nothing left to hold up.
 OVER = ("failing", "withdrawing", "completed", "failed", "withdrawn", "wound_down")
@@ -49,7 +50,8 @@ def _end_halt(session: Session, halt_id: int, now: dt.datetime) -> None:
 
 
 def _polls_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
-    clock = sa.case((Poll.kind == polls.HALT, sa.literal(now, Poll.ends_at.type)), else_=halts.clock_sql(now))
+    untolled = Poll.kind.in_([kind for kind, rule in poll_rules.RULES.items() if not rule.tolled])
+    clock = sa.case((untolled, sa.literal(now, Poll.ends_at.type)), else_=halts.clock_sql(now))
     query = (
         sa.select(Poll.id)
         .join(Offering, Offering.id == Poll.offering_id)

@@ -229,12 +229,10 @@ def end(
 
 def put_to_vote(session: Session, offering: Offering, halt: Halt, *, now: dt.datetime) -> None:
     """Ask the investors of a running offering whether it goes on, for ten business days (OFF-13)."""
-    ends_at = calendars.window_end(
-        now, END_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone, min_calendar_days=7
-    )
     halt.state = "voting"
     session.flush()
     _log(session, halt, "voting", now=now, before="open")
+    ends_at = polls.vote_end(offering, now)
     polls.open_poll(session, offering, kind=polls.HALT, halt_id=halt.id, ends_at=ends_at, now=now)
 
 

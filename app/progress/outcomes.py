@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable, Mapping
 
 from sqlalchemy.orm import Session
 
@@ -37,17 +38,20 @@ def end_with_offering(session: Session, offering: Offering, halt: Halt, *, now: 
 
 
 def decide(session: Session, offering: Offering, poll: Poll, *, now: dt.datetime) -> None:
-    """Count a poll whose end has come and do what it says; the plan's end is the default (OFF-11, OFF-13)."""
-    if offering.state != "active":
-        polls.close(session, poll, polls.DROPPED, now=now)
-        halt = halting.running(session, offering.id)
-        if poll.kind == polls.HALT and halt is not None:
-            halting.reopen(session, halt, now=now)
+    """Count a poll whose end has come and do what its kind says; silence never moves money to the issuer."""
+    polls.strike(session, poll, now=now)
+    if offering.state == "active":
+        DECIDERS[poll.kind](session, offering, poll, now)
         return
-    if poll.kind == polls.SHORTFALL:
-        _decide_shortfall(session, offering, poll, now=now)
-        return
-    goes_on = polls.tally(session, poll).goes_on
+    polls.close(session, poll, polls.DROPPED, now=now)
+    halt = halting.running(session, offering.id)
+    if poll.kind == polls.HALT and halt is not None:
+        halting.reopen(session, halt, now=now)
+
+
+def _decide_halt(session: Session, offering: Offering, poll: Poll, now: dt.datetime) -> None:
+    """Let the plan go on after a halt, or end it, which is the default (OFF-13)."""
+    goes_on = polls.carries(session, poll)
     polls.close(session, poll, polls.GOES_ON if goes_on else polls.WINDS_DOWN, now=now)
     halt = halting.running(session, offering.id)
     if goes_on and halt is not None:
@@ -56,7 +60,8 @@ def decide(session: Session, offering: Offering, poll: Poll, *, now: dt.datetime
         _wind_down(session, offering, "halt_vote", "After a halt the investors did not vote to go on.", now=now)
 
 
-def _decide_shortfall(session: Session, offering: Offering, poll: Poll, *, now: dt.datetime) -> None:
+def _decide_shortfall(session: Session, offering: Offering, poll: Poll, now: dt.datetime) -> None:
+    """Go on with those who stay, or end the plan when they have less than the minimum (OFF-11)."""
     goes_on = shortfalls.enough_stay(session, offering, poll)
     polls.close(session, poll, polls.GOES_ON if goes_on else polls.WINDS_DOWN, now=now)
     if goes_on:
@@ -72,3 +77,10 @@ def _wind_down(session: Session, offering: Offering, trigger: str, reason: str, 
     interventions.wind_down(
         session, actor=SYSTEM, offering_id=offering.public_id, trigger=trigger, reason=reason, now=now
     )
+
+
+#: kind of poll → what follows once its end has come
+DECIDERS: Mapping[str, Callable[[Session, Offering, Poll, dt.datetime], None]] = {
+    polls.HALT: _decide_halt,
+    polls.SHORTFALL: _decide_shortfall,
+}

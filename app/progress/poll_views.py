@@ -1,12 +1,14 @@
-"""Where an investor answers: whether a plan goes on after a halt, and whether they stay after a shortfall."""
+"""Where an investor answers what the investors are asked, and where everybody can recount what was decided."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 
 from flask import Blueprint, redirect, render_template, url_for
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
 from werkzeug.wrappers import Response
 from wtforms import RadioField
 from wtforms.validators import InputRequired
@@ -17,12 +19,34 @@ from app.errors import MilestakeError
 from app.forms import KeyedForm
 from app.next_step import next_step
 from app.progress import halt_queries, polls
-from app.security import requires
+from app.security import public, requires
+from milestones import polls as rules
 from milestones.money import Asset
 
 blueprint = Blueprint("polls", __name__, url_prefix="/polls")
 
 Answer = str | tuple[str, int] | Response
+
+
+@dataclass(frozen=True, slots=True)
+class PollWords:
+    """``subject`` is the one in ``milestones.states.WAITING``; ``choices`` are the answers, the first for yes."""
+
+    subject: str
+    choices: Mapping[str, LazyString]
+
+
+WORDS: Mapping[str, PollWords] = MappingProxyType(
+    {
+        rules.HALT: PollWords(
+            "vote",
+            {rules.YES: _l("Yes, the plan goes on"), rules.NO: _l("No, send back what is unreleased")},
+        ),
+        rules.SHORTFALL: PollWords(
+            "stay", {rules.YES: _l("I stay"), rules.NO: _l("Refund all of mine")}
+        ),
+    }
+)
 
 
 class AnswerForm(KeyedForm):
@@ -35,12 +59,8 @@ class AnswerForm(KeyedForm):
     )
 
     def ask(self, kind: str) -> None:
-        """Word the two answers."""
-        words: dict[str, list[tuple[str, Any]]] = {
-            polls.HALT: [(polls.YES, _("Yes, the plan goes on")), (polls.NO, _("No, send back what is unreleased"))],
-            polls.SHORTFALL: [(polls.YES, _("I stay")), (polls.NO, _("Refund all of mine"))],
-        }
-        self.choice.choices = words[kind]
+        """Word the answers."""
+        self.choice.choices = list(WORDS[kind].choices.items())
 
 
 @blueprint.route("/<poll_id>", methods=["GET", "POST"])
@@ -83,11 +103,24 @@ def answered(poll_id: str) -> Answer:
     return render_template("polls/answered.html", **_context(found))
 
 
+@blueprint.get("/<poll_id>/count")
+@public
+def count(poll_id: str) -> Answer:
+    with get_db().read() as session:
+        counted = halt_queries.counted(session, poll_id)
+    words, rule = WORDS[counted.poll.kind], rules.RULES[counted.poll.kind]
+    return render_template(
+        "polls/count.html", counted=counted, poll=counted.poll, offering=counted.offering, rule=rule,
+        page=halt_queries.page_of(counted.poll), labels=words.choices, asset=Asset.parse(counted.offering.currency),
+    )
+
+
 def _context(found: halt_queries.Question) -> dict[str, object]:
-    subject = "vote" if found.poll.kind == polls.HALT else "stay"
-    step = next_step(subject, "open", found.poll.ends_at) if found.poll.state == "open" else None
+    words = WORDS[found.poll.kind]
+    step = next_step(words.subject, "open", found.poll.ends_at) if found.poll.state == "open" else None
     return {
-        "poll": found.poll, "offering": found.offering, "mine": found.mine, "halt": found.halt,
-        "may_change": found.may_change, "asset": Asset.parse(found.offering.currency),
+        "found": found, "poll": found.poll, "offering": found.offering, "mine": found.mine, "halt": found.halt,
+        "may_change": found.may_change, "asset": Asset.parse(found.offering.currency), "page": found.page,
+        "labels": words.choices, "changes_freely": rules.RULES[found.poll.kind].answers_at_most is None,
         "next": shell.next_line(step, found.offering.zone, yours=True) if step else None,
     }

@@ -7,7 +7,6 @@ import datetime as dt
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app import calendars
 from app.accounts.actor import SYSTEM
 from app.audit import service as audit
 from app.commitments import carrying, escrow
@@ -21,8 +20,6 @@ from app.offerings.models import Offering, TokenClass
 from app.progress import polls
 from app.progress.halt_models import Poll, PollAnswer
 
-STAY_BUSINESS_DAYS = 10
-STAY_CALENDAR_DAYS = 7
 LEFT = "left"
 
 
@@ -73,10 +70,9 @@ def proceeds_left(session: Session, offering_id: int, party_ids: sa.Select[tuple
 
 def ask(session: Session, offering: Offering, *, now: dt.datetime) -> Poll:
     """Ask each investor to stay within ten business days; silence refunds."""
-    ends_at = calendars.window_end(
-        now, STAY_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone, min_calendar_days=STAY_CALENDAR_DAYS
+    return polls.open_poll(
+        session, offering, kind=polls.SHORTFALL, ends_at=polls.vote_end(offering, now), now=now
     )
-    return polls.open_poll(session, offering, kind=polls.SHORTFALL, ends_at=ends_at, now=now)
 
 
 def staying(poll: Poll) -> sa.Select[tuple[int]]:

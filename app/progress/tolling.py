@@ -27,6 +27,7 @@ from app.offerings.models import Offering
 from app.progress import polls
 from app.progress.halt_models import Halt, HaltToll
 from app.progress.models import Submission
+from milestones import polls as poll_rules
 from milestones import states
 
 FREE_CANCEL_HOURS = 48
@@ -90,9 +91,9 @@ def move_everything(session: Session, offering: Offering, halt: Halt, *, seconds
         f"{each.column.class_.__tablename__}.{each.column.key}": _move(session, each, offering, halt.placed_at, now)
         for each in INSTANTS
     }
-    poll = polls.open_of(session, offering.id, polls.SHORTFALL)
-    if poll is not None:
-        polls.move_end(session, poll, now - max(halt.placed_at, poll.opened_at), now=now)
+    for poll in polls.all_open(session, offering.id):
+        if poll_rules.RULES[poll.kind].tolled and poll.ends_at > halt.placed_at:
+            polls.move_end(session, poll, now - max(halt.placed_at, poll.opened_at), now=now)
     session.flush()
     audit.record(
         session, actor=SYSTEM, action="offering.clocks_moved", object_id=offering.public_id, now=now,

@@ -12,8 +12,9 @@ from app.audit.service import canonical
 from app.closing import early_close
 from app.closing.models import EarlyClose
 from app.progress import halting, polls
-from app.progress.halt_models import Halt, Poll
+from app.progress.halt_models import Halt, Poll, PollAnswer
 from app.selfcheck.problem import Check, Problem, run_checks
+from milestones import polls as rules
 
 CHECKS = (
     Check(
@@ -60,8 +61,8 @@ CHECKS = (
         "poll_weights", "The weights of a poll are not its total, or its counts not the answers.",
         """SELECT p.public_id AS place, p.total_minor, a.total AS weights, p.yes_minor, a.yes, p.no_minor, a.no
         FROM poll p LEFT JOIN (SELECT poll_id, SUM(weight_minor) AS total,
-            SUM(CASE choice WHEN 'yes' THEN weight_minor ELSE 0 END) AS yes,
-            SUM(CASE choice WHEN 'no' THEN weight_minor ELSE 0 END) AS no
+            SUM(CASE WHEN struck_at IS NULL AND choice = 'yes' THEN weight_minor ELSE 0 END) AS yes,
+            SUM(CASE WHEN struck_at IS NULL AND choice = 'no' THEN weight_minor ELSE 0 END) AS no
           FROM poll_answer GROUP BY poll_id) a ON a.poll_id = p.id
         WHERE p.total_minor <> COALESCE(a.total, 0)
         OR (p.state = 'decided' AND (COALESCE(p.yes_minor, -1) <> COALESCE(a.yes, 0)
@@ -73,8 +74,31 @@ CHECKS = (
         """SELECT a.public_id AS place, a.weight_minor, COALESCE(SUM(s.amount_minor), 0) AS unreleased
         FROM poll_answer a JOIN poll p ON p.id = a.poll_id
         LEFT JOIN escrow_statement s ON s.party_id = a.party_id AND s.offering_id = p.offering_id
-          AND s.occurred_at <= p.opened_at
-        GROUP BY a.public_id, a.weight_minor HAVING a.weight_minor > COALESCE(SUM(s.amount_minor), 0)""",
+          AND s.occurred_at <= COALESCE(p.weighed_at, p.opened_at)
+        GROUP BY a.public_id, a.weight_minor, a.unreleased_minor
+        HAVING COALESCE(a.unreleased_minor, a.weight_minor) > COALESCE(SUM(s.amount_minor), 0)""",
+    ),
+    Check(
+        "poll_weight_uncapped", "The weight is not the unreleased money up to the most that one investor weighs.",
+        """SELECT a.public_id AS place, a.weight_minor, a.unreleased_minor, p.level_minor
+        FROM poll_answer a JOIN poll p ON p.id = a.poll_id
+        WHERE a.weight_minor <> CASE WHEN a.unreleased_minor > p.level_minor THEN p.level_minor
+          ELSE COALESCE(a.unreleased_minor, a.weight_minor) END""",
+    ),
+    Check(
+        "poll_struck_untold", "The log does not tell that the vote was struck, or tells it of one that was not.",
+        """SELECT a.public_id AS place, a.struck_at, COUNT(l.id) AS entries FROM poll_answer a
+        LEFT JOIN log_entry l ON l.object_id = a.public_id AND l.action = 'vote.struck'
+          AND l.at = a.struck_at
+        LEFT JOIN log_entry n ON n.object_id = a.public_id AND n.action = 'vote.struck'
+        GROUP BY a.public_id, a.struck_at HAVING COUNT(l.id) <> CASE WHEN a.struck_at IS NULL THEN 0 ELSE 1 END
+        OR COUNT(n.id) <> COUNT(l.id)""",
+    ),
+    # Log entries of these two kinds name no subject.
+    Check(
+        "poll_shape", "A vote after a halt, or a question after a shortfall, has what only other polls have.",
+        """SELECT public_id AS place, kind FROM poll WHERE kind IN ('halt', 'shortfall') AND (subject <> ''
+        OR weighed_at IS NOT NULL OR level_minor IS NOT NULL OR yes_heads IS NOT NULL OR no_heads IS NOT NULL)""",
     ),
     Check(
         "poll_answer_untold", "The log tells another answer, by somebody else, or another number of them.",
@@ -107,8 +131,30 @@ TOLD: Mapping[str, tuple[type, Callable[..., dict[str, object]], str, str | None
 def check(session: Session) -> Iterator[Problem]:
     """Yield what is wrong with halts, early closes and polls."""
     yield from run_checks(session, CHECKS)
+    yield from _polls(session)
     for what, (table, told, first, actor) in TOLD.items():
         yield from _told(session, what, table, told, first, actor)
+
+
+def _polls(session: Session) -> Iterator[Problem]:
+    """Recompute the most that one investor weighs, and compare answers and outcomes with their kind's (MIL-13)."""
+    for poll in session.scalars(sa.select(Poll).order_by(Poll.id)):
+        rule = rules.RULES.get(poll.kind)
+        if rule is None:
+            yield Problem("poll_kind", poll.public_id, f"No kind of poll is called “{poll.kind}”.")
+            continue
+        rows = session.scalars(sa.select(PollAnswer).where(PollAnswer.poll_id == poll.id)).all()
+        if any(row.choice not in (None, *rules.CHOICES) for row in rows):
+            yield Problem("poll_choice", poll.public_id, "There is an answer that the question does not have.")
+        if poll.level_minor is not None:
+            owned = [row.unreleased_minor or row.weight_minor for row in rows]
+            if poll.level_minor != rules.level(owned, rule.cap_bp):
+                yield Problem("poll_level", poll.public_id, "Another amount is the most that one investor weighs.")
+        if rule.heads and poll.state == "decided":
+            counted = [row.choice for row in rows if row.struck_at is None]
+            heads = (counted.count(rules.YES), counted.count(rules.NO))
+            if heads != (poll.yes_heads, poll.no_heads):
+                yield Problem("poll_heads", poll.public_id, "The heads counted are not those of the answers.")
 
 
 def _told(

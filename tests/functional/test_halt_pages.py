@@ -105,6 +105,8 @@ def test_off_13_an_investor_votes_on_a_page_and_nobody_else_sees_it(db: Database
     assert "$1,275.00" in page.text
     page = investor.send(choice="yes")
     assert "You voted to go on" in page.text
+    investor.open(f"{url}/count")
+    assert investor.status == 404
     stranger = visitor(story, story.stage.person("investor", "Strange Investor"))
     stranger.open(url)
     assert stranger.status == 404
