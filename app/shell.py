@@ -131,7 +131,7 @@ def next_line(
         "founder": _("the founder"), "operator": _("an operator"), "worker": _("Milestake"),
         "rails": _("the payment rails"), "auditors": _("the auditors"), "holders": _("investors"),
         "a second operator": _("a second operator"), "auditor": _("the auditor"), "investor": _("the investor"),
-        "rail": _("the payment provider"),
+        "rail": _("the payment provider"), "panel": _("the panel"), "investors": _("the investors"),
     }
     deadline = None
     if step.deadline_at is not None:

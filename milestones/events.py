@@ -43,8 +43,15 @@ class MilestoneResumed:
 
 
 @dataclass(frozen=True, slots=True)
+class DisputeOpened:
+    """A verdict is before a panel, after a challenge, an appeal or a contradiction among auditors (MIL-10)."""
+
+    ordinal: int
+
+
+@dataclass(frozen=True, slots=True)
 class MilestoneReopened:
-    """The suspension ran out undecided: open again, nothing used up."""
+    """A suspension or dispute ran out undecided: open again, nothing used up."""
 
     ordinal: int
 
@@ -105,6 +112,7 @@ Event = (
     | VerdictReached
     | MilestoneSuspended
     | MilestoneResumed
+    | DisputeOpened
     | MilestoneReopened
     | MilestoneApproved
     | MilestoneReleased

@@ -36,7 +36,7 @@ from milestones.events import (
 from milestones.terms import CLOSING_ORDINAL, RETURN_TRANCHE, SEQUENTIAL, WIND_DOWN, Terms
 
 APPROVED = "approved"
-UNDER_REVIEW = frozenset({"submitted", "challengeable", "disputed"})
+UNDER_REVIEW = frozenset({"submitted", "challengeable", "suspended", "disputed", "appealable"})
 # Still to be decided or paid once a wind-down has begun (WND-2); everything else lapses.
 PENDING = UNDER_REVIEW | {APPROVED}
 
@@ -153,9 +153,9 @@ def submit(plan: Plan, ordinal: int) -> Step:
 
 
 def decide(plan: Plan, ordinal: int, met: bool) -> Step:
-    """Apply the verdict on a submission: challengeable, or open again while tries remain, or failed (MIL-7).
+    """Apply the verdict on a submission: challengeable, or open again while tries remain, or appealable (MIL-7).
 
-    During a wind-down nothing can be submitted again, so "not met" is final.
+    During a wind-down nothing can be submitted again, so "not met" is final, but for an appeal (`disputes`, MIL-10).
     """
     verdict = VerdictReached(ordinal, met)
     if met:
@@ -164,8 +164,7 @@ def decide(plan: Plan, ordinal: int, met: bool) -> Step:
     if milestone.tries_left > 0 and not plan.winding_down:
         reopened = _move(plan, ordinal, "not_met", states.WORKER, tries_left=milestone.tries_left - 1)
         return Step(reopened, (verdict, MilestoneOpened(ordinal)))
-    failed = _move(plan, ordinal, "not_met_final", states.WORKER)
-    return _after_failure(failed, ordinal, "not_met", (verdict,))
+    return Step(_move(plan, ordinal, "not_met_final", states.WORKER), (verdict,))
 
 
 def window_over(plan: Plan, ordinal: int) -> Step:
@@ -343,3 +342,7 @@ def _completion(plan: Plan) -> Step:
     if plan.winding_down or plan.unsettled or plan.unreleased_minor:
         return Step(plan)
     return Step(plan, (PlanCompleted(),), (Complete(),))
+
+
+# What the engine's other files build their steps of (`disputes`).
+move, undecided, after_failure = _move, _undecided, _after_failure

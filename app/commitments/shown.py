@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 WHOLE_BP = 10_000
 GONE_BACK = ("failing", "failed", "withdrawing", "withdrawn")
-_UNDER_REVIEW = ("submitted", "challengeable", "disputed", "approved")
+_UNDER_REVIEW = ("submitted", "challengeable", "suspended", "disputed", "appealable", "approved")
 
 
 def escrow_word(milestone: Milestone, offering: Offering) -> str:

@@ -27,7 +27,7 @@ from milestones import states
 
 #: Owners in the table of states who are people. The others are clocks, rails and the worker.
 PEOPLE = frozenset({
-    "founder", "operator", "a second operator", "investor", "investors", "auditors", "auditor", "holders",
+    "founder", "operator", "a second operator", "investor", "investors", "auditors", "auditor", "holders", "panel",
 })
 RUNNING = ("active", "winding_down")
 
@@ -104,6 +104,10 @@ ELSEWHERE = {
     ("stay", "open"): "a poll, found as such",
     ("funding", "unstated"): "asked of its offering",
     ("receipt", "unmatched"): "the worker sends it back at once",
+    ("challenge", "open"): "its milestone is found as challengeable",
+    ("appeal", "open"): "its milestone is found as open",
+    ("dispute", "panel"): "its milestone is found as disputed",
+    ("dispute", "vote"): "a poll, found as such",
 }
 #: How a state is written in its table where that differs from the table of states.
 WRITTEN = {("reconfirmation", "open"): None}

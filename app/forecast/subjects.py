@@ -34,6 +34,7 @@ JOBS: Mapping[str, tuple[str, str]] = {
     "decide_review": ("milestone", "decides a review at its limit"),
     "end_window": ("milestone", "ends the challenge window"),
     "end_suspension": ("milestone", "ends a suspension"),
+    "end_appeal": ("milestone", "ends the time to appeal"),
     "release_tranche": ("milestone", "releases a tranche"),
     "fail_milestone": ("milestone", "fails a milestone at its long-stop"),
     "flag_late": ("milestone", "flags a milestone as late"),

@@ -55,6 +55,7 @@ def _told(kind: str, *audiences: tuple[str, str] | tuple[str, str, bool]) -> tup
 PATHS: Mapping[str, str] = MappingProxyType(
     {
         "offering": "/offerings/{slug}",
+        "milestone": "/milestones/{milestone}",
         "commitment": "/commitments/{commitment}",
         "waiting": "/waiting/{waiting}",
         "portfolio": "/portfolio",
@@ -141,8 +142,10 @@ EVENTS: Mapping[str, tuple[Telling, ...]] = MappingProxyType(
                                                 ("founders", "founder"), ("panel", "reviews", _OPTIONAL)),
         "milestone_challengeable": _told("milestone_met", ("holders", "offering"), ("founders", "founder"),
                                          ("panel", "reviews", _OPTIONAL)),
-        "milestone_disputed": _told("milestone_suspended", ("holders", "offering"), ("founders", "founder"),
+        "milestone_suspended": _told("milestone_suspended", ("holders", "offering"), ("founders", "founder"),
                                     ("panel", "reviews", _OPTIONAL)),
+        "milestone_appealable": _told("milestone_appealable", ("holders", "offering"), ("founders", "milestone"),
+                                      ("panel", "reviews", _OPTIONAL)),
         "milestone_failed": _told("milestone_failed", ("holders_before", "offering"), ("founders", "founder"),
                                   ("panel", "reviews", _OPTIONAL)),
         # The wind-down tells the holders in the same moment, with their figures.

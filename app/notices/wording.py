@@ -72,7 +72,7 @@ def _words(notice: Notice, params: Mapping[str, Any], book: _Book) -> Words:
         slug=offering.slug if offering else "", offering=offering.public_id if offering else "",
         issuer=issuer.public_id if issuer else "", commitment=params.get("commitment", ""),
         waiting=params.get("waiting", ""), complaint=params.get("complaint", ""),
-        poll=params.get("poll", ""),
+        poll=params.get("poll", ""), milestone=context["milestone"].public_id if context["milestone"] else "",
     )
     return put(notice.kind, context, path, legal=bool(params["legal"]))
 

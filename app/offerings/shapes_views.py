@@ -22,7 +22,7 @@ from milestones.apportion import apportion, tranche_amounts
 from milestones.terms import Terms
 
 WHOLE_BP = 10_000
-_REVIEW = ("submitted", "challengeable", "disputed", "approved")
+_REVIEW = ("submitted", "challengeable", "suspended", "disputed", "appealable", "approved")
 _GONE = ("failed", "lapsed")
 _NEVER_STARTED = ("failing", "failed", "withdrawing", "withdrawn")
 

@@ -33,7 +33,7 @@ def index() -> Answer:
         now = clock.business_now(session)
         health = queries.health(session, now)
         reviews = queries.review_queue(session)
-        suspended = queries.milestones_in(session, ("disputed",))
+        suspended = queries.milestones_in(session, ("suspended",))
         under_review = queries.milestones_in(session, ("submitted", "challengeable"))
         halted = queries.halted(session)
         proposed = queries.proposed_changes(session)

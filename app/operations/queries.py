@@ -34,7 +34,7 @@ from milestones import states
 
 RUNNING = ("active", "winding_down")
 #: States of a milestone in which somebody other than the milestone before it must act.
-MOVING = ("open", "submitted", "challengeable", "disputed", "approved")
+MOVING = ("open", "submitted", "challengeable", "suspended", "disputed", "appealable", "approved")
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,7 +194,7 @@ def lift(session: Session, *, actor: Actor, halt_id: str, reason: str, now: dt.d
     offering, halt = _locked(session, halt_id)
     if not reason.strip():
         raise Refused("Say why the halt ends.", code="reason_empty", field="reason")
-    if offering.state != "winding_down":
+    if offering.state != "winding_down" or halt.state == "ended":
         _demand_open(halt, now)
     end(session, offering, halt, outcome=LIFTED, actor=actor, reason=reason.strip(), now=now)
     _tell(session, "halt_lifted", halt, now)

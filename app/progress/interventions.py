@@ -48,7 +48,7 @@ def resume(session: Session, *, actor: Actor, milestone_id: str, reason: str, no
     if not reason.strip():
         raise Refused("Say why the suspension ends.", code="reason_empty", field="reason")
     milestone, offering = located(session, milestone_id)
-    if milestone.state == "disputed" and milestone.deadline_at is not None and (
+    if milestone.state == "suspended" and milestone.deadline_at is not None and (
         halts.clock(offering, now) >= milestone.deadline_at
     ):
         raise Refused("The suspension is over, so the milestone opens again.", code="suspension_over")

@@ -29,8 +29,8 @@ from app.offerings.models import Offering
 from app.outbox import service as outbox
 from app.progress import releases, tolling
 from app.progress.models import Submission
+from milestones import disputes, states
 from milestones import plan as engine
-from milestones import states
 from milestones.terms import SEQUENTIAL
 
 CHALLENGE_CALENDAR_DAYS = 7
@@ -45,7 +45,7 @@ FAILURES = {
 }
 
 #: States in which the milestone waits for others than the founder; the time in them is tolled.
-REVIEWED_STATES = ("submitted", "challengeable", "disputed", "approved")
+REVIEWED_STATES = ("submitted", "challengeable", "suspended", "disputed", "appealable", "approved")
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +212,12 @@ def _deadline(running: Running, row: Milestone, now: dt.datetime) -> dt.datetime
             return business_days(agreed.review_business_days)
         case "challengeable" if agreed is not None:
             return business_days(agreed.challenge_business_days, CHALLENGE_CALENDAR_DAYS)
-        case "disputed":
+        case "suspended":
             return business_days(SUSPENSION_BUSINESS_DAYS)
+        case "disputed":
+            return business_days(disputes.PANEL_BUSINESS_DAYS)
+        case "appealable":
+            return business_days(disputes.APPEAL_BUSINESS_DAYS)
         case "approved":
             return business_days(RELEASE_BUSINESS_DAYS)
         case "locked":

@@ -25,8 +25,8 @@ from app.payments import reserve
 from app.progress import interventions, releases, service, shortfalls, steps
 from app.progress.models import Submission
 from app.work import Job
+from milestones import disputes, states
 from milestones import plan as engine
-from milestones import states
 
 RUNNING = ("active", "winding_down")
 WAIT_FOR_AUDITORS_BUSINESS_DAYS = 10
@@ -115,6 +115,7 @@ def _step_job(state: str, step: str) -> tuple:  # type: ignore[type-arg]
     take = {
         "window_over": engine.window_over,
         "suspension_over": engine.suspension_over,
+        "appeal_over": disputes.appeal_over,
         "long_stop": lambda plan, ordinal: engine.fail(plan, ordinal, "long_stop"),
     }[step]
 
@@ -301,7 +302,8 @@ JOBS = (
     Job("start_contract", _start_due, _start),
     Job("decide_review", _review_due, _review),
     Job("end_window", *_step_job("challengeable", "window_over")),
-    Job("end_suspension", *_step_job("disputed", "suspension_over")),
+    Job("end_suspension", *_step_job("suspended", "suspension_over")),
+    Job("end_appeal", *_step_job("appealable", "appeal_over")),
     Job("release_tranche", _release_due, _release),
     Job("release_carried", _carried_due, _release_carried),
     Job("end_unsigned", _unsigned_due, _end_unsigned),

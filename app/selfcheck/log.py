@@ -201,9 +201,9 @@ CHECKS = (
     Check(
         "suspension_untold", "The log names somebody else as who suspended the release.",
         """SELECT m.public_id AS place, m.state, m.suspended_by, l.actor_user_id AS told FROM milestone m
-        LEFT JOIN (SELECT object_id, MAX(id) AS id FROM log_entry WHERE action = 'milestone.disputed'
+        LEFT JOIN (SELECT object_id, MAX(id) AS id FROM log_entry WHERE action = 'milestone.suspended'
           GROUP BY object_id) n ON n.object_id = m.public_id LEFT JOIN log_entry l ON l.id = n.id
-        WHERE (m.state = 'disputed' AND m.suspended_by IS NULL)
+        WHERE (m.state = 'suspended' AND m.suspended_by IS NULL)
         OR (m.suspended_by IS NOT NULL AND m.suspended_by <> COALESCE(l.actor_user_id, 0))""",
     ),
 )

@@ -163,6 +163,9 @@ def test_mil_6_wnd_2_not_met_twice_fails_the_milestone_and_winds_down(db: Databa
     lives.reviewed(life, 1, "not_met")
     lives.reviewed(life, 1, "not_met")
     life.stage.work()
+    # Until the time to appeal is over it has not failed (MIL-10).
+    assert (offering(life).state, states(life)) == ("active", ["released", "appealable", "locked", "locked"])
+    life.stage.advance(days=8)
 
     assert offering(life).state == "wound_down"
     assert states(life) == ["released", "failed", "lapsed", "lapsed"]
@@ -177,6 +180,7 @@ def test_wnd_2_return_tranche_sends_back_one_parallel_tranche_and_the_others_go_
     life = lives.active(db, contract={"order": "parallel", "on_failure": "return_tranche", "resubmissions": 0})
     assert states(life) == ["released", "open", "open", "open"]
     lives.reviewed(life, 2, "not_met")
+    life.stage.advance(days=8)
     assert released(life)[-1] == ("returned", 114_990, 0, 0)
     lives.released(life, 1)
     lives.released(life, 3)

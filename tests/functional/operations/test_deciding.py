@@ -117,13 +117,13 @@ def test_ppl_2_suspend_and_lift_by_another_operator(life: Life, as_: AsActor) ->
     first.open(f"/operator/milestones/{milestone.public_id}/suspend")
     page = first.send(reason="The bank says the statement is not theirs.")
     assert page.title == "The release is suspended"
-    assert life.stage.milestone(life.offering_id, 1).state == "disputed"
+    assert life.stage.milestone(life.offering_id, 1).state == "suspended"
     page = first.open(f"/milestones/{milestone.public_id}")
     assert "The bank says the statement is not theirs." in page.text
     first.open(f"/operator/milestones/{milestone.public_id}/resume")
     first.send(reason="It was theirs.")
     assert first.status == 403
-    assert life.stage.milestone(life.offering_id, 1).state == "disputed"
+    assert life.stage.milestone(life.offering_id, 1).state == "suspended"
     second.open(f"/operator/milestones/{milestone.public_id}/resume")
     page = second.send(reason="The bank confirmed it.")
     assert page.title == "The suspension is lifted"

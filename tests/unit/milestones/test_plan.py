@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from milestones import disputes
 from milestones import plan as engine
 from milestones.apportion import bp_from_costs
 from milestones.document import parse_document
@@ -85,8 +86,10 @@ def test_mil_6_a_milestone_has_two_more_tries_and_then_fails():
         plan = step.plan
         assert plan.milestone(1).tries_left == tries_left
     step = engine.decide(engine.submit(plan, 1).plan, 1, met=False)
+    assert (step.events, step.instructions) == ((VerdictReached(1, False),), ())
+    assert states(step.plan) == ["appealable", "locked"]
+    step = disputes.appeal_over(step.plan, 1)
     assert step.events == (
-        VerdictReached(1, False),
         MilestoneFailed(1, "not_met"),
         WindDownStarted("not_met"),
         MilestoneLapsed(2),
@@ -117,7 +120,7 @@ def test_mil_12_a_sequential_release_waits_for_its_predecessor():
 def test_mil_10_a_suspension_is_lifted_or_runs_out_with_nothing_used_up():
     plan = engine.decide(engine.submit(started(5000, 5000), 1).plan, 1, met=True).plan
     suspended = engine.suspend(plan, 1).plan
-    assert states(suspended) == ["disputed", "locked"]
+    assert states(suspended) == ["suspended", "locked"]
     assert states(engine.resume(suspended, 1).plan) == ["challengeable", "locked"]
     over = engine.suspension_over(suspended, 1)
     assert over.events == (MilestoneReopened(1),)
@@ -170,7 +173,7 @@ def test_mil_2_investors_decide_winds_down_while_there_is_no_vote():
 
 
 def wound_down_with_everything_pending():
-    """Approved, submitted, challengeable, disputed and open at once, then the founder resigns."""
+    """Approved, submitted, challengeable, suspended and open at once, then the founder resigns."""
     plan = approve(started(2000, 2000, 2000, 2000, 1000, 1000, order="parallel"), 1)
     for ordinal in (2, 3, 4):
         plan = engine.submit(plan, ordinal).plan
@@ -186,13 +189,15 @@ def test_wnd_2_approved_is_still_released_and_submitted_runs_to_its_verdict():
     assert step.events == (WindDownStarted("founder_resigned"), MilestoneLapsed(5), MilestoneLapsed(6))
     assert step.instructions == (WindDown("founder_resigned"), ReturnMoney(20_000, "founder_resigned"))
     plan = step.plan
-    assert states(plan) == ["approved", "submitted", "challengeable", "disputed", "lapsed", "lapsed"]
+    assert states(plan) == ["approved", "submitted", "challengeable", "suspended", "lapsed", "lapsed"]
     assert (plan.unreleased_minor, returnable_minor(plan)) == (80_000, 0)
 
     step = engine.release(plan, 1)
     assert step.instructions == (ReleaseTranche(1, 20_000),)
     step = engine.decide(step.plan, 2, met=False)
-    assert step.events == (VerdictReached(2, False), MilestoneFailed(2, "not_met"))
+    assert (step.events, step.instructions) == ((VerdictReached(2, False),), ())
+    step = disputes.appeal_over(step.plan, 2)
+    assert step.events == (MilestoneFailed(2, "not_met"),)
     assert step.instructions == (ReturnMoney(20_000, "not_met", 2),)
     step = engine.release(engine.window_over(step.plan, 3).plan, 3)
     assert step.instructions == (ReleaseTranche(3, 20_000),)
@@ -240,6 +245,13 @@ OPERATIONS = (
     "suspension_over",
     "release",
     "fail",
+    "dispute",
+    "appeal",
+    "appeal_over",
+    "find_met",
+    "find_not_met",
+    "lose_appeal",
+    "leave_undecided",
 )
 
 
@@ -249,6 +261,10 @@ def perform(plan, operation, ordinal):
             return engine.decide(plan, ordinal, met=operation == "met")
         case "fail":
             return engine.fail(plan, ordinal, "long_stop")
+        case "dispute" | "appeal" | "appeal_over" | "find_met" | "leave_undecided":
+            return getattr(disputes, operation)(plan, ordinal)
+        case "find_not_met" | "lose_appeal":
+            return disputes.find_not_met(plan, ordinal, appealed=operation == "lose_appeal")
         case _:
             return getattr(engine, operation)(plan, ordinal)
 

@@ -1,0 +1,143 @@
+"""When a challenge counts, and what a dispute or an appeal does to the contract (MIL-10).
+
+Like `plan`, pure: who stands behind a challenge, who is drawn for a panel and when something is over are the caller's.
+A panel's findings give a verdict by the code that gives every other (`verdict`).
+"""
+
+from dataclasses import dataclass, replace
+
+from milestones import plan as engine
+from milestones import states
+from milestones.events import DisputeOpened, Event, MilestoneApproved, MilestoneOpened, VerdictReached
+from milestones.plan import Plan, Step
+from milestones.terms import MilestoneTerms, Quorum
+
+MONEY_PERCENT, HEADS_PERCENT, HEADS_AT_LEAST = 5, 10, 5
+PANEL = Quorum(approvals=2, auditors=3)
+# The panel that is drawn, and those who replace its silent members, once.
+ROUNDS = 2
+PANEL_BUSINESS_DAYS, APPEAL_BUSINESS_DAYS, VOTE_BUSINESS_DAYS = 15, 5, 10
+
+CHALLENGE, APPEAL, SECOND_REVIEW, WITHDRAWAL = "challenge", "appeal", "second_review", "withdrawal"
+CAUSES = (CHALLENGE, APPEAL, SECOND_REVIEW, WITHDRAWAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """Who stands behind a challenge, of whom: arm's-length unreleased money in minor units, and heads.
+
+    `one_suffices` where an auditor found something not met (MIL-10), and the holder has not had their one challenge.
+    """
+
+    money_minor: int
+    total_minor: int
+    heads: int
+    total_heads: int
+    one_suffices: bool = False
+
+    @property
+    def counts(self) -> bool:
+        """Whether it suspends the release: 5 % of the money, or 10 % of the heads and at least 5, or one (MIL-10)."""
+        if self.money_minor <= 0 or self.heads <= 0:
+            return False
+        enough_money = self.money_minor * 100 >= self.total_minor * MONEY_PERCENT
+        enough_heads = self.heads >= HEADS_AT_LEAST and self.heads * 100 >= self.total_heads * HEADS_PERCENT
+        return self.one_suffices or enough_money or enough_heads
+
+    @property
+    def needs_minor(self) -> int:
+        """The least money that suffices, rounded up to a minor unit."""
+        return max(1, -(-self.total_minor * MONEY_PERCENT // 100))
+
+    @property
+    def needs_heads(self) -> int:
+        """The fewest heads that suffice."""
+        return max(HEADS_AT_LEAST, -(-self.total_heads * HEADS_PERCENT // 100))
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """What a decision leaves of the disputed sum; the three are the sum, to the minor unit."""
+
+    to_release_minor: int
+    returned_minor: int
+    stays_minor: int
+
+    @property
+    def sum_minor(self) -> int:
+        """All three together."""
+        return self.to_release_minor + self.returned_minor + self.stays_minor
+
+
+def panel_terms(milestone: MilestoneTerms) -> MilestoneTerms:
+    """Give the milestone as a panel of three judges it: the same criteria, two of three."""
+    return replace(milestone, quorum=PANEL)
+
+
+def dispute(plan: Plan, ordinal: int, who: str = states.CLOCK) -> Step:
+    """Put a verdict "met" before a panel, while its window runs or until its release posts; nothing is released."""
+    return Step(engine.move(plan, ordinal, "dispute", who), (DisputeOpened(ordinal),))
+
+
+def appeal(plan: Plan, ordinal: int) -> Step:
+    """Put a verdict "not met" before a panel, once; that it is the first and in time is the caller's."""
+    return Step(engine.move(plan, ordinal, "appeal", states.FOUNDER), (DisputeOpened(ordinal),))
+
+
+def appeal_over(plan: Plan, ordinal: int) -> Step:
+    """Fail a milestone without tries whose founder did not appeal in time."""
+    failed = engine.move(plan, ordinal, "appeal_over", states.CLOCK)
+    return engine.after_failure(failed, ordinal, "not_met", ())
+
+
+def find_met(plan: Plan, ordinal: int) -> Step:
+    """Approve what the panel found met. No window runs again: it was the window that led here."""
+    approved = engine.move(plan, ordinal, "found_met", states.WORKER)
+    return Step(approved, (VerdictReached(ordinal, True), MilestoneApproved(ordinal)))
+
+
+def find_not_met(plan: Plan, ordinal: int, *, appealed: bool, exhausted: bool = False) -> Step:
+    """Apply the panel's "not met": open again while tries remain, else failed for good.
+
+    A challenged verdict uses a try up, as the auditors' "not met" would have. An appeal that is lost uses none up
+    again and leaves things as the verdict did: failed where it had `exhausted` all tries.
+    """
+    events: tuple[Event, ...] = (VerdictReached(ordinal, False),)
+    left = plan.milestone(ordinal).tries_left
+    if plan.winding_down or (exhausted if appealed else left == 0):
+        failed = engine.move(plan, ordinal, "found_not_met_final", states.WORKER)
+        return engine.after_failure(failed, ordinal, "not_met", events)
+    reopened = engine.move(
+        plan, ordinal, "found_not_met", states.WORKER, tries_left=left if appealed else left - 1
+    )
+    return Step(reopened, (*events, MilestoneOpened(ordinal)))
+
+
+def leave_undecided(plan: Plan, ordinal: int, *, restores_try: bool = False) -> Step:
+    """End a dispute that nobody decided: open again with nothing used up; in a wind-down its money goes back.
+
+    `restores_try` gives back the one that the appealed verdict had used up.
+    """
+    if restores_try and not plan.winding_down:
+        tries_left = plan.milestone(ordinal).tries_left + 1
+        plan = replace(
+            plan,
+            milestones=tuple(
+                replace(m, tries_left=tries_left) if m.ordinal == ordinal else m for m in plan.milestones
+            ),
+        )
+    return engine.undecided(plan, ordinal, "undecided")
+
+
+def split_of(before: Plan, step: Step, ordinal: int) -> Split:
+    """Say what a decision leaves of the disputed tranche: due for release, back to the investors, or still there."""
+    disputed_minor = before.milestone(ordinal).tranche_minor
+    after = step.plan.milestone(ordinal)
+    match after.state:
+        case engine.APPROVED:
+            return Split(disputed_minor, 0, 0)
+        case "failed" | "lapsed":
+            return Split(0, disputed_minor, 0)
+        case _:
+            # Where the same step winds the plan down, `after` is settled already.
+            return Split(0, 0, disputed_minor)
