@@ -15,7 +15,7 @@ from app.db import Base
 from app.investors import models as investors  # noqa: F401
 from app.ledger import models as ledger  # noqa: F401
 from app.notices import models as notices  # noqa: F401
-from app.offerings import change_models  # noqa: F401
+from app.offerings import auditing_models, change_models, lot_models  # noqa: F401
 from app.offerings import models as offerings  # noqa: F401
 from app.outbox import models as outbox  # noqa: F401
 from app.payments import models as payments  # noqa: F401

@@ -10,7 +10,7 @@ from __future__ import annotations
 from flask import Flask
 
 from app.accounts import commands as accounts
-from app.cli import books, contract, people, regime, running, schedule
+from app.cli import books, contract, draw, people, regime, running, schedule
 
 
 def register_cli(app: Flask) -> None:
@@ -26,3 +26,4 @@ def register_cli(app: Flask) -> None:
     app.cli.add_command(running.replay)
     app.cli.add_command(running.replay_offerings)
     app.cli.add_command(schedule.schedule)
+    app.cli.add_command(draw.draw)

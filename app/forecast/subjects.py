@@ -26,6 +26,7 @@ JOBS: Mapping[str, tuple[str, str]] = {
     "sweep_fees": ("offering", "takes our earned fee"),
     "expire_commitment": ("commitment", "ends an unpaid commitment and frees its place"),
     "lapse_offering": ("offering", "ends a draft or an approval that was not used"),
+    "commit_seed": ("offering", "commits the seed of its next draw by lot"),
     "reach_deadline": ("offering", "ends the raise"),
     "settle_close": ("offering", "decides the close on cleared money"),
     "give_back": ("offering", "owes every investor their money back"),

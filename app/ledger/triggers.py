@@ -28,6 +28,9 @@ APPEND_ONLY = (
     "operation_effect",
     "rail_event",
     "regime_decision",
+    "lot_seed",
+    "lot_draw",
+    "lot_ticket",
 )
 
 #: What a person said is never edited either, but it can be erased when its retention ends (PPL-6).
@@ -38,6 +41,23 @@ def install(connection: sa.Connection, tables: tuple[str, ...] = APPEND_ONLY) ->
     """Create every trigger on ``connection``'s database."""
     for statement in _statements(connection.dialect.name, tables):
         connection.exec_driver_sql(statement)
+
+
+def guard(connection: sa.Connection, tables: tuple[str, ...]) -> None:
+    """Make tables append-only that a later migration created; :func:`install` made everything else."""
+    for table in tables:
+        for statement in _append_only(connection.dialect.name, table):
+            connection.exec_driver_sql(statement)
+
+
+def unguard(connection: sa.Connection, tables: tuple[str, ...]) -> None:
+    """Undo :func:`guard`."""
+    for table in tables:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {table}_append_only ON {table}")
+        else:
+            for verb in ("update", "delete"):
+                connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {table}_append_only_{verb}")
 
 
 def remove(connection: sa.Connection, tables: tuple[str, ...] = APPEND_ONLY) -> None:
@@ -57,13 +77,23 @@ def _statements(dialect: str, tables: tuple[str, ...]) -> Iterator[str]:
     yield from _sqlite(tables) if dialect == "sqlite" else _postgresql(tables)
 
 
+def _append_only(dialect: str, table: str) -> Iterator[str]:
+    if dialect == "postgresql":
+        yield (
+            f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION milestake_append_only()"
+        )
+        return
+    for verb in ("UPDATE", "DELETE"):
+        yield (
+            f"CREATE TRIGGER {table}_append_only_{verb.lower()} BEFORE {verb} ON {table} "
+            f"BEGIN SELECT RAISE(ABORT, 'append_only: {table}'); END"
+        )
+
+
 def _sqlite(tables: tuple[str, ...]) -> Iterator[str]:
     for table in tables:
-        for verb in ("UPDATE", "DELETE"):
-            yield (
-                f"CREATE TRIGGER {table}_append_only_{verb.lower()} BEFORE {verb} ON {table} "
-                f"BEGIN SELECT RAISE(ABORT, 'append_only: {table}'); END"
-            )
+        yield from _append_only("sqlite", table)
     for table in NEVER_EDITED:
         yield (
             f"CREATE TRIGGER {table}_append_only_update BEFORE UPDATE ON {table} "
@@ -90,10 +120,7 @@ def _postgresql(tables: tuple[str, ...]) -> Iterator[str]:
         "BEGIN RAISE EXCEPTION USING MESSAGE = 'append_only: ' || TG_TABLE_NAME; END $$"
     )
     for table in tables:
-        yield (
-            f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
-            "FOR EACH STATEMENT EXECUTE FUNCTION milestake_append_only()"
-        )
+        yield from _append_only("postgresql", table)
     for table in NEVER_EDITED:
         yield (
             f"CREATE TRIGGER {table}_append_only BEFORE UPDATE ON {table} "

@@ -23,7 +23,7 @@ from app.db import public_id
 from app.errors import Conflict, Forbidden, NotFound, Refused
 from app.ledger import chart
 from app.ledger import service as ledger
-from app.offerings import admission, figures, independence, issuers, rules, versions
+from app.offerings import admission, figures, independence, issuers, lots, rules, versions
 from app.offerings.models import Issuer, Offering, TokenClass
 from app.offerings.rules import OfferingFields
 from app.outbox import service as outbox
@@ -156,6 +156,8 @@ def submit(session: Session, *, actor: Actor, offering_id: str, now: dt.datetime
     due = calendars.add_business_days(now, rules.REVIEW_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone)
     move(session, offering, "submit", "founder", actor=actor, now=now, due=due)
     offering.submitted_by, offering.approved_by, offering.changes_asked = accounts.user_of(actor), None, None
+    # Before anybody knows who will stand in the draw (MIL-9).
+    lots.commit_seed(session, offering, actor=actor, now=now)
     return offering
 
 

@@ -1,4 +1,4 @@
-"""Jobs of offerings before they are live: drafts archived, approvals that run out (states.md)."""
+"""Jobs of offerings: drafts archived, approvals that run out (states.md), seeds committed for draws (MIL-9)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.offerings import rules, service
+from app.accounts.actor import SYSTEM
+from app.offerings import lots, rules, service
+from app.offerings.lot_models import Draw, LotSeed
 from app.offerings.models import Offering
 from app.work import Job
+from milestones import states
 
 
 def _due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
@@ -38,4 +41,18 @@ def _lapse(session: Session, offering_id: int, now: dt.datetime) -> None:
         offering.end_trigger, offering.end_reason, offering.ended_at = "idle", "The draft was not used.", now
 
 
-JOBS = (Job("lapse_offering", _due, _lapse),)
+def _without_seed(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:  # noqa: ARG001
+    waiting = sa.exists().where(
+        LotSeed.offering_id == Offering.id, ~sa.exists().where(Draw.seed_id == LotSeed.id)
+    )
+    done = ("draft", *sorted(states.OFFERING_TERMINAL))
+    query = sa.select(Offering.id).where(Offering.state.not_in(done), ~waiting).order_by(Offering.id).limit(limit)
+    return session.execute(query).scalars().all()
+
+
+def _commit_seed(session: Session, offering_id: int, now: dt.datetime) -> None:
+    """Commit the seed of the next draw where none waits: for offerings that began before there were draws (MIL-9)."""
+    lots.commit_seed(session, session.get_one(Offering, offering_id, with_for_update=True), actor=SYSTEM, now=now)
+
+
+JOBS = (Job("lapse_offering", _due, _lapse), Job("commit_seed", _without_seed, _commit_seed))

@@ -1,6 +1,7 @@
 """Recompute the fingerprint of a record from what is stored, and say whether it is the one that was published.
 
-Knows terms, submissions, attestations and releases. What the comparison proves to a person is said by the page.
+Knows terms, submissions, attestations, releases and draws by lot. What the comparison proves to a person is said by
+the page.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ from sqlalchemy.orm import Session
 from app.accounts import queries as people
 from app.contracts.models import Milestone, TermsVersion
 from app.ledger.models import Journal
+from app.offerings import lot_queries
+from app.offerings.lot_models import Draw
 from app.offerings.models import Offering
 from app.progress import releases, rules, service
 from app.progress.models import Attestation, Evidence, Release, Submission
 from milestones import document as documents
+from milestones import lots
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +157,24 @@ def _release(session: Session, public_id: str | None, digest: str | None) -> Che
     )
 
 
+def _draw(session: Session, public_id: str | None, digest: str | None) -> Checked | None:
+    """A draw by lot, with every rank worked out anew from its seed (MIL-9)."""
+    draw_id = public_id or session.execute(sa.select(Draw.public_id).where(Draw.content_hash == digest)).scalar()
+    found = lot_queries.shown(session, draw_id) if draw_id else None
+    if found is None:
+        return None
+    is_committed = lots.commitment(found.seed.seed) == found.seed.commitment
+    return Checked(
+        "draw", found.draw.public_id, found.offering, found.draw.drawn_at, found.draw.content_hash,
+        found.recomputed_hash if is_committed else lots.commitment(found.seed.seed),
+        {"candidates": str(len(found.tickets)), "seats": str(found.draw.seats)}, {"draw": found.draw.public_id},
+    )
+
+
 _Look = Callable[[Session, str | None, str | None], Checked | None]
 
 _BY_PREFIX: Mapping[str, _Look] = MappingProxyType(
-    {"trm": _terms, "sub": _submission, "att": _attestation, "rel": _release}
+    {"trm": _terms, "sub": _submission, "att": _attestation, "rel": _release, "drw": _draw}
 )
 
 

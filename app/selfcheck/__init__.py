@@ -17,6 +17,7 @@ from app.selfcheck import (
     escrow,
     halts,
     log,
+    lots,
     money,
     operations,
     places,
@@ -32,7 +33,7 @@ __all__ = ["Problem", "problems", "run"]
 
 #: The quick ones first; the last two hash every document and log entry again.
 PARTS = (
-    books, escrow, carrying, changes, places, tokens, money, operations, progress, halts, regimes, waiting, log,
+    books, escrow, carrying, changes, places, tokens, money, operations, progress, halts, lots, regimes, waiting, log,
     promises,
 )
 

@@ -8,7 +8,7 @@ from app.db import Database
 from app.demo.stage import Stage
 from app.payments import tasks as payment_tasks
 from app.progress import interventions
-from tests.factories import altered, halts, payers
+from tests.factories import altered, halts, panels, payers
 from tests.factories import life as lives
 from tests.factories.life import Life
 
@@ -22,6 +22,7 @@ def full_books(db: Database) -> Stage:
     lives.drafted(db, stage=stage)
     submitted = lives.drafted(db, stage=stage)
     stage.submit_offering(submitted.offering_id, submitted.founder)
+    panels.draw(submitted)
     running = _running(db, stage)
     failing = lives.live(db, stage=stage, investors=1)
     failing.commitments.append(stage.invest(failing.investors[0], failing.offering_id, 60_000))

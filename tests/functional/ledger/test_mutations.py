@@ -44,6 +44,8 @@ OUTSIDE = {
     "rate_limit": "how often somebody tried",
     "demo_clock": "pretend time of a sandbox",
     "rail_event": "what a rail reported, raw; what counts is asked of the rail again",
+    "auditor_profile": "what auditors say of themselves; it decides who stands in the next draw and moves no money",
+    "declared_conflict": "what auditors say of themselves; the log keeps it, and draws keep what followed",
     "rail_cursor": "how far a rail was asked; asking again changes nothing",
     "sandbox_transfer": "the pretend provider's own books, compared with ours by reconciliation",
     "sandbox_event": "the pretend provider's own books",
