@@ -3,11 +3,13 @@
 VENV   ?= .venv
 PYTHON ?= python3
 JOBS   ?= 2
+DB     ?= sqlite
+SECONDS_LONG ?= 3600
 BIN     = $(VENV)/bin
 FLASK   = $(BIN)/flask --app wsgi
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint lock replay replay-offerings
+.PHONY: help run test lint lock soak replay replay-offerings
 
 help:  ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -17,6 +19,9 @@ run: $(VENV)/.installed  ## Install, migrate, load the demo, serve http://127.0.
 
 test: $(VENV)/.installed-dev  ## Run every test, on SQLite and on a PostgreSQL that the tests start (ARGS="-k name")
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup $(ARGS)
+
+soak: $(VENV)/.installed-dev  ## Play random lives against a model in dictionaries, new ones each time (SECONDS_LONG=3600, SOAK_SEED=n)
+	SOAK_SECONDS=$(SECONDS_LONG) $(BIN)/python -m pytest -q tests/model -k soak --db $(DB)
 
 lint: $(VENV)/.installed-dev  ## Check style and likely mistakes with ruff
 	$(BIN)/ruff check .
