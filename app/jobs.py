@@ -14,6 +14,7 @@ from app.notices import tasks as notices
 from app.offerings import tasks as offerings
 from app.payments import tasks as payments
 from app.progress import halt_tasks as halts
+from app.progress import lateness_tasks as lateness
 from app.progress import tasks as progress
 from app.work import Handler, Job
 
@@ -28,6 +29,7 @@ JOBS: tuple[Job, ...] = (
     *closing.JOBS,
     *halts.JOBS,
     *progress.JOBS,
+    *lateness.JOBS,
     *complaints.JOBS,
     *notices.JOBS,
 )

@@ -20,7 +20,10 @@ from app.offerings import models as offerings  # noqa: F401
 from app.outbox import models as outbox  # noqa: F401
 from app.payments import models as payments  # noqa: F401
 from app.payments import sandbox_models  # noqa: F401
-from app.progress import halt_models  # noqa: F401
+from app.progress import (
+    halt_models,  # noqa: F401
+    lateness_models,  # noqa: F401
+)
 from app.progress import models as progress  # noqa: F401
 from app.regimes import models as regimes  # noqa: F401
 from app.register import models as register  # noqa: F401

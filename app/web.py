@@ -37,6 +37,8 @@ VIEWS = (
     "app.closing.refund_views",
     "app.progress.poll_views",
     "app.progress.resign_views",
+    "app.progress.report_views",
+    "app.progress.extend_views",
     "app.closing.funding_views",
     "app.progress.milestone_views",
     "app.progress.evidence_views",

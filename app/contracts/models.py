@@ -48,8 +48,9 @@ class Milestone(Base):
 
     ``ordinal`` 0 is the closing tranche. ``tranche_minor`` is set at close. ``long_stop_at`` is the agreed
     one plus ``tolled_seconds`` (reviews of this milestone), ``moved_seconds`` (reviews of those before
-    it) and ``halted_seconds`` (halts of the offering); ``target_at`` moves with the latter two. ``deadline_at``
-    is the next instant at which silence has its effect in the present state (TIM-5).
+    it), ``halted_seconds`` (halts of the offering) and ``extended_seconds`` (extensions, its own and those of the
+    ones before it); ``target_at`` moves with the latter three. ``deadline_at`` is the next instant at which silence
+    has its effect in the present state (TIM-5).
     """
 
     __tablename__ = "milestone"
@@ -84,8 +85,11 @@ class Milestone(Base):
     tolled_seconds: Mapped[int] = mapped_column(default=0)
     moved_seconds: Mapped[int] = mapped_column(default=0)
     halted_seconds: Mapped[int] = mapped_column(default=0, server_default="0")
+    extended_seconds: Mapped[int] = mapped_column(default=0, server_default="0")
     tries_left: Mapped[int]
     is_late: Mapped[bool] = mapped_column(default=False)
+    #: When the grace after the target date was over too: a cause for investors to end the plan (WND-6).
+    past_grace_at: Mapped[dt.datetime | None]
     suspended_reason: Mapped[str | None]
     suspended_by: Mapped[int | None]
     settled_at: Mapped[dt.datetime | None]

@@ -303,10 +303,10 @@ def _set_up_milestones(
         row = rows.get(tranche.key) or Milestone(
             public_id=public_id("mst"), contract_id=contract.id, offering_id=offering_id, key=tranche.key,
             state="locked", state_since=now, tolled_seconds=0, moved_seconds=0, halted_seconds=0,
+            extended_seconds=0,
         )
-        moved, tolled = dt.timedelta(seconds=row.moved_seconds + row.halted_seconds), dt.timedelta(
-            seconds=row.tolled_seconds
-        )
+        moved = dt.timedelta(seconds=row.moved_seconds + row.halted_seconds + row.extended_seconds)
+        tolled = dt.timedelta(seconds=row.tolled_seconds)
         row.ordinal, row.tranche_bp = tranche.ordinal, tranche.bp
         row.title = agreed.title if agreed else "Closing"
         row.target_at = agreed.target_at(terms.zone) + moved if agreed else None

@@ -28,6 +28,7 @@ from app.contracts.models import Milestone
 from app.db import Database
 from app.demo import standing
 from app.demo.investing import Investing
+from app.demo.reporting import Reporting
 from app.investors import rules as investor_rules
 from app.offerings import issuers, withdrawing
 from app.offerings import service as offerings
@@ -44,7 +45,7 @@ WORDING_HASH = investor_rules.RISK_WORDING_HASH
 DAY = dt.timedelta(days=1)
 
 
-class Stage(Investing):
+class Stage(Investing, Reporting):
     """One database, its rails and its clock. Public ids go in and out; rows are read when asked for."""
 
     def __init__(self, db: Database, settings: Settings) -> None:
@@ -70,11 +71,20 @@ class Stage(Investing):
         return self.advance_to(self.now + dt.timedelta(**step))
 
     def advance_to(self, instant: dt.datetime) -> int:
-        """Let time pass until just after ``instant`` and the worker act; does nothing for the past."""
+        """Let time pass until just after ``instant`` and the worker act; does nothing for the past.
+
+        Founders report on the way, each in time (MIL-14).
+        """
+        while self.founders_report and (due := self.next_report()) is not None and due[0] <= instant:
+            self._move_clock(due[0])
+            self.report_due(due[1])
+        self._move_clock(instant)
+        return self.work()
+
+    def _move_clock(self, instant: dt.datetime) -> None:
         while (left := instant - self.now) >= dt.timedelta(0):
             seconds = min(left // dt.timedelta(seconds=1) + 1, clock.MAX_STEP_SECONDS)
             self.db.unit_of_work(lambda session, step=seconds: clock.advance(session, seconds=step, allowed=True))
-        return self.work()
 
     def work(self) -> int:
         """Let the worker do everything that is due; founders sign what their first release waits for (COM-11)."""

@@ -85,6 +85,8 @@ LOOKS = (
     _Look("reconfirmation", "reconfirmation", "answer", "due_at"),
     _Look("halt", "halt", "state", "ends_at"),
     _Look("poll", "poll", "state", "ends_at"),
+    _Look("report", "report", "state", "due_at"),
+    _Look("report_countdown", "report_countdown", "state", "ends_at"),
     _Look("operation", "operation", "state", None),
     _Look("receipt", "receipt", "status", "decide_by"),
     _Look("link", "commitment_link", "status", "decide_by"),

@@ -25,6 +25,8 @@ APPEND_ONLY = (
     "attestation",
     "release",
     "halt_toll",
+    "extension",
+    "extension_move",
     "operation_effect",
     "rail_event",
     "regime_decision",

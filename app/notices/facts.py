@@ -36,6 +36,7 @@ from app.offerings.models import Issuer, Offering
 from app.payments import receipts
 from app.payments.models import Payout
 from app.progress.halt_models import Halt, Poll
+from app.progress.lateness_models import Report, ReportCountdown
 from app.progress.models import Evidence, Release, Submission
 
 Params = dict[str, Any]
@@ -168,6 +169,23 @@ def _why_open(session: Session, found: Happened) -> str:
     if latest.status == "discarded":
         return ":review_abandoned"
     return ":not_met" if latest.verdict == "not_met" else ":suspension_over"
+
+
+def _of_report(session: Session, found: Happened, report_id: int) -> None:
+    report = session.get_one(Report, report_id)
+    _of_offering(session, found, report.offering_id)
+    found.about = report.public_id
+    found.params |= {
+        "number": report.number, "due_at": _text(report.due_at), "spent_minor": report.spent_minor or 0,
+        "cash_left_minor": report.cash_left_minor or 0,
+    }
+
+
+def _of_countdown(session: Session, found: Happened, countdown_id: int) -> None:
+    countdown = session.get_one(ReportCountdown, countdown_id)
+    _of_offering(session, found, countdown.offering_id)
+    found.about = countdown.public_id
+    found.params |= {"ends_at": _text(countdown.ends_at), "missed": countdown.missed}
 
 
 def _of_submission(session: Session, found: Happened, submission_id: int) -> None:
@@ -322,6 +340,8 @@ _READERS: Mapping[str, Callable[[Session, Happened, int], None]] = MappingProxyT
     {
         "halt_id": _of_halt,
         "poll_id": _of_poll,
+        "report_id": _of_report,
+        "countdown_id": _of_countdown,
         "release_id": _of_release,
         "refund_id": _of_refund,
         "waiting_id": _of_waiting,

@@ -14,7 +14,7 @@ from app.blobs import DirectoryBlobs
 from app.db import Session, get_db
 from app.errors import Conflict, MilestakeError
 from app.next_step import next_step
-from app.progress import desk, queries, service
+from app.progress import desk, lateness_queries, queries, service
 from app.progress.desk import Place
 from app.progress.forms import EvidenceForm, PressForm, StatementForm, SubmitForm, kind_words, size_text
 from app.progress.models import Submission
@@ -59,6 +59,7 @@ def _context(session: Session, place: Place, actor: Actor) -> dict[str, object]:
     return {
         "place": place, "milestone": milestone, "offering": offering, "issuer": place.issuer, "terms": place.terms,
         "asset": place.asset, "is_own": is_own, "next": shell.next_line(step, offering.zone, yours=yours),
+        "late": lateness_queries.lateness_of(session, offering, milestone, place.terms, clock.business_now(session)),
         "stopped": _stopped(session, place), "kind_words": kind_words, "size_text": size_text,
     }
 

@@ -26,9 +26,10 @@ from app.offerings.change_models import OfferingChange
 from app.offerings.models import Offering
 from app.progress import polls
 from app.progress.halt_models import Halt, HaltToll
+from app.progress.lateness_models import Report, ReportCountdown
 from app.progress.models import Submission
+from milestones import lateness, states
 from milestones import polls as poll_rules
-from milestones import states
 
 FREE_CANCEL_HOURS = 48
 #: At most so much a milestone, reviews and halts together (MIL-14).
@@ -65,6 +66,10 @@ INSTANTS: tuple[Instant, ...] = (
                                      Reconfirmation.answer.is_(None))),
     Instant(OfferingChange.decide_by, OfferingChange.proposed_at,
             lambda offering: sa.and_(OfferingChange.offering_id == offering.id, OfferingChange.state == "proposed")),
+    Instant(Report.due_at, Report.opened_at,
+            lambda offering: sa.and_(Report.offering_id == offering.id, Report.state == lateness.DUE)),
+    Instant(ReportCountdown.ends_at, ReportCountdown.started_at,
+            lambda offering: sa.and_(ReportCountdown.offering_id == offering.id, ReportCountdown.state == "running")),
     Instant(Submission.review_due_at, Submission.received_at, _of_milestones),
 )
 

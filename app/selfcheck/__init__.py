@@ -16,6 +16,7 @@ from app.selfcheck import (
     changes,
     escrow,
     halts,
+    lateness,
     log,
     lots,
     money,
@@ -33,8 +34,8 @@ __all__ = ["Problem", "problems", "run"]
 
 #: The quick ones first; the last two hash every document and log entry again.
 PARTS = (
-    books, escrow, carrying, changes, places, tokens, money, operations, progress, halts, lots, regimes, waiting, log,
-    promises,
+    books, escrow, carrying, changes, places, tokens, money, operations, progress, halts, lateness, lots, regimes,
+    waiting, log, promises,
 )
 
 

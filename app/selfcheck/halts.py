@@ -133,7 +133,7 @@ def check(session: Session) -> Iterator[Problem]:
     yield from run_checks(session, CHECKS)
     yield from _polls(session)
     for what, (table, told, first, actor) in TOLD.items():
-        yield from _told(session, what, table, told, first, actor)
+        yield from told_otherwise(session, what, table, told, first, actor)
 
 
 def _polls(session: Session) -> Iterator[Problem]:
@@ -157,7 +157,7 @@ def _polls(session: Session) -> Iterator[Problem]:
                 yield Problem("poll_heads", poll.public_id, "The heads counted are not those of the answers.")
 
 
-def _told(
+def told_otherwise(
     session: Session, what: str, table: type, told: Callable[..., dict[str, object]], first: str, actor: str | None
 ) -> Iterator[Problem]:
     """Compare every row with the last entry that tells all of it, and every first entry with its row."""

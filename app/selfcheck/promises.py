@@ -167,7 +167,7 @@ def _differences(
         if (row.target_at, row.long_stop_at, row.tolled_seconds, row.tries_left) != (None, None, 0, 0):
             yield "dates"
         return
-    moved = dt.timedelta(seconds=row.moved_seconds + row.halted_seconds)
+    moved = dt.timedelta(seconds=row.moved_seconds + row.halted_seconds + row.extended_seconds)
     if row.target_at != agreed.target_at(terms.zone) + moved:
         yield "target_at"
     if row.long_stop_at != agreed.long_stop_at(terms.zone) + moved + dt.timedelta(seconds=row.tolled_seconds):

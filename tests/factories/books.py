@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 
+from sqlalchemy.orm import Session
+
 from app.db import Database
 from app.demo.stage import Stage
+from app.offerings import service as offerings
+from app.offerings.models import Offering
 from app.payments import tasks as payment_tasks
-from app.progress import interventions
+from app.progress import extending, interventions, reporting
 from tests.factories import altered, halts, panels, payers
 from tests.factories import life as lives
 from tests.factories.life import Life
@@ -58,6 +62,7 @@ def full_books(db: Database) -> Stage:
     asked = altered.held(db, 300_000, stage=stage)
     altered.changed(asked, minimum_minor=250_000)
     altered.propose(asked, story="Told anew.")
+    _late(running, shrinking)
     halts.answer(running, 0, "yes")
     halts.lift(shrinking, lifted)
     _queued(db, stage)
@@ -121,6 +126,33 @@ def _review(running: Life, shrinking: Life) -> None:
     )
     # Time enough for what waits for a payee or a failed refund.
     stage.advance(days=8)
+
+
+def _late(running: Life, shrinking: Life) -> None:
+    """Extend a milestone, file a report, and miss one as the jobs would in half a year."""
+    stage = running.stage
+    for story, extended in ((running, 3), (shrinking, 2)):
+        milestone = stage.milestone(story.offering_id, extended).public_id
+        stage.db.unit_of_work(
+            lambda session, story=story, milestone=milestone: extending.extend(
+                session, actor=story.founder, milestone_id=milestone, reason="A supplier is late.", key=stage.key(),
+                now=stage.now,
+            )
+        )
+
+    def miss(session: Session, offering: Offering) -> None:
+        report = reporting.due_of(session, offering.id)
+        assert report is not None
+        reporting.miss(session, offering, report, now=stage.now)
+
+    def silent(session: Session) -> None:
+        offering = offerings.locked(session, shrinking.offering_id)
+        miss(session, offering)
+        reporting.start_countdown(session, offering, started_at=stage.now, now=stage.now)
+        miss(session, offerings.locked(session, running.offering_id))
+
+    stage.db.unit_of_work(silent)
+    stage.report(running.founder, running.offering_id)
 
 
 def _raising(db: Database, stage: Stage) -> None:

@@ -53,7 +53,7 @@ def several_lives(db: Database) -> Stage:
 
 
 #: What comes into being meanwhile has another random id each time.
-NEW = re.compile(r"(opn|pyo|rfd|rel)_[0-9a-f]+")
+NEW = re.compile(r"(opn|pyo|rfd|rel|rpt)_[0-9a-f]+")
 
 
 def lines(acts: Sequence[Act]) -> list[str]:

@@ -85,6 +85,8 @@ VALUES = {
     ),
     ("halt", "state"): ("open", "voting", "ended"),
     ("early_close", "state"): ("announced", "taken", "void", "dropped"),
+    ("report", "state"): ("due", "filed", "missed", "ended"),
+    ("report_countdown", "state"): ("running", "ended"),
     ("poll", "state"): ("open", "decided"),
     ("poll", "kind"): ("halt", "shortfall"),
     ("poll_answer", "choice"): ("yes", "no"),
