@@ -94,7 +94,7 @@ def test_tim_4_what_was_told_is_what_happens_and_asking_changes_nothing(db: Data
     assert {act.job for act in seen.acts} == {
         "expire_commitment", "refresh_operations", "end_window", "release_tranche", "reserve_payouts", "sweep_fees",
         "send_operations", "reach_deadline", "settle_close", "start_refunds", "finish_offering", "start_contract",
-        "decide_review",
+        "decide_review", "open_report",
     }
     assert lines(seen.acts) == lines(expected.acts)
     assert {each.address.split(":")[0] for each in expected.exits} == {"escrow", "unclaimed"}
