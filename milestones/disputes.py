@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from milestones import plan as engine
 from milestones import states
-from milestones.events import DisputeOpened, Event, MilestoneApproved, MilestoneOpened, VerdictReached
+from milestones.events import DisputeOpened, Event, MilestoneOpened, VerdictReached
 from milestones.plan import Plan, Step
 from milestones.terms import MilestoneTerms, Quorum
 
@@ -86,14 +86,16 @@ def appeal(plan: Plan, ordinal: int) -> Step:
 
 def appeal_over(plan: Plan, ordinal: int) -> Step:
     """Fail a milestone without tries whose founder did not appeal in time."""
-    failed = engine.move(plan, ordinal, "appeal_over", states.CLOCK)
-    return engine.after_failure(failed, ordinal, "not_met", ())
+    return engine.reject(plan, ordinal, "appeal_over", states.CLOCK)
 
 
-def find_met(plan: Plan, ordinal: int) -> Step:
-    """Approve what the panel found met. No window runs again: it was the window that led here."""
-    approved = engine.move(plan, ordinal, "found_met", states.WORKER)
-    return Step(approved, (VerdictReached(ordinal, True), MilestoneApproved(ordinal)))
+def find_met(plan: Plan, ordinal: int, share_pct: int = engine.WHOLE_PCT) -> Step:
+    """Approve what the panel found met, or the share of it. No window runs again: it was the window that led here.
+
+    The share is one that counts: `MilestoneState.share_that_counts` gives 0 where the finding is "not met" (MIL-11).
+    """
+    step = engine.approve(plan, ordinal, "found_met", states.WORKER, verdict_pct=share_pct)
+    return Step(step.plan, (VerdictReached(ordinal, share_pct), *step.events), step.instructions)
 
 
 def find_not_met(plan: Plan, ordinal: int, *, appealed: bool, exhausted: bool = False) -> Step:
@@ -102,12 +104,11 @@ def find_not_met(plan: Plan, ordinal: int, *, appealed: bool, exhausted: bool = 
     A challenged verdict uses a try up, as the auditors' "not met" would have. An appeal that is lost uses none up
     again and leaves things as the verdict did: failed where it had `exhausted` all tries.
     """
-    events: tuple[Event, ...] = (VerdictReached(ordinal, False),)
+    events: tuple[Event, ...] = (VerdictReached(ordinal, 0),)
     left = plan.milestone(ordinal).tries_left
     if plan.winding_down or (exhausted if appealed else left == 0):
-        failed = engine.move(plan, ordinal, "found_not_met_final", states.WORKER)
-        return engine.after_failure(failed, ordinal, "not_met", events)
-    reopened = engine.move(
+        return engine.reject(plan, ordinal, "found_not_met_final", states.WORKER, events)
+    reopened = engine.go_back(
         plan, ordinal, "found_not_met", states.WORKER, tries_left=left if appealed else left - 1
     )
     return Step(reopened, (*events, MilestoneOpened(ordinal)))
@@ -131,13 +132,7 @@ def leave_undecided(plan: Plan, ordinal: int, *, restores_try: bool = False) -> 
 
 def split_of(before: Plan, step: Step, ordinal: int) -> Split:
     """Say what a decision leaves of the disputed tranche: due for release, back to the investors, or still there."""
-    disputed_minor = before.milestone(ordinal).tranche_minor
-    after = step.plan.milestone(ordinal)
-    match after.state:
-        case engine.APPROVED:
-            return Split(disputed_minor, 0, 0)
-        case "failed" | "lapsed":
-            return Split(0, disputed_minor, 0)
-        case _:
-            # Where the same step winds the plan down, `after` is settled already.
-            return Split(0, 0, disputed_minor)
+    was, after = before.milestone(ordinal), step.plan.milestone(ordinal)
+    to_release_minor = engine.payable_minor(step.plan, ordinal) if after.state == engine.APPROVED else 0
+    returned_minor = after.returned_minor - was.returned_minor
+    return Split(to_release_minor, returned_minor, was.remaining_minor - to_release_minor - returned_minor)

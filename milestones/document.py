@@ -1,38 +1,39 @@
-"""The document form of a contract: reading and checking it, writing it resolved, its canonical bytes and hash (MIL-3).
+"""The document form of a contract: reading and checking it (MIL-3). Writing and hashing it is `written`'s.
 
 A document is plain data (text, whole numbers, yes/no, lists, maps) as YAML or JSON give it; parsing those files is the
 caller's. Structure is mirrored by the published JSON Schema; `SEMANTIC_CODES` are the problems a schema cannot express.
 Whether readable terms are wise is `lint`'s question.
 """
 
-import hashlib
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
-from importlib import resources
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-import rfc8785
 
 from milestones.apportion import WHOLE_BP
 from milestones.reader import ContractError, Problem, Reader
 from milestones.terms import (
     CLOSING_KEY,
+    EXTENSION_DAYS,
+    MOST_PARTIAL_RELEASES,
     ON_FAILURE,
     ORDERS,
     RELAXABLE,
-    SCHEMA_NAME,
+    REPORT_MONTHS,
+    SCHEMA_1,
+    SCHEMAS,
     SEQUENTIAL,
     WIND_DOWN,
     Criterion,
     Measure,
     MilestoneTerms,
     Quorum,
+    Retainage,
     Terms,
 )
+from milestones.written import canonical_bytes, contract_hash, schema, to_document
 
 __all__ = [
     "SEMANTIC_CODES",
@@ -51,7 +52,9 @@ SEMANTIC_CODES = frozenset(
         "date_not_in_calendar",
         "key_repeated",
         "key_reserved",
+        "partial_last",
         "quorum_above_auditors",
+        "retainage_days",
         "text_control_character",
         "tranches_not_whole",
         "zone_unknown",
@@ -67,6 +70,8 @@ DATE = re.compile(r"2[01][0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
 QUANTITY = re.compile(r"(0|[1-9][0-9]{0,18})(\.[0-9]{1,8})?")
 
 LONG_TEXT, TITLE_TEXT, UNIT_TEXT = 4000, 200, 40
+MOST_RETAINAGE_BP, MOST_RETAINAGE_DAYS, MOST_EXTENSION_DAYS = 1_000, 365, 90
+MOST_AUDITOR_FEE_MINOR = 10**12
 MAX_MILESTONES, MAX_CRITERIA, MAX_AUDITORS, MAX_EVIDENCE = 50, 50, 21, 20
 
 _TERMS_REQUIRED = ("schema", "title", "currency", "long_stop", "milestones")
@@ -75,6 +80,11 @@ _MILESTONE_REQUIRED = ("key", "title", "deliverable", "tranche_bp", "target_date
 _MILESTONE_OPTIONAL = (
     "grace_days", "quorum", "auditors", "review_business_days", "challenge_business_days", "resubmissions",
     "on_failure",
+)  # fmt: skip
+# Added by version 2; a document of version 1 cannot use them, and has none of their defaults in its hash (MIL-3).
+_TERMS_ADDED = ("report_months",)
+_MILESTONE_ADDED = (
+    "partial_releases", "retainage", "reporting_retainage_bp", "extension_days", "auditor_fee_minor",
 )  # fmt: skip
 _CRITERION_REQUIRED = ("key", "text", "procedure")
 _CRITERION_OPTIONAL = ("evidence", "measure", "weight_bp", "must")
@@ -94,8 +104,10 @@ def parse_document(doc: Mapping[str, Any]) -> Terms:
 
 
 def _read_terms(reader: Reader, doc: object) -> Terms:
-    node = reader.fields(doc, "", _TERMS_REQUIRED, _TERMS_OPTIONAL)
-    reader.choice(node, "schema", "", (SCHEMA_NAME,))
+    is_first = isinstance(doc, Mapping) and doc.get("schema") == SCHEMA_1
+    added = () if is_first else _TERMS_ADDED
+    node = reader.fields(doc, "", _TERMS_REQUIRED, (*_TERMS_OPTIONAL, *added))
+    schema_name = reader.choice(node, "schema", "", SCHEMAS)
     zone = reader.pattern(node, "zone", "", ZONE, "a time zone such as America/New_York", "UTC")
     if zone and not _zone_exists(zone):
         reader.refuse(
@@ -113,8 +125,14 @@ def _read_terms(reader: Reader, doc: object) -> Terms:
         relaxed=tuple(
             sorted(reader.items(node, "relaxed", "", _relaxable_item, 0, len(RELAXABLE), (), distinct=True))
         ),
-        milestones=reader.items(node, "milestones", "", _read_milestone, 1, MAX_MILESTONES),
+        milestones=reader.items(
+            node, "milestones", "", _read_first_milestone if is_first else _read_milestone, 1, MAX_MILESTONES
+        ),
+        schema=schema_name,
+        report_months=REPORT_MONTHS if is_first else reader.whole(node, "report_months", "", 1, 12, REPORT_MONTHS),
     )
+    if not is_first:
+        terms = _without_last_part(reader, terms, node)
     _check_keys(reader, [m and m.key for m in terms.milestones], "/milestones", reserved=CLOSING_KEY)
     bps = [terms.closing_bp, *(m and m.tranche_bp for m in terms.milestones)]
     if terms.milestones and None not in bps and sum(bps) != WHOLE_BP:
@@ -125,10 +143,67 @@ def _read_terms(reader: Reader, doc: object) -> Terms:
     return terms
 
 
-def _read_milestone(reader: Reader, value: object, path: str) -> MilestoneTerms | None:
+def _without_last_part(reader: Reader, terms: Terms, node: Mapping[str, Any] | None) -> Terms:
+    """Leave the last milestone without partial releases: what waits for the end waits for all of it (MIL-11)."""
+    written = node.get("milestones") if node is not None else None
+    last = terms.milestones[-1] if terms.milestones else None
+    if last is None or not written:
+        return terms
+    given = written[-1].get("partial_releases", 0) if isinstance(written[-1], Mapping) else 0
+    if isinstance(given, int) and given:
+        message = "The last milestone has no partial releases: what waits for it waits for all of it. Make it 0."
+        reader.refuse(f"/milestones/{len(terms.milestones) - 1}/partial_releases", "partial_last", message)
+    return replace(terms, milestones=(*terms.milestones[:-1], replace(last, partial_releases=0)))
+
+
+def _read_first_milestone(reader: Reader, value: object, path: str) -> MilestoneTerms | None:
     node = reader.fields(value, path, _MILESTONE_REQUIRED, _MILESTONE_OPTIONAL)
+    return None if node is None else _read_first_fields(reader, node, path)
+
+
+def _read_milestone(reader: Reader, value: object, path: str) -> MilestoneTerms | None:
+    node = reader.fields(value, path, _MILESTONE_REQUIRED, (*_MILESTONE_OPTIONAL, *_MILESTONE_ADDED))
     if node is None:
         return None
+    return replace(
+        _read_first_fields(reader, node, path),
+        partial_releases=reader.whole(
+            node, "partial_releases", path, 0, MOST_PARTIAL_RELEASES, MOST_PARTIAL_RELEASES
+        ),
+        retainage=_read_retainage(reader, node, path),
+        reporting_retainage_bp=reader.whole(node, "reporting_retainage_bp", path, 0, MOST_RETAINAGE_BP, 0),
+        extension_days=reader.whole(node, "extension_days", path, 0, MOST_EXTENSION_DAYS, EXTENSION_DAYS),
+        auditor_fee_minor=reader.whole(node, "auditor_fee_minor", path, 0, MOST_AUDITOR_FEE_MINOR, 0),
+    )
+
+
+def _read_retainage(reader: Reader, node: Mapping[str, Any], path: str) -> Retainage | None:
+    if "retainage" not in node:
+        return None
+    path = f"{path}/retainage"
+    agreed = reader.fields(
+        node["retainage"], path, ("bp", "event", "procedure"), ("evidence", "after_days", "days")
+    )
+    if agreed is None:
+        return None
+    retainage = Retainage(
+        bp=reader.whole(agreed, "bp", path, 1, MOST_RETAINAGE_BP),
+        event=reader.text(agreed, "event", path, LONG_TEXT),
+        procedure=reader.text(agreed, "procedure", path, LONG_TEXT),
+        evidence=reader.items(agreed, "evidence", path, _evidence_item, 0, MAX_EVIDENCE, (), distinct=True),
+        after_days=reader.whole(agreed, "after_days", path, 0, MOST_RETAINAGE_DAYS, 0),
+        days=reader.whole(agreed, "days", path, 1, MOST_RETAINAGE_DAYS, MOST_RETAINAGE_DAYS),
+    )
+    if retainage.after_days is not None and retainage.days is not None and retainage.after_days >= retainage.days:
+        message = (
+            f"What is retained may be asked for from day {retainage.after_days} on, but goes back after day "
+            f"{retainage.days}. Leave time between them."
+        )
+        reader.refuse(f"{path}/days", "retainage_days", message)
+    return retainage
+
+
+def _read_first_fields(reader: Reader, node: Mapping[str, Any], path: str) -> MilestoneTerms:
     criteria = reader.items(node, "criteria", path, _read_criterion, 1, MAX_CRITERIA)
     _check_keys(reader, [c and c.key for c in criteria], f"{path}/criteria")
     return MilestoneTerms(
@@ -263,73 +338,3 @@ def _zone_exists(zone: str) -> bool:
         # A name that is a folder of the time zone database, or leads out of it, raises the latter two.
         return False
     return True
-
-
-def to_document(terms: Terms) -> dict[str, Any]:
-    """Write terms as a document with every default written in; `parse_document` of it gives the same terms."""
-    return {
-        "schema": SCHEMA_NAME,
-        "title": terms.title,
-        "currency": terms.currency,
-        "zone": terms.zone,
-        "calendar": terms.calendar,
-        "order": terms.order,
-        "long_stop": terms.long_stop.isoformat(),
-        "closing_bp": terms.closing_bp,
-        "relaxed": list(terms.relaxed),
-        "milestones": [_milestone_document(milestone) for milestone in terms.milestones],
-    }
-
-
-def _milestone_document(milestone: MilestoneTerms) -> dict[str, Any]:
-    return {
-        "key": milestone.key,
-        "title": milestone.title,
-        "deliverable": milestone.deliverable,
-        "tranche_bp": milestone.tranche_bp,
-        "target_date": milestone.target_date.isoformat(),
-        "long_stop": milestone.long_stop.isoformat(),
-        "grace_days": milestone.grace_days,
-        "quorum": {"approvals": milestone.quorum.approvals, "auditors": milestone.quorum.auditors},
-        "auditors": list(milestone.auditors),
-        "review_business_days": milestone.review_business_days,
-        "challenge_business_days": milestone.challenge_business_days,
-        "resubmissions": milestone.resubmissions,
-        "on_failure": milestone.on_failure,
-        "criteria": [_criterion_document(criterion) for criterion in milestone.criteria],
-    }
-
-
-def _criterion_document(criterion: Criterion) -> dict[str, Any]:
-    document: dict[str, Any] = {
-        "key": criterion.key,
-        "text": criterion.text,
-        "procedure": criterion.procedure,
-        "evidence": list(criterion.evidence),
-        "weight_bp": criterion.weight_bp,
-        "must": criterion.must,
-    }
-    # No measure is the absence of the field, not a null: the form has none.
-    if (measure := criterion.measure) is not None:
-        document["measure"] = {
-            "quantity": measure.quantity,
-            measure.bound: measure.value,
-            "unit": measure.unit,
-        }
-    return document
-
-
-def canonical_bytes(terms: Terms) -> bytes:
-    """Write the resolved terms as RFC 8785 canonical JSON: what is hashed, signed and exported."""
-    return rfc8785.dumps(to_document(terms))
-
-
-def contract_hash(terms: Terms) -> str:
-    """Hash the resolved terms: SHA-256 over RFC 8785, in lower-case hex (MIL-3)."""
-    return hashlib.sha256(canonical_bytes(terms)).hexdigest()
-
-
-def schema() -> dict[str, Any]:
-    """Give the published JSON Schema (2020-12) of the document form."""
-    text = resources.files("milestones").joinpath("schema/contract-1.schema.json").read_text(encoding="utf-8")
-    return json.loads(text)

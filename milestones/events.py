@@ -22,10 +22,10 @@ class MilestoneSubmitted:
 
 @dataclass(frozen=True, slots=True)
 class VerdictReached:
-    """The auditors' findings gave a verdict (MIL-7)."""
+    """The auditors' findings gave a verdict (MIL-7): all of it met at 100, a part of it, or 0 for not met."""
 
     ordinal: int
-    met: bool
+    share_pct: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,15 @@ class MilestoneApproved:
 
 @dataclass(frozen=True, slots=True)
 class MilestoneReleased:
-    """The tranche left escrow."""
+    """A part of the tranche, or all of it, left escrow."""
+
+    ordinal: int
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class RetainedReturned:
+    """A retained part, or one that waited for a report, went back; the milestone stays released (MIL-11)."""
 
     ordinal: int
     amount_minor: int
@@ -116,6 +124,7 @@ Event = (
     | MilestoneReopened
     | MilestoneApproved
     | MilestoneReleased
+    | RetainedReturned
     | MilestoneFailed
     | MilestoneLapsed
     | TranchesRecomputed
@@ -126,7 +135,7 @@ Event = (
 
 @dataclass(frozen=True, slots=True)
 class ReleaseTranche:
-    """Post the release of this amount: money to the company, tokens to the investors."""
+    """Post the release of this part: money to the company, tokens to the investors."""
 
     ordinal: int
     amount_minor: int

@@ -11,10 +11,7 @@ from zoneinfo import ZoneInfo
 
 from milestones.terms import end_of_day
 
-EXTENSION_DAYS = 30
-# Founders report each quarter, counted from the close; what is written earlier than this before a due date is no report
-# on the quarter that it is for.
-REPORT_MONTHS = 3
+# What is written earlier than this before a due date is no report on the time that it is for.
 REPORT_OPENS_DAYS = 30
 REPORT_REMIND_DAYS = 14
 # So many due reports missed in a row, or so many days without any sign after one, start the days to failure.

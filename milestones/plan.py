@@ -7,110 +7,95 @@ of an amount is `apportion`'s; gates outside the contract (halts, seasoned money
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import replace
 
 from milestones import states
 from milestones.apportion import recompute_tranches, tranche_amounts
 from milestones.events import (
     Complete,
     Event,
-    Instruction,
     MilestoneApproved,
     MilestoneFailed,
-    MilestoneLapsed,
     MilestoneOpened,
     MilestoneReleased,
     MilestoneReopened,
     MilestoneResumed,
     MilestoneSubmitted,
     MilestoneSuspended,
-    PlanCompleted,
     ReleaseTranche,
+    RetainedReturned,
     ReturnMoney,
     TranchesRecomputed,
     VerdictReached,
     WindDown,
     WindDownStarted,
 )
-from milestones.terms import CLOSING_ORDINAL, RETURN_TRANCHE, SEQUENTIAL, WIND_DOWN, Terms
+from milestones.running import (
+    PENDING,
+    UNDER_REVIEW,
+    IfStopped,
+    Plan,
+    PlanError,
+    Step,
+    completion,
+    give_back,
+    go_back,
+    if_stopped_today,
+    lapse,
+    move,
+    payable_minor,
+    pending_minor,
+    put,
+    returnable_minor,
+    trim,
+)
+from milestones.terms import CLOSING_ORDINAL, RETURN_TRANCHE, SEQUENTIAL, MilestoneTerms, Terms, Tranche
+from milestones.tranche import APPROVED, WHOLE_PCT, MilestoneState, paid, resized, returned
 
-APPROVED = "approved"
-UNDER_REVIEW = frozenset({"submitted", "challengeable", "suspended", "disputed", "appealable"})
-# Still to be decided or paid once a wind-down has begun (WND-2); everything else lapses.
-PENDING = UNDER_REVIEW | {APPROVED}
+__all__ = [
+    "APPROVED",
+    "PENDING",
+    "UNDER_REVIEW",
+    "WHOLE_PCT",
+    "Complete",
+    "IfStopped",
+    "MilestoneState",
+    "Plan",
+    "PlanError",
+    "ReleaseTranche",
+    "ReturnMoney",
+    "Step",
+    "WindDown",
+    "after_failure",
+    "approve",
+    "decide",
+    "fail",
+    "finish",
+    "go_back",
+    "if_stopped_today",
+    "lapse_approved",
+    "move",
+    "payable_minor",
+    "reject",
+    "release",
+    "report_received",
+    "resume",
+    "retention_over",
+    "returnable_minor",
+    "review_abandoned",
+    "shrink",
+    "start",
+    "submit",
+    "suspend",
+    "suspension_over",
+    "undecided",
+    "waits_for_others",
+    "wind_down",
+    "window_over",
+]
 
-
-class PlanError(Exception):
-    """A step the contract does not allow now. `code` is stable, `message` says what stands in the way."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-
-
-@dataclass(frozen=True, slots=True)
-class MilestoneState:
-    """Where one milestone stands. `tranche_minor` of a settled one is what it was when it settled.
-
-    `tries_left` counts submissions still allowed after a "not met" (MIL-6). Ordinal 0 is the closing tranche.
-    """
-
-    ordinal: int
-    key: str
-    state: str
-    tranche_minor: int
-    tries_left: int
-    bp: int
-    on_failure: str = WIND_DOWN
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether nothing more can happen to it."""
-        return self.state in states.MILESTONE_TERMINAL
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """All milestones of one offering in contract order, and the money that has not left escrow.
-
-    While it is not winding down, the unsettled tranches sum to `unreleased_minor`.
-    """
-
-    order: str
-    milestones: tuple[MilestoneState, ...]
-    unreleased_minor: int
-    winding_down: bool = False
-
-    def milestone(self, ordinal: int) -> MilestoneState:
-        """Give the milestone with this ordinal; raises PlanError `milestone_unknown`."""
-        for milestone in self.milestones:
-            if milestone.ordinal == ordinal:
-                return milestone
-        raise PlanError("milestone_unknown", f"This contract has no milestone {ordinal}.")
-
-    @property
-    def unsettled(self) -> tuple[MilestoneState, ...]:
-        """Milestones to which something can still happen."""
-        return tuple(m for m in self.milestones if not m.is_settled)
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What one event did: the new plan, the facts, and what must be carried out with it."""
-
-    plan: Plan
-    events: tuple[Event, ...] = ()
-    instructions: tuple[Instruction, ...] = ()
-
-
-class IfStopped(NamedTuple):
-    """What a wind-down started now would do with every unreleased minor unit (MIL-5)."""
-
-    returned_minor: int
-    still_to_release_minor: int
-    under_review_minor: int
+# In a parallel contract the last quarter of the money waits for all milestones (MIL-4).
+BEFORE_TAIL_BP = 7_500
 
 
 def start(terms: Terms, proceeds_minor: int) -> Step:
@@ -118,29 +103,28 @@ def start(terms: Terms, proceeds_minor: int) -> Step:
 
     The closing tranche is approved by reaching `active`; the first milestone opens (all of them when parallel).
     """
-    tranches = terms.tranches
-    amounts = tranche_amounts(proceeds_minor, [tranche.bp for tranche in tranches])
-    milestones = []
-    for tranche, amount_minor in zip(tranches, amounts, strict=True):
-        closing = tranche.ordinal == CLOSING_ORDINAL
-        agreed = None if closing else terms.milestone(tranche.ordinal)
-        milestones.append(
-            MilestoneState(
-                ordinal=tranche.ordinal,
-                key=tranche.key,
-                state="locked",
-                tranche_minor=amount_minor,
-                tries_left=agreed.resubmissions if agreed else 0,
-                bp=tranche.bp,
-                on_failure=agreed.on_failure if agreed else WIND_DOWN,
-            )
-        )
-    plan, events = Plan(terms.order, tuple(milestones), proceeds_minor), []
+    amounts = tranche_amounts(proceeds_minor, [tranche.bp for tranche in terms.tranches])
+    milestones = tuple(
+        _locked(tranche, amount_minor, terms.milestone(tranche.ordinal) if tranche.ordinal else None)
+        for tranche, amount_minor in zip(terms.tranches, amounts, strict=True)
+    )
+    plan, events = Plan(terms.order, milestones, proceeds_minor, tail_waits=terms.tail_waits), []
     if terms.closing_bp:
-        plan = _move(plan, CLOSING_ORDINAL, "reach_active", states.WORKER)
+        plan = move(plan, CLOSING_ORDINAL, "reach_active", states.WORKER, verdict_pct=WHOLE_PCT)
         events.append(MilestoneApproved(CLOSING_ORDINAL))
     plan, opened = _open_what_may_open(plan)
     return Step(plan, (*events, *opened))
+
+
+def _locked(tranche: Tranche, amount_minor: int, agreed: MilestoneTerms | None) -> MilestoneState:
+    if agreed is None:
+        return MilestoneState(tranche.ordinal, tranche.key, "locked", amount_minor, 0, tranche.bp)
+    return MilestoneState(
+        tranche.ordinal, tranche.key, "locked", amount_minor, agreed.resubmissions, tranche.bp, agreed.on_failure,
+        partial_releases=agreed.partial_releases,
+        retainage_bp=agreed.retainage.bp if agreed.retainage else 0,
+        reporting_bp=agreed.reporting_retainage_bp,
+    )  # fmt: skip
 
 
 def submit(plan: Plan, ordinal: int) -> Step:
@@ -149,65 +133,142 @@ def submit(plan: Plan, ordinal: int) -> Step:
         raise PlanError(
             "plan_winding_down", "The contract is being wound down, so nothing more can be submitted."
         )
-    return Step(_move(plan, ordinal, "submit", states.FOUNDER), (MilestoneSubmitted(ordinal),))
+    return Step(move(plan, ordinal, "submit", states.FOUNDER), (MilestoneSubmitted(ordinal),))
 
 
-def decide(plan: Plan, ordinal: int, met: bool) -> Step:
-    """Apply the verdict on a submission: challengeable, or open again while tries remain, or appealable (MIL-7).
+def decide(plan: Plan, ordinal: int, share_pct: int) -> Step:
+    """Apply the verdict on a submission, 100 where all is met, 0 where nothing: challengeable, or back, or appealable.
 
-    During a wind-down nothing can be submitted again, so "not met" is final, but for an appeal (`disputes`, MIL-10).
+    A part counts only when it is more than was released on before and a partial release is left (MIL-7, MIL-11). During
+    a wind-down nothing can be submitted again, so "not met" is final, but for an appeal (`disputes`, MIL-10).
     """
-    verdict = VerdictReached(ordinal, met)
-    if met:
-        return Step(_move(plan, ordinal, "met", states.WORKER), (verdict,))
     milestone = plan.milestone(ordinal)
+    counts_pct = milestone.share_that_counts(share_pct)
+    verdict = VerdictReached(ordinal, counts_pct)
+    if counts_pct:
+        return Step(move(plan, ordinal, "met", states.WORKER, verdict_pct=counts_pct), (verdict,))
     if milestone.tries_left > 0 and not plan.winding_down:
-        reopened = _move(plan, ordinal, "not_met", states.WORKER, tries_left=milestone.tries_left - 1)
+        reopened = go_back(plan, ordinal, "not_met", states.WORKER, tries_left=milestone.tries_left - 1)
         return Step(reopened, (verdict, MilestoneOpened(ordinal)))
-    return Step(_move(plan, ordinal, "not_met_final", states.WORKER), (verdict,))
+    return Step(move(plan, ordinal, "not_met_final", states.WORKER), (verdict,))
 
 
 def window_over(plan: Plan, ordinal: int) -> Step:
     """Approve a milestone whose challenge window ended without a suspension (MIL-10)."""
-    return Step(_move(plan, ordinal, "window_over", states.CLOCK), (MilestoneApproved(ordinal),))
+    return approve(plan, ordinal, "window_over", states.CLOCK)
+
+
+def approve(plan: Plan, ordinal: int, event: str, who: str, **changes: int) -> Step:
+    """Approve a milestone by an event of the table; in a wind-down all but what is due of it goes back (WND-2)."""
+    plan = move(plan, ordinal, event, who, **changes)
+    returns: tuple[ReturnMoney, ...] = ()
+    if plan.winding_down:
+        plan, amount_minor = trim(plan, ordinal)
+        returns = (ReturnMoney(amount_minor, "wind_down", ordinal),) if amount_minor else ()
+    return Step(plan, (MilestoneApproved(ordinal),), returns)
 
 
 def suspend(plan: Plan, ordinal: int) -> Step:
     """Suspend a release within its window."""
-    return Step(_move(plan, ordinal, "suspend", states.OPERATOR), (MilestoneSuspended(ordinal),))
+    return Step(move(plan, ordinal, "suspend", states.OPERATOR), (MilestoneSuspended(ordinal),))
 
 
 def resume(plan: Plan, ordinal: int) -> Step:
     """Lift a suspension; the caller starts the challenge window anew."""
-    return Step(_move(plan, ordinal, "resume", states.OPERATOR), (MilestoneResumed(ordinal),))
+    return Step(move(plan, ordinal, "resume", states.OPERATOR), (MilestoneResumed(ordinal),))
 
 
 def suspension_over(plan: Plan, ordinal: int) -> Step:
     """End a suspension nobody decided: open again with all tries; in a wind-down its money goes back instead."""
-    return _undecided(plan, ordinal, "suspension_over")
+    return undecided(plan, ordinal, "suspension_over")
 
 
 def review_abandoned(plan: Plan, ordinal: int) -> Step:
     """End a review too few auditors signed (MIL-9): open again with all tries; in a wind-down its money goes back."""
-    return _undecided(plan, ordinal, "review_abandoned")
+    return undecided(plan, ordinal, "review_abandoned")
+
+
+def waits_for_others(plan: Plan, ordinal: int) -> bool:
+    """Whether an approved milestone's release waits for other milestones.
+
+    In a sequential plan those before it are settled first. In a parallel one a release that takes more than three
+    quarters of the contract waits until every other milestone is decided (MIL-4).
+    """
+    milestone = plan.milestone(ordinal)
+    if milestone.is_met:
+        return False
+    if plan.order == SEQUENTIAL:
+        return any(m.gates and m.ordinal < ordinal for m in plan.milestones)
+    taken = sum(m.bp * m.share_pct for m in plan.milestones if m.ordinal != ordinal)
+    in_tail = taken + milestone.bp * milestone.verdict_pct > BEFORE_TAIL_BP * WHOLE_PCT
+    others = (m for m in plan.milestones if m.ordinal != ordinal)
+    return plan.tail_waits and in_tail and any(m.gates and m.state != APPROVED for m in others)
 
 
 def release(plan: Plan, ordinal: int) -> Step:
-    """Release an approved tranche; the amount is decided here, at execution (MIL-12).
+    """Release what is due of an approved milestone; the amount is decided here, at execution (MIL-11, MIL-12).
 
-    Sequential plans open the next milestone; the last release completes the plan. Raises PlanError
-    `predecessor_unsettled` in a sequential plan while an earlier tranche is neither released nor gone.
+    It is released whole, or in part, or but for what is retained or waits for a report. Sequential plans open the next
+    milestone once it is met; the last release completes the plan. Raises PlanError `predecessor_unsettled` while
+    it waits for other milestones.
     """
+    if waits_for_others(plan, ordinal):
+        raise PlanError("predecessor_unsettled", "Other milestones have to be settled first.")
     milestone = plan.milestone(ordinal)
-    if plan.order == SEQUENTIAL and any(m.ordinal < ordinal for m in plan.unsettled):
-        raise PlanError("predecessor_unsettled", "The milestone before this one has to be settled first.")
-    plan = _move(plan, ordinal, "release", states.WORKER)
-    amount_minor = milestone.tranche_minor
+    states.next_state(states.MILESTONE_TRANSITIONS, milestone.state, "release", states.WORKER)
+    amount_minor = payable_minor(plan, ordinal)
+    held_minor = 0 if plan.winding_down else milestone.due_minor(milestone.verdict_pct) - amount_minor
+    after = paid(milestone, amount_minor + held_minor, held_minor)
+    plan = put(plan, after)
+    plan = move(plan, ordinal, _release_event(plan, after), states.WORKER)
+    if plan.winding_down and not after.is_met:
+        plan = move(plan, ordinal, "lapse", states.WORKER)
     plan = replace(plan, unreleased_minor=plan.unreleased_minor - amount_minor)
     plan, opened = _open_what_may_open(plan)
-    ended = _completion(plan)
+    ended = completion(plan)
     events = (MilestoneReleased(ordinal, amount_minor), *opened, *ended.events)
     return Step(plan, events, (ReleaseTranche(ordinal, amount_minor), *ended.instructions))
+
+
+def _release_event(plan: Plan, after: MilestoneState) -> str:
+    if not after.is_met:
+        return "release_part"
+    if plan.winding_down or not after.remaining_minor:
+        return "release"
+    return "release_retaining" if after.undealt_minor else "release_reporting"
+
+
+def report_received(plan: Plan) -> Step:
+    """Release what waited for a report, of every milestone; the caller decides that a due report was received."""
+    instructions, events = [], []
+    for milestone in plan.milestones:
+        if milestone.is_settled or not milestone.reporting_minor or plan.winding_down:
+            continue
+        amount_minor = milestone.reporting_minor
+        after = replace(milestone, reporting_minor=0, released_minor=milestone.released_minor + amount_minor)
+        plan = replace(put(plan, after), unreleased_minor=plan.unreleased_minor - amount_minor)
+        if after.state == "report_due":
+            plan = move(plan, after.ordinal, "report", states.WORKER)
+        instructions.append(ReleaseTranche(after.ordinal, amount_minor))
+        events.append(MilestoneReleased(after.ordinal, amount_minor))
+    ended = completion(plan)
+    return Step(plan, (*events, *ended.events), (*instructions, *ended.instructions))
+
+
+def retention_over(plan: Plan, ordinal: int, reason: str = "retention_over") -> Step:
+    """Send a retained part back whose event was not shown in time, or one whose report never came (MIL-11)."""
+    return _end_retention(plan, ordinal, states.CLOCK, reason, ())
+
+
+def _end_retention(plan: Plan, ordinal: int, who: str, reason: str, events: Iterable[Event]) -> Step:
+    milestone = plan.milestone(ordinal)
+    waits = milestone.reporting_minor and milestone.state != "report_due" and not plan.winding_down
+    amount_minor = milestone.undealt_minor if waits else milestone.remaining_minor
+    plan = move(plan, ordinal, "retention_over" if waits else "part_over", who, verdict_pct=0)
+    plan, back = give_back(plan, ordinal, reason, amount_minor)
+    ended = completion(plan)
+    done = (*events, RetainedReturned(ordinal, amount_minor), *ended.events)
+    return Step(plan, done, (*back, *ended.instructions))
 
 
 def lapse_approved(plan: Plan, ordinal: int, reason: str) -> Step:
@@ -217,132 +278,118 @@ def lapse_approved(plan: Plan, ordinal: int, reason: str) -> Step:
     """
     if not plan.winding_down:
         raise PlanError("plan_running", "An approved tranche lapses only when the contract is being wound down.")
-    plan = _move(plan, ordinal, "lapse", states.WORKER)
-    plan, returned = _return_tranche(plan, ordinal, reason)
-    return Step(plan, (MilestoneLapsed(ordinal),), returned)
+    plan, events = lapse(plan, ordinal)
+    plan, back = give_back(plan, ordinal, reason)
+    return Step(plan, events, back)
 
 
 def fail(plan: Plan, ordinal: int, reason: str) -> Step:
-    """Fail an open milestone by its terms: its long-stop passed without a complete submission (MIL-14).
+    """Fail an open or partly released milestone: its long-stop passed without a complete submission (MIL-14).
 
-    `on_failure` decides: that tranche returns and the others go on, or the contract is wound down. Milestones that
-    depend on it (all later ones of a sequential plan) lapse, so there both come to a wind-down of the rest.
+    `on_failure` decides: what is left of that tranche returns and the others go on, or the contract is wound down.
+    Milestones that depend on it (all later ones of a sequential plan) lapse, so there both come to a wind-down.
     """
-    return _after_failure(_move(plan, ordinal, "long_stop", states.CLOCK), ordinal, reason, ())
+    return after_failure(move(plan, ordinal, "long_stop", states.CLOCK), ordinal, reason, ())
+
+
+def reject(plan: Plan, ordinal: int, event: str, who: str, events: Iterable[Event] = ()) -> Step:
+    """Apply a "not met" that is final: the milestone fails, or where it was met before its retained part goes back."""
+    if plan.milestone(ordinal).is_met:
+        return _end_retention(plan, ordinal, who, "not_met", events)
+    return after_failure(move(plan, ordinal, event, who, verdict_pct=0), ordinal, "not_met", events)
 
 
 def shrink(plan: Plan, unreleased_minor: int) -> Step:
     """Recompute unsettled tranches after unreleased money changed, in contract order (MIL-1)."""
-    amounts = recompute_tranches(unreleased_minor, [m.bp for m in plan.unsettled])
-    tranche_of = {m.ordinal: amount for m, amount in zip(plan.unsettled, amounts, strict=True)}
-    milestones = tuple(
-        replace(m, tranche_minor=tranche_of.get(m.ordinal, m.tranche_minor)) for m in plan.milestones
-    )
+    pieces = plan.unsettled
+    weights = [m.bp for m in pieces]
+    if plan.winding_down or any(m.share_pct or m.returned_minor for m in pieces):
+        # Where parts have left, what is left of each tranche stands for its share.
+        remaining = [m.remaining_minor for m in pieces]
+        weights = remaining if any(remaining) else weights
+    kept = [index for index, weight in enumerate(weights) if weight]
+    amounts = recompute_tranches(unreleased_minor, [weights[index] for index in kept])
+    amount_of = dict(zip(kept, amounts, strict=True))
     event = TranchesRecomputed(plan.unreleased_minor, unreleased_minor)
-    return Step(replace(plan, milestones=milestones, unreleased_minor=unreleased_minor), (event,))
+    for index, piece in enumerate(pieces):
+        plan = put(plan, resized(piece, amount_of.get(index, 0)))
+    return Step(replace(plan, unreleased_minor=unreleased_minor), (event,))
 
 
 def wind_down(plan: Plan, reason: str, *, everything: bool = False) -> Step:
     """End the contract early (WND-2).
 
-    Open and locked milestones lapse and their money returns at once; approved ones are still released, submitted ones
-    run to their verdict. With `everything` these lapse too: too little was raised to begin with (OFF-11). Raises
-    PlanError `plan_winding_down` when it already is.
+    Open, locked and partly released milestones lapse and what is left of them returns at once, with every retained
+    part; what is due of approved ones is still released, submitted ones run to their verdict. With `everything` these
+    lapse too: too little was raised to begin with (OFF-11). Raises PlanError `plan_winding_down` when it already is.
     """
     if plan.winding_down:
         raise PlanError("plan_winding_down", "The contract is already being wound down.")
-    pending = [m.ordinal for m in plan.milestones if everything and m.state in PENDING]
-    for ordinal in pending:
-        plan = _move(plan, ordinal, "lapse", states.WORKER)
-    return _start_wind_down(plan, reason, tuple(MilestoneLapsed(ordinal) for ordinal in pending))
+    events: tuple[Event, ...] = ()
+    for milestone in plan.milestones:
+        if everything and milestone.state in PENDING:
+            plan, lapsed = lapse(plan, milestone.ordinal)
+            events += lapsed
+    return _start_wind_down(plan, reason, events)
 
 
 def finish(plan: Plan) -> Step:
     """Complete a plan in which every milestone is settled and escrow is empty. Raises PlanError otherwise."""
-    ended = _completion(plan)
+    ended = completion(plan)
     if not ended.instructions:
         raise PlanError("plan_unfinished", "Milestones are unsettled or money is still in escrow.")
     return ended
 
 
-def returnable_minor(plan: Plan) -> int:
-    """Count what a wind-down returns at once: unreleased money less the tranches still pending (WND-2)."""
-    return plan.unreleased_minor - sum(m.tranche_minor for m in plan.milestones if m.state in PENDING)
-
-
-def if_stopped_today(plan: Plan) -> IfStopped:
-    """Say what a wind-down started now would do; equal to the cent to what `wind_down` instructs (MIL-5)."""
-    return IfStopped(
-        returned_minor=returnable_minor(plan),
-        still_to_release_minor=sum(m.tranche_minor for m in plan.milestones if m.state == APPROVED),
-        under_review_minor=sum(m.tranche_minor for m in plan.milestones if m.state in UNDER_REVIEW),
-    )
-
-
-def _move(plan: Plan, ordinal: int, event: str, who: str, **changes: int) -> Plan:
-    milestone = plan.milestone(ordinal)
-    state = states.next_state(states.MILESTONE_TRANSITIONS, milestone.state, event, who)
-    moved = replace(milestone, state=state, **changes)
-    return replace(plan, milestones=tuple(moved if m.ordinal == ordinal else m for m in plan.milestones))
-
-
-def _undecided(plan: Plan, ordinal: int, event: str) -> Step:
-    plan = _move(plan, ordinal, event, states.CLOCK)
+def undecided(plan: Plan, ordinal: int, event: str) -> Step:
+    plan = go_back(plan, ordinal, event, states.CLOCK)
     if not plan.winding_down:
         return Step(plan, (MilestoneReopened(ordinal),))
-    plan = _move(plan, ordinal, "lapse", states.WORKER)
-    plan, returned = _return_tranche(plan, ordinal, event)
-    return Step(plan, (MilestoneReopened(ordinal), MilestoneLapsed(ordinal)), returned)
+    plan, ended = lapse(plan, ordinal)
+    plan, back = give_back(plan, ordinal, event)
+    return Step(plan, (MilestoneReopened(ordinal), *ended), back)
 
 
 def _open_what_may_open(plan: Plan) -> tuple[Plan, tuple[MilestoneOpened, ...]]:
     """Open locked milestones whose predecessor is settled. The closing tranche gates nothing: it has no evidence."""
     if plan.winding_down:
         return plan, ()
-    waiting = [m for m in plan.unsettled if m.ordinal != CLOSING_ORDINAL]
+    waiting = [m for m in plan.milestones if m.gates and m.ordinal != CLOSING_ORDINAL]
     if plan.order == SEQUENTIAL:
         waiting = waiting[:1]
     opening = tuple(MilestoneOpened(m.ordinal) for m in waiting if m.state == "locked")
     for opened in opening:
-        plan = _move(plan, opened.ordinal, "open", states.WORKER)
+        plan = move(plan, opened.ordinal, "open", states.WORKER)
     return plan, opening
 
 
-def _after_failure(plan: Plan, ordinal: int, reason: str, events: Iterable[Event]) -> Step:
+def after_failure(plan: Plan, ordinal: int, reason: str, events: Iterable[Event]) -> Step:
     events = (*events, MilestoneFailed(ordinal, reason))
     if plan.winding_down:
-        plan, returned = _return_tranche(plan, ordinal, reason)
-        return Step(plan, events, returned)
+        plan, back = give_back(plan, ordinal, reason)
+        return Step(plan, events, back)
     alone = plan.order != SEQUENTIAL or not any(m.ordinal > ordinal for m in plan.milestones)
-    anything_to_complete = bool(plan.unsettled) or any(m.state == "released" for m in plan.milestones)
+    anything_to_complete = bool(plan.unsettled) or any(m.share_pct for m in plan.milestones)
     if plan.milestone(ordinal).on_failure != RETURN_TRANCHE or not alone or not anything_to_complete:
         return _start_wind_down(plan, reason, events)
-    plan, returned = _return_tranche(plan, ordinal, reason)
-    ended = _completion(plan)
-    return Step(plan, (*events, *ended.events), (*returned, *ended.instructions))
+    plan, back = give_back(plan, ordinal, reason)
+    ended = completion(plan)
+    return Step(plan, (*events, *ended.events), (*back, *ended.instructions))
 
 
 def _start_wind_down(plan: Plan, reason: str, events: Iterable[Event]) -> Step:
     returned_minor = returnable_minor(plan)
-    lapsing = tuple(MilestoneLapsed(m.ordinal) for m in plan.milestones if m.state in ("open", "locked"))
-    for lapsed in lapsing:
-        plan = _move(plan, lapsed.ordinal, "lapse", states.WORKER)
-    plan = replace(plan, winding_down=True, unreleased_minor=plan.unreleased_minor - returned_minor)
-    returned = (ReturnMoney(returned_minor, reason),) if returned_minor else ()
-    return Step(plan, (*events, WindDownStarted(reason), *lapsing), (WindDown(reason), *returned))
-
-
-def _return_tranche(plan: Plan, ordinal: int, reason: str) -> tuple[Plan, tuple[ReturnMoney, ...]]:
-    amount_minor = plan.milestone(ordinal).tranche_minor
-    plan = replace(plan, unreleased_minor=plan.unreleased_minor - amount_minor)
-    return plan, (ReturnMoney(amount_minor, reason, ordinal),) if amount_minor else ()
-
-
-def _completion(plan: Plan) -> Step:
-    if plan.winding_down or plan.unsettled or plan.unreleased_minor:
-        return Step(plan)
-    return Step(plan, (PlanCompleted(),), (Complete(),))
-
-
-# What the engine's other files build their steps of (`disputes`).
-move, undecided, after_failure = _move, _undecided, _after_failure
+    ends: tuple[Event, ...] = ()
+    for milestone in plan.milestones:
+        if milestone.state == APPROVED:
+            plan, _ = trim(plan, milestone.ordinal)
+        elif not milestone.is_settled and milestone.state not in UNDER_REVIEW:
+            plan, lapsed = lapse(plan, milestone.ordinal)
+            ends += lapsed
+        if plan.milestone(milestone.ordinal).is_settled:
+            settled = plan.milestone(milestone.ordinal)
+            plan = put(plan, returned(settled, settled.remaining_minor))
+    left_minor = sum(pending_minor(replace(plan, winding_down=True)))
+    plan = replace(plan, winding_down=True, unreleased_minor=left_minor)
+    back = (ReturnMoney(returned_minor, reason),) if returned_minor else ()
+    return Step(plan, (*events, WindDownStarted(reason), *ends), (WindDown(reason), *back))

@@ -203,7 +203,7 @@ def _releases_on(run: _Run, ordinal: int) -> date:
 
 def _play(run: _Run, ordinal: int, day: date) -> None:
     if run.plan.milestone(ordinal).state == "submitted":
-        run.plan = engine.window_over(engine.decide(run.plan, ordinal, met=True).plan, ordinal).plan
+        run.plan = engine.window_over(engine.decide(run.plan, ordinal, engine.WHOLE_PCT).plan, ordinal).plan
         _apply(run, engine.release(run.plan, ordinal), ordinal, day)
     elif _acts_on(run, ordinal)[1]:
         run.plan = engine.submit(run.plan, ordinal).plan

@@ -4,13 +4,16 @@ Reading and writing the document form is `document`'s, judging whether the terms
 under them is `plan`'s.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from milestones.money import Asset
 
-SCHEMA_NAME = "milestake/contract/1"
+SCHEMA_1, SCHEMA_2 = "milestake/contract/1", "milestake/contract/2"
+SCHEMAS = (SCHEMA_1, SCHEMA_2)
+#: What new documents are written in; a contract is read by the rules of its own version for ever.
+SCHEMA_NAME = SCHEMA_2
 CLOSING_KEY = "closing"
 CLOSING_ORDINAL = 0
 
@@ -18,6 +21,11 @@ SEQUENTIAL, PARALLEL = "sequential", "parallel"
 ORDERS = (SEQUENTIAL, PARALLEL)
 WIND_DOWN, RETURN_TRANCHE, INVESTORS_DECIDE = "wind_down", "return_tranche", "investors_decide"
 ON_FAILURE = (WIND_DOWN, RETURN_TRANCHE, INVESTORS_DECIDE)
+
+MOST_PARTIAL_RELEASES = 2
+# What holds where a contract says nothing, as one of version 1 cannot (MIL-14).
+EXTENSION_DAYS, REPORT_MONTHS = 30, 3
+RETAINAGE_KEY = "retainage"
 
 # Lint rules a founder may relax; each one relaxed is printed in the risk line (MIL-4).
 RELAXABLE = (
@@ -63,6 +71,22 @@ class Criterion:
 
 
 @dataclass(frozen=True, slots=True)
+class Retainage:
+    """What stays in escrow of a met milestone until its event is attested (MIL-11).
+
+    `bp` is its share of what the milestone releases. The event may be shown from `after_days` days after the release
+    that retains it (a defects period), and has to be shown within `days`; else it goes back to the investors.
+    """
+
+    bp: int
+    event: str
+    procedure: str
+    evidence: tuple[str, ...]
+    after_days: int
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
 class MilestoneTerms:
     """One milestone: its deliverable, criteria, dates, auditors and tranche in basis points of cleared proceeds."""
 
@@ -80,6 +104,25 @@ class MilestoneTerms:
     resubmissions: int
     on_failure: str
     criteria: tuple[Criterion, ...]
+    partial_releases: int = 0
+    retainage: Retainage | None = None
+    reporting_retainage_bp: int = 0
+    extension_days: int = EXTENSION_DAYS
+    auditor_fee_minor: int = 0
+
+    @property
+    def retention(self) -> "MilestoneTerms":
+        """What is judged once the milestone is met: one criterion, the event its retained part waits for.
+
+        Raises LookupError where nothing is retained.
+        """
+        agreed = self.retainage
+        if agreed is None:
+            raise LookupError(f"nothing of {self.key} is retained")
+        event = Criterion(
+            RETAINAGE_KEY, agreed.event, agreed.procedure, agreed.evidence, None, weight_bp=10_000, must=True
+        )
+        return replace(self, criteria=(event,), partial_releases=0, retainage=None)
 
     def target_at(self, zone: str) -> datetime:
         """Give the instant the target date ends in the contract's zone, in UTC."""
@@ -116,6 +159,18 @@ class Terms:
     closing_bp: int
     relaxed: tuple[str, ...]
     milestones: tuple[MilestoneTerms, ...]
+    schema: str = SCHEMA_1
+    report_months: int = REPORT_MONTHS
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether the contract is of a version that knows releases in part, retainage and reports."""
+        return self.schema != SCHEMA_1
+
+    @property
+    def tail_waits(self) -> bool:
+        """Whether the last quarter of a parallel contract waits for all milestones (MIL-4)."""
+        return self.has_parts and self.order == PARALLEL and "parallel_tail" not in self.relaxed
 
     @property
     def asset(self) -> Asset:

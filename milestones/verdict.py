@@ -7,12 +7,15 @@ does to the contract is `plan`'s.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from milestones.apportion import WHOLE_BP
 from milestones.terms import MilestoneTerms
 
 MET, PARTLY, NOT_MET, CANNOT_TELL = "met", "partly", "not_met", "cannot_tell"
 RESULTS = (MET, PARTLY, NOT_MET, CANNOT_TELL)
 WHOLE_PCT = 100
-PARTLY_STEPS_PCT = range(10, WHOLE_PCT, 10)
+STEP_PCT = 10
+PARTLY_STEPS_PCT = range(STEP_PCT, WHOLE_PCT, STEP_PCT)
+LEAST_PART_PCT = 50
 
 
 class FindingError(ValueError):
@@ -45,11 +48,20 @@ class CriterionResult:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The computed result: met when every criterion is. `counted` says how many attestations went in."""
+    """The computed result: met when every criterion is. `counted` says how many attestations went in.
+
+    `share_pct` is the share of the milestone that may be released on it: 100 when met, 50 to 90 when partly, else 0.
+    """
 
     met: bool
     criteria: tuple[CriterionResult, ...]
     counted: int
+    share_pct: int
+
+    @property
+    def result(self) -> str:
+        """The verdict in one word: `met`, `partly` or `not_met`."""
+        return MET if self.met else PARTLY if self.share_pct else NOT_MET
 
 
 def check_findings(milestone: MilestoneTerms, findings: Sequence[Finding]) -> None:
@@ -90,8 +102,9 @@ def verdict(
     """Compute the verdict from eligible auditors' findings (MIL-7).
 
     A criterion's result is the k-th highest finding, "cannot tell" being none; met needs all criteria at 100 percent,
-    so "partly" counts as not met. None means not yet: it is computed when all n are in, or at the time limit with at
-    least k. Raises FindingError on findings that do not answer the criteria.
+    and less may be a part (MIL-11). Whether a part is left is the plan's question. None means not yet: it is computed
+    when all n are in, or at the time limit with at least k. Raises FindingError on findings that do not answer the
+    criteria.
     """
     for findings in attestations.values():
         check_findings(milestone, findings)
@@ -101,7 +114,20 @@ def verdict(
     criteria = tuple(
         _criterion_result(criterion.key, approvals, attestations.values()) for criterion in milestone.criteria
     )
-    return Verdict(met=all(result.met for result in criteria), criteria=criteria, counted=counted)
+    share_pct = _share(milestone, criteria)
+    return Verdict(share_pct == WHOLE_PCT, criteria, counted, share_pct)
+
+
+def _share(milestone: MilestoneTerms, results: Sequence[CriterionResult]) -> int:
+    """Weigh the results: rounded down to steps of 10, nothing while a `must` is unmet or under 50 (MIL-11)."""
+    if all(result.met for result in results):
+        return WHOLE_PCT
+    pairs = tuple(zip(milestone.criteria, results, strict=True))
+    if not milestone.partial_releases or any(criterion.must and not result.met for criterion, result in pairs):
+        return 0
+    weighed = sum(criterion.weight_bp * result.share_pct for criterion, result in pairs)
+    share_pct = weighed // (WHOLE_BP * STEP_PCT) * STEP_PCT
+    return share_pct if share_pct >= LEAST_PART_PCT else 0
 
 
 def _criterion_result(key: str, approvals: int, attestations: Sequence[Sequence[Finding]]) -> CriterionResult:

@@ -35,11 +35,11 @@ class Carried:
 
 
 def set_aside(
-    session: Session, *, offering: Offering, amount_minor: int, milestone_id: int, now: dt.datetime
+    session: Session, *, offering: Offering, amount_minor: int, milestone_id: int, part: int, now: dt.datetime
 ) -> int:
-    """Set aside the shares of a tranche whose payments can still be taken back; return their sum, minor units.
+    """Set aside the shares of a release whose payments can still be taken back; return their sum, minor units.
 
-    The caller divides the tranche right after this, in the same transaction; whoever is set aside gets no part of it.
+    The caller divides the same ``part`` right after this, in one transaction; whoever is set aside gets none of it.
     """
     last = escrow.last_rows(offering.id)
     unseasoned = sa.select(
@@ -56,17 +56,17 @@ def set_aside(
     if largest * amount_minor <= escrow.INT64_MAX:
         session.execute(
             division.SET_ASIDE,
-            {"offering": offering.id, "amount": amount_minor, "total": total, "carrying": milestone_id, "now": now},
+            {"offering": offering.id, "amount": amount_minor, "total": total, "carrying": milestone_id, "part": part,
+             "now": now},
         )
     else:
-        _set_aside_exactly(session, offering, amount_minor, milestone_id, now)
-    return sum(
-        session.scalars(sa.select(CarriedShare.amount_minor).where(CarriedShare.milestone_id == milestone_id))
-    )
+        _set_aside_exactly(session, offering, amount_minor, milestone_id, part, now)
+    own = CarriedShare.milestone_id == milestone_id, CarriedShare.part == part
+    return sum(session.scalars(sa.select(CarriedShare.amount_minor).where(*own)))
 
 
 def _set_aside_exactly(
-    session: Session, offering: Offering, amount_minor: int, milestone_id: int, now: dt.datetime
+    session: Session, offering: Offering, amount_minor: int, milestone_id: int, part: int, now: dt.datetime
 ) -> None:
     """Do in Python what ``division.SET_ASIDE`` does, for products past 64 bits."""
     before = escrow.positions(session, offering.id)
@@ -84,7 +84,7 @@ def _set_aside_exactly(
             session.add(
                 CarriedShare(
                     offering_id=offering.id, milestone_id=milestone_id, commitment_id=commitment_id,
-                    amount_minor=share, releases_at=seasons[commitment_id], status="carried", carried_at=now,
+                    amount_minor=share, releases_at=seasons[commitment_id], status="carried", carried_at=now, part=part,
                 )
             )
     session.flush()
@@ -95,7 +95,7 @@ def release_part(
 ) -> escrow.Divided:
     """Write the statement rows of what has seasoned of a tranche, or of all of it where a reserve covers it.
 
-    Each is the share that was set aside; tokens follow from the money (REL-3).
+    Each is the share that was set aside, of all parts together; tokens follow from the money (REL-3).
     """
     values = {
         "offering": offering.id, "milestone": milestone_id, "journal": journal_id, "covered": int(covered),
@@ -107,7 +107,7 @@ def release_part(
         sa.update(CarriedShare)
         .where(
             CarriedShare.milestone_id == milestone_id, CarriedShare.status == "carried",
-            CarriedShare.commitment_id.in_(moved),
+            CarriedShare.commitment_id.in_(moved), sa.or_(CarriedShare.releases_at <= now, sa.literal(covered)),
         )
         .values(status="released", journal_id=journal_id)
         .execution_options(synchronize_session=False)
@@ -135,11 +135,17 @@ def drop(session: Session, offering_id: int) -> int:
     return int(amount or 0)
 
 
-def take_back(session: Session, milestone_id: int) -> None:
+def next_part(session: Session, milestone_id: int) -> int:
+    """Return the number of a milestone's next division: one more than any that set shares aside."""
+    highest = sa.select(sa.func.max(CarriedShare.part)).where(CarriedShare.milestone_id == milestone_id)
+    return 1 + (session.scalar(highest) or 0)
+
+
+def take_back(session: Session, milestone_id: int, part: int) -> None:
     """Forget what :func:`set_aside` wrote in the same transaction, because a reserve covers all of it."""
     session.execute(
         sa.delete(CarriedShare)
-        .where(CarriedShare.milestone_id == milestone_id)
+        .where(CarriedShare.milestone_id == milestone_id, CarriedShare.part == part)
         .execution_options(synchronize_session=False)
     )
 

@@ -21,7 +21,8 @@ _SHARED = """WITH newest AS (
     (s.unreleased_after_minor - COALESCE(k.carried, 0)) * :amount % :total AS rest
   FROM escrow_statement s JOIN newest n ON n.commitment_id = s.commitment_id AND n.seq = s.seq
   LEFT JOIN (SELECT commitment_id, CAST(SUM(amount_minor) AS BIGINT) AS carried FROM carried_share
-    WHERE offering_id = :offering AND status = 'carried' AND milestone_id <> :carrying GROUP BY commitment_id) k
+    WHERE offering_id = :offering AND status = 'carried' AND NOT (milestone_id = :carrying AND part = :part)
+    GROUP BY commitment_id) k
     ON k.commitment_id = s.commitment_id
   WHERE s.unreleased_after_minor - COALESCE(k.carried, 0) > 0
 ), ranked AS (
@@ -40,15 +41,16 @@ INSERT INTO escrow_statement (offering_id, commitment_id, party_id, ordinal, seq
 SELECT :offering, commitment_id, party_id, ordinal, seq + 1, :kind, -share, issued_after - issued,
   unreleased - share, released_after, issued_after, entitled_after, :milestone, :journal, :now
 FROM counted WHERE share > 0 AND NOT EXISTS (SELECT 1 FROM carried_share k
-  WHERE k.milestone_id = :carrying AND k.commitment_id = counted.commitment_id)
+  WHERE k.milestone_id = :carrying AND k.part = :part AND k.commitment_id = counted.commitment_id)
 ORDER BY ordinal
 """
 
 # The same shares, of those whose payment can still be taken back.
 _CARRY = """
-INSERT INTO carried_share (offering_id, milestone_id, commitment_id, amount_minor, releases_at, status, carried_at)
+INSERT INTO carried_share (offering_id, milestone_id, commitment_id, amount_minor, releases_at, status, carried_at,
+  part)
 {shared}
-SELECT :offering, :carrying, shared.commitment_id, share, c.seasons_at, 'carried', :now
+SELECT :offering, :carrying, shared.commitment_id, share, c.seasons_at, 'carried', :now, :part
 FROM shared JOIN commitment c ON c.id = shared.commitment_id
 WHERE share > 0 AND c.seasons_at > :now ORDER BY shared.ordinal
 """
@@ -60,13 +62,16 @@ INSERT INTO escrow_statement (offering_id, commitment_id, party_id, ordinal, seq
   occurred_at)
 WITH newest AS (
   SELECT commitment_id, MAX(seq) AS seq FROM escrow_statement WHERE offering_id = :offering GROUP BY commitment_id
+), due AS (
+  SELECT commitment_id, CAST(SUM(amount_minor) AS BIGINT) AS share FROM carried_share
+  WHERE milestone_id = :milestone AND status = 'carried' AND (releases_at <= :now OR :covered = 1)
+  GROUP BY commitment_id
 ), shared AS (
   SELECT s.commitment_id, s.party_id, s.ordinal, s.seq, s.unreleased_after_minor AS unreleased,
     s.released_after_minor AS released, s.issued_after_tokens AS issued, s.entitled_after_tokens AS entitled,
-    k.amount_minor AS share
-  FROM carried_share k JOIN newest n ON n.commitment_id = k.commitment_id
+    k.share AS share
+  FROM due k JOIN newest n ON n.commitment_id = k.commitment_id
   JOIN escrow_statement s ON s.commitment_id = n.commitment_id AND s.seq = n.seq
-  WHERE k.milestone_id = :milestone AND k.status = 'carried' AND (k.releases_at <= :now OR :covered = 1)
 ), {tokens}
 SELECT :offering, commitment_id, party_id, ordinal, seq + 1, :kind, -share, issued_after - issued,
   unreleased - share, released_after, issued_after, entitled_after, :milestone, :journal, :now

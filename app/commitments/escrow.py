@@ -114,14 +114,17 @@ def divide(
     milestone_id: int | None,
     journal_id: int,
     now: dt.datetime,
+    part: int = 0,
 ) -> Divided:
     """Take ``amount_minor`` out of escrow over all investors by largest remainder (REL-2), in one statement.
 
     ``released`` issues tokens by REL-3; ``returned`` lowers entitlements to what the money kept can buy.
-    Investors whose share is zero get no row. What earlier tranches carry is no weight, and who carries a share of this
-    milestone (``carrying``) gets no row now (COM-10). Raises ``InvariantBroken`` when the amount is more than there is.
+    Investors whose share is zero get no row. What earlier releases carry is no weight, and who carries a share of this
+    ``part`` of the milestone (``carrying``) gets no row now (COM-10). Raises ``InvariantBroken`` when the amount is
+    more than there is.
     """
-    total, largest = weights(session, offering.id, but_milestone_id=milestone_id if kind == RELEASED else None)
+    own = (milestone_id or 0, part) if kind == RELEASED else (0, 0)
+    total, largest = weights(session, offering.id, but=own)
     if not 0 < amount_minor <= total:
         raise InvariantBroken(f"{amount_minor} of {total} unreleased in {offering.public_id}", code="escrow_short")
     price = price_of(offering)
@@ -135,7 +138,7 @@ def divide(
     values = {
         "offering": offering.id, "amount": amount_minor, "total": total, "kind": kind, **price,
         "milestone": milestone_id, "journal": journal_id, "now": now,
-        "carrying": milestone_id if kind == RELEASED and milestone_id is not None else 0,
+        "carrying": own[0], "part": own[1],
     }
     if fits:
         session.execute(division.RELEASE_ALL if kind == RELEASED else division.RETURN_ALL, values)
@@ -150,7 +153,7 @@ def price_of(offering: Offering) -> dict[str, int]:
     return {"num": numerator, "den": denominator}
 
 
-def weights(session: Session, offering_id: int, *, but_milestone_id: int | None = None) -> tuple[int, int]:
+def weights(session: Session, offering_id: int, *, but: tuple[int, int] = (0, 0)) -> tuple[int, int]:
     """Return the sum of what counts when an amount is divided, and no less than the largest of it; minor units."""
     last = last_rows(offering_id)
     row = session.execute(
@@ -159,20 +162,20 @@ def weights(session: Session, offering_id: int, *, but_milestone_id: int | None 
             sa.func.coalesce(sa.func.max(last.c.unreleased_after_minor), 0).label("largest"),
         )
     ).one()
-    return int(row.total) - carried_minor(session, offering_id, but_milestone_id=but_milestone_id), int(row.largest)
+    return int(row.total) - carried_minor(session, offering_id, but=but), int(row.largest)
 
 
-def carried_minor(session: Session, offering_id: int, *, but_milestone_id: int | None = None) -> int:
+def carried_minor(session: Session, offering_id: int, *, but: tuple[int, int] = (0, 0)) -> int:
     """Return what of an offering's escrow belongs to released tranches and waits until it has seasoned (COM-10)."""
-    return sum(_carried_of(session, offering_id, but_milestone_id=but_milestone_id).values())
+    return sum(_carried_of(session, offering_id, but=but).values())
 
 
-def _carried_of(session: Session, offering_id: int, *, but_milestone_id: int | None = None) -> dict[int, int]:
+def _carried_of(session: Session, offering_id: int, *, but: tuple[int, int] = (0, 0)) -> dict[int, int]:
     rows = session.execute(
         sa.select(CarriedShare.commitment_id, sa.func.sum(CarriedShare.amount_minor))
         .where(
             CarriedShare.offering_id == offering_id, CarriedShare.status == "carried",
-            CarriedShare.milestone_id != (but_milestone_id or 0),
+            sa.or_(CarriedShare.milestone_id != but[0], CarriedShare.part != but[1]),
         )
         .group_by(CarriedShare.commitment_id)
     )
@@ -185,10 +188,12 @@ def _divide_exactly(session: Session, offering: Offering, values: Mapping[str, o
     rows = session.execute(
         sa.select(last).where(last.c.unreleased_after_minor > 0).order_by(last.c.ordinal)
     ).all()
-    carried = _carried_of(session, offering.id, but_milestone_id=int(str(values["carrying"])))
+    carried = _carried_of(session, offering.id, but=(int(str(values["carrying"])), int(str(values["part"]))))
     set_aside = set(
         session.scalars(
-            sa.select(CarriedShare.commitment_id).where(CarriedShare.milestone_id == values["carrying"])
+            sa.select(CarriedShare.commitment_id).where(
+                CarriedShare.milestone_id == values["carrying"], CarriedShare.part == values["part"]
+            )
         )
     )
     before = [_position(row, carried.get(row.commitment_id, 0)) for row in rows]

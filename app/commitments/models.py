@@ -200,12 +200,13 @@ class CarriedShare(Base):
 
     It stays in escrow, out of every later division, and is released when it seasons (``releases_at``, a midnight, so
     that what seasons on one day moves together) or a funded reserve covers it. A payment taken back voids it.
+    ``part`` tells the releases of one milestone apart, each of which was divided on its own (MIL-11).
     """
 
     __tablename__ = "carried_share"
     __table_args__ = (
         sa.ForeignKeyConstraint(["commitment_id"], ["commitment.id"]),
-        sa.UniqueConstraint("milestone_id", "commitment_id"),
+        sa.UniqueConstraint("milestone_id", "part", "commitment_id"),
         sa.CheckConstraint("amount_minor > 0", name="above_zero"),
         sa.CheckConstraint("status IN ('carried', 'released', 'void')", name="status"),
         sa.CheckConstraint("(status = 'released') = (journal_id IS NOT NULL)", name="released_by_a_journal"),
@@ -221,3 +222,4 @@ class CarriedShare(Base):
     status: Mapped[str]
     journal_id: Mapped[int | None]
     carried_at: Mapped[dt.datetime]
+    part: Mapped[int] = mapped_column(default=1, server_default="1")

@@ -51,6 +51,11 @@ class Milestone(Base):
     it), ``halted_seconds`` (halts of the offering) and ``extended_seconds`` (extensions, its own and those of the
     ones before it); ``target_at`` moves with the latter three. ``deadline_at`` is the next instant at which silence
     has its effect in the present state (TIM-5).
+
+    Of a tranche ``decided_minor`` was released by the engine, what is still carried included (COM-10),
+    ``released_minor`` has left escrow for the company, ``returned_minor`` for the investors. ``share_pct`` is the share
+    released on, ``verdict_pct`` that of a verdict that waits for its release, ``counted_minor`` and ``reporting_minor``
+    are as in ``milestones.tranche`` (MIL-11). ``retained_until`` is when a retained or reporting part goes back.
     """
 
     __tablename__ = "milestone"
@@ -62,6 +67,11 @@ class Milestone(Base):
         sa.CheckConstraint("released_minor >= 0 AND returned_minor >= 0", name="amounts_not_negative"),
         sa.CheckConstraint("tranche_minor IS NULL OR released_minor + returned_minor <= tranche_minor",
                            name="never_more_than_the_tranche"),
+        sa.CheckConstraint("released_minor <= decided_minor", name="never_more_than_decided"),
+        sa.CheckConstraint("tranche_minor IS NULL OR decided_minor + returned_minor + reporting_minor <= tranche_minor",
+                           name="parts_within_the_tranche"),
+        sa.CheckConstraint("parts BETWEEN 0 AND 2 AND share_pct BETWEEN 0 AND 100 AND verdict_pct BETWEEN 0 AND 100",
+                           name="parts_in_range"),
         sa.Index("ix_milestone_state_deadline_at", "state", "deadline_at"),
         sa.Index("ix_milestone_offering_id", "offering_id"),
     )
@@ -87,6 +97,13 @@ class Milestone(Base):
     halted_seconds: Mapped[int] = mapped_column(default=0, server_default="0")
     extended_seconds: Mapped[int] = mapped_column(default=0, server_default="0")
     tries_left: Mapped[int]
+    share_pct: Mapped[int] = mapped_column(default=0, server_default="0")
+    verdict_pct: Mapped[int] = mapped_column(default=0, server_default="0")
+    parts: Mapped[int] = mapped_column(default=0, server_default="0")
+    decided_minor: Mapped[int] = mapped_column(default=0, server_default="0")
+    counted_minor: Mapped[int] = mapped_column(default=0, server_default="0")
+    reporting_minor: Mapped[int] = mapped_column(default=0, server_default="0")
+    retained_until: Mapped[dt.datetime | None]
     is_late: Mapped[bool] = mapped_column(default=False)
     #: When the grace after the target date was over too: a cause for investors to end the plan (WND-6).
     past_grace_at: Mapped[dt.datetime | None]

@@ -112,20 +112,23 @@ def plan_from(
     """Map rows to the engine's plan (tranches unknown before close count as 0)."""
     return Plan(
         order=terms.order,
-        milestones=tuple(
-            MilestoneState(
-                ordinal=row.ordinal,
-                key=row.key,
-                state=row.state,
-                tranche_minor=row.tranche_minor or 0,
-                tries_left=row.tries_left,
-                bp=row.tranche_bp,
-                on_failure=terms.milestone(row.ordinal).on_failure if row.ordinal else WIND_DOWN,
-            )
-            for row in milestones
-        ),
+        milestones=tuple(_milestone_state(terms, row) for row in milestones),
         unreleased_minor=unreleased_minor,
         winding_down=winding_down,
+        tail_waits=terms.tail_waits,
+    )
+
+
+def _milestone_state(terms: Terms, row: Milestone) -> MilestoneState:
+    agreed = terms.milestone(row.ordinal) if row.ordinal else None
+    retainage = agreed.retainage if agreed else None
+    return MilestoneState(
+        ordinal=row.ordinal, key=row.key, state=row.state, tranche_minor=row.tranche_minor or 0,
+        tries_left=row.tries_left, bp=row.tranche_bp, on_failure=agreed.on_failure if agreed else WIND_DOWN,
+        released_minor=row.decided_minor, returned_minor=row.returned_minor, counted_minor=row.counted_minor,
+        reporting_minor=row.reporting_minor, share_pct=row.share_pct, verdict_pct=row.verdict_pct, parts=row.parts,
+        partial_releases=agreed.partial_releases if agreed else 0, retainage_bp=retainage.bp if retainage else 0,
+        reporting_bp=agreed.reporting_retainage_bp if agreed else 0,
     )
 
 

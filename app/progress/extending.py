@@ -100,7 +100,7 @@ def _demand_extendable(
 
 def days_of(agreed: MilestoneTerms) -> int:
     """Return how long a milestone's one extension is; contracts of version 1 do not say and have the default."""
-    return int(getattr(agreed, "extension_days", lateness.EXTENSION_DAYS))
+    return agreed.extension_days
 
 
 def _moves(

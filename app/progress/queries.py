@@ -130,7 +130,7 @@ def _each_if_stopped(session: Session, offering: Offering, plan: engine.Plan) ->
     back = [old.unreleased_minor - new.unreleased_minor for old, new in zip(now, then, strict=True)]
     for milestone in plan.milestones:
         if milestone.state == engine.APPROVED:
-            then = escrow.after(offering, then, milestone.tranche_minor, escrow.RELEASED)
+            then = escrow.after(offering, then, engine.payable_minor(plan, milestone.ordinal), escrow.RELEASED)
     then = escrow.after_carried(offering, then)
     return {
         commitment_id: IfStopped(returned, each.issued_tokens, each.released_minor, each.unreleased_minor)

@@ -57,7 +57,7 @@ def _is_bound(session: Session, milestone: Milestone, published: Published) -> b
     """Whether the verdict stands on these terms and exactly these files, hashed again now (MIL-6)."""
     submission = session.execute(
         sa.select(Submission)
-        .where(Submission.milestone_id == milestone.id, Submission.verdict == "met")
+        .where(Submission.milestone_id == milestone.id, Submission.verdict.in_(["met", "partly"]))
         .order_by(Submission.number.desc())
         .limit(1)
     ).scalar_one_or_none()
@@ -83,37 +83,44 @@ def fee_minor(amount_minor: int, fee_bp: int) -> int:
 def release(
     session: Session, offering: Offering, milestone: Milestone, published: Published, amount: int, *, now: dt.datetime
 ) -> Release | None:
-    """Post a tranche's release: escrow to payable and fees, reserved tokens to outstanding, in one journal (REL-1).
+    """Post a part of a tranche, or all of it: escrow to payable and fees, reserved tokens to outstanding (REL-1).
 
-    What payments that can still be taken back gave of it is carried, unless the reserve covers it, and follows by
-    :func:`release_carried` (COM-10). None when all of it is.
+    Money and tokens are one journal. What payments that can still be taken back gave of it is carried, unless the
+    reserve covers it, and follows by :func:`release_carried` (COM-10). None when all of it is.
     """
+    division = carrying.next_part(session, milestone.id)
     carried = carrying.set_aside(
-        session, offering=offering, amount_minor=amount, milestone_id=milestone.id, now=now
+        session, offering=offering, amount_minor=amount, milestone_id=milestone.id, part=division, now=now
     )
     if carried and reserve.covers(session, offering, carried, now=now):
-        carrying.take_back(session, milestone.id)
+        carrying.take_back(session, milestone.id, division)
         carried = 0
     if carried:
-        audit.record(
-            session, actor=SYSTEM, action="escrow.carried", object_id=milestone.public_id, now=now,
-            after={"amount_minor": carried}, reason="Its payments can still be taken back.",
-        )
-        outbox.enqueue(
-            session, "notice",
-            {"kind": "tranche_carried", "offering_id": offering.id, "milestone_id": milestone.id}, now=now,
-            key=f"notice:tranche_carried:{milestone.public_id}",
-        )
+        _tell_carried(session, offering, milestone, carried, division, now)
     if carried == amount:
         return None
 
     def divide(journal_id: int) -> escrow.Divided:
         return escrow.divide(
             session, offering=offering, amount_minor=amount, kind=escrow.RELEASED, milestone_id=milestone.id,
-            journal_id=journal_id, now=now,
+            journal_id=journal_id, part=division, now=now,
         )
 
-    return _post(session, offering, milestone, published, 1, divide, now)
+    return _post(session, offering, milestone, published, divide, now)
+
+
+def _tell_carried(
+    session: Session, offering: Offering, milestone: Milestone, carried: int, division: int, now: dt.datetime
+) -> None:
+    audit.record(
+        session, actor=SYSTEM, action="escrow.carried", object_id=milestone.public_id, now=now,
+        after={"amount_minor": carried}, reason="Its payments can still be taken back.",
+    )
+    which = milestone.public_id if division == 1 else f"{milestone.public_id}:{division}"
+    outbox.enqueue(
+        session, "notice", {"kind": "tranche_carried", "offering_id": offering.id, "milestone_id": milestone.id},
+        now=now, key=f"notice:tranche_carried:{which}",
+    )
 
 
 def release_carried(
@@ -133,19 +140,18 @@ def release_carried(
     covered = due < waiting and reserve.covers(session, offering, waiting - due, now=now)
     if not due and not covered:
         return None
-    number = 1 + (
-        session.scalar(
-            sa.select(sa.func.count()).where(Release.milestone_id == milestone.id, Release.kind == "released")
-        )
-        or 0
-    )
-
     def divide(journal_id: int) -> escrow.Divided:
         return carrying.release_part(
             session, offering=offering, milestone_id=milestone.id, journal_id=journal_id, covered=covered, now=now
         )
 
-    return _post(session, offering, milestone, published, number, divide, now)
+    return _post(session, offering, milestone, published, divide, now)
+
+
+def _next_number(session: Session, milestone: Milestone, kind: str) -> int:
+    """Return the number of a milestone's next part: releases and returns are numbered each on their own (REL-1)."""
+    posted = sa.select(sa.func.count()).where(Release.milestone_id == milestone.id, Release.kind == kind)
+    return 1 + (session.scalar(posted) or 0)
 
 
 def _part(milestone: Milestone, number: int) -> str:
@@ -154,10 +160,11 @@ def _part(milestone: Milestone, number: int) -> str:
 
 
 def _post(
-    session: Session, offering: Offering, milestone: Milestone, published: Published, number: int,
+    session: Session, offering: Offering, milestone: Milestone, published: Published,
     divide: Callable[[int], escrow.Divided], now: dt.datetime,
 ) -> Release:
     """Post one part of a tranche as ``divide`` writes it: the money leg and the token leg in one journal (REL-1)."""
+    number = _next_number(session, milestone, "released")
     token_class = session.get_one(TokenClass, offering.token_class_id)
     issuer = session.get_one(Issuer, offering.issuer_id)
     divided: list[escrow.Divided] = []
@@ -220,7 +227,8 @@ def return_money(
             ledger.credit(chart.reserved(offering.public_id, token_class.asset), share.entitlement_lapsed),
         ]
 
-    part = milestone.public_id if milestone else "rest"
+    number = _next_number(session, milestone, "returned") if milestone else 1
+    part = _part(milestone, number) if milestone else "rest"
     posted = ledger.post(
         session, kind="returned", key=f"return:{offering.public_id}:{part}",
         cause=milestone.public_id if milestone else offering.public_id, offering_id=offering.id, occurred_at=now,
@@ -228,12 +236,10 @@ def return_money(
     )
     if not posted.is_new:
         raise InvariantBroken(f"{offering.public_id}: {part} was returned before", code="returned_twice")
-    if milestone is not None:
-        milestone.returned_minor += amount
     escrow.owe_refunds(
         session, journal_id=posted.journal_id, reason=reason, due_at=commitments.refund_due(offering, now), now=now
     )
-    return _record(session, offering, milestone, published, "returned", amount, 0, 0, posted, now)
+    return _record(session, offering, milestone, published, "returned", amount, 0, 0, posted, now, number)
 
 
 def _record(

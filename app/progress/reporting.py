@@ -14,6 +14,7 @@ from app import idempotency
 from app.accounts import service as accounts
 from app.accounts.actor import SYSTEM, Actor
 from app.audit import service as audit
+from app.contracts import queries as contract_queries
 from app.contracts.models import Milestone
 from app.db import public_id
 from app.errors import Conflict, Refused
@@ -53,9 +54,10 @@ def open_first(session: Session, offering: Offering, *, now: dt.datetime) -> Rep
 
 
 def _open(session: Session, offering: Offering, number: int, previous: dt.datetime, now: dt.datetime) -> Report:
+    terms = contract_queries.published_terms(session, offering.terms_version_id or 0).terms
     report = Report(
         public_id=public_id("rpt"), offering_id=offering.id, number=number, state=lateness.DUE, opened_at=now,
-        due_at=lateness.report_due_at(previous, lateness.REPORT_MONTHS, offering.zone),
+        due_at=lateness.report_due_at(previous, terms.report_months, offering.zone),
     )
     session.add(report)
     session.flush()

@@ -25,9 +25,10 @@ from app.errors import Conflict, Forbidden, NotFound, Refused
 from app.offerings import halts, independence
 from app.offerings.models import Issuer, Offering
 from app.outbox import service as outbox
-from app.progress import rules, steps, tolling
+from app.progress import retention, rules, steps, tolling
 from app.progress.models import Attestation, Evidence, Submission
 from milestones import plan as engine
+from milestones import states
 from milestones import verdict as verdicts
 from milestones.terms import MilestoneTerms
 
@@ -37,7 +38,7 @@ MAX_STATEMENT_CHARACTERS = 10_000
 def draft_submission(session: Session, *, actor: Actor, milestone_id: str, now: dt.datetime) -> Submission:
     """Begin a submission, or return the one already begun, for an open milestone of one's own company."""
     milestone, offering = _of_founder(session, actor, milestone_id)
-    if milestone.state != "open" or offering.state != "active":
+    if milestone.state not in states.FOUNDERS_STATES or offering.state != "active":
         raise Conflict("Evidence can be submitted only while the milestone is open.", code="milestone_not_open")
     earlier = session.execute(
         sa.select(Submission).where(Submission.milestone_id == milestone.id, Submission.status == "draft")
@@ -121,9 +122,7 @@ def submit(
     if earlier is not None:
         return _submission(session, earlier)
     submission, milestone, offering = _draft_of_founder(session, actor, submission_id)
-    last_moment = min(each for each in (milestone.long_stop_at, offering.long_stop_at) if each is not None)
-    if halts.clock(offering, now) >= last_moment:
-        raise Refused("The last moment to submit for this milestone has passed.", code="milestone_long_stop")
+    retention.demand_in_time(offering, milestone, _agreed(session, offering, milestone), now=now)
     if not statement.strip():
         raise Refused("Describe what was done, in words an auditor can check.", code="statement_empty",
                       field="statement")
@@ -243,15 +242,17 @@ def decide(
     if result is None:
         submission.review_due_at = agreed
         return False
+    running = steps.load(session, offering)
+    counts_pct = running.plan.milestone(milestone.ordinal).share_that_counts(result.share_pct)
     submission.status, submission.decided_at = "decided", now
-    submission.verdict = "met" if result.met else "not_met"
+    submission.verdict = "met" if counts_pct == engine.WHOLE_PCT else "partly" if counts_pct else "not_met"
     submission.verdict_detail = json.dumps(
-        {"counted": result.counted,
+        {"counted": result.counted, "share_pct": counts_pct,
          "criteria": [{"key": each.key, "share_pct": each.share_pct, "met": each.met} for each in result.criteria]}
     )
     session.flush()
     steps.run(
-        session, offering, lambda plan: engine.decide(plan, milestone.ordinal, result.met), actor=SYSTEM, now=now,
+        session, offering, lambda plan: engine.decide(plan, milestone.ordinal, counts_pct), actor=SYSTEM, now=now,
         reason=f"verdict on {submission.public_id}: {submission.verdict}",
     )
     return True
@@ -329,8 +330,12 @@ def _demand_independent(session: Session, offering: Offering, party_id: int) -> 
         )
 
 
-def _terms_of(session: Session, offering: Offering, milestone: Milestone) -> MilestoneTerms:
+def _agreed(session: Session, offering: Offering, milestone: Milestone) -> MilestoneTerms:
     return steps.load(session, offering, lock=False).published.terms.milestone(milestone.ordinal)
+
+
+def _terms_of(session: Session, offering: Offering, milestone: Milestone) -> MilestoneTerms:
+    return retention.judged(_agreed(session, offering, milestone), milestone)
 
 
 def _submission(session: Session, submission_id: str) -> Submission:

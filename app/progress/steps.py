@@ -31,7 +31,7 @@ from app.progress import releases, tolling
 from app.progress.models import Submission
 from milestones import disputes, states
 from milestones import plan as engine
-from milestones.terms import SEQUENTIAL
+from milestones.terms import SEQUENTIAL, end_of_day
 
 CHALLENGE_CALENDAR_DAYS = 7
 SUSPENSION_BUSINESS_DAYS = 15
@@ -46,6 +46,11 @@ FAILURES = {
 
 #: States in which the milestone waits for others than the founder; the time in them is tolled.
 REVIEWED_STATES = ("submitted", "challengeable", "suspended", "disputed", "appealable", "approved")
+#: States in which it waits for the founder, or only for a part of it.
+UNREVIEWED_STATES = (*states.FOUNDERS_STATES, "report_due")
+RETAINING_STATES = ("retained", "report_due")
+#: What waits for a report goes back when none came in so many days.
+REPORT_DAYS = 365
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ def load(session: Session, offering: Offering, *, lock: bool = True) -> Running:
         published.terms, rows, unreleased_minor=unreleased, winding_down=offering.state == "winding_down"
     )
     is_running = offering.state in ("active", "winding_down") and plan.unsettled and _is_started(rows)
-    if is_running and sum(each.tranche_minor for each in plan.unsettled) != unreleased:
+    if is_running and sum(each.remaining_minor for each in plan.unsettled) != unreleased:
         plan = engine.shrink(plan, unreleased).plan
     return Running(offering, published, {row.ordinal: row for row in rows}, plan)
 
@@ -145,12 +150,15 @@ def _write_states(
 ) -> None:
     for after in plan.milestones:
         row = running.rows[after.ordinal]
-        row.tranche_minor, row.tries_left = after.tranche_minor, after.tries_left
-        if row.state == after.state:
+        before, was_met = row.state, row.share_pct == engine.WHOLE_PCT
+        _write_amounts(row, after)
+        if before == after.state:
             continue
-        before, row.state, row.state_since = row.state, after.state, now
-        if before in REVIEWED_STATES and row.state in (*states.MILESTONE_TERMINAL, "open"):
-            _toll(session, running, row, now)
+        row.state, row.state_since = after.state, now
+        if before in REVIEWED_STATES and row.state in (*states.MILESTONE_TERMINAL, *UNREVIEWED_STATES):
+            _toll(session, running, row, now, was_met=was_met)
+        if row.state in RETAINING_STATES and row.retained_until is None:
+            row.retained_until = _retained_until(running.published, row, now)
         row.deadline_at = _deadline(running, row, now)
         if states.is_terminal("milestone", row.state):
             row.settled_at = now
@@ -165,11 +173,26 @@ def _write_states(
     session.flush()
 
 
-def _toll(session: Session, running: Running, row: Milestone, now: dt.datetime) -> None:
+def _write_amounts(row: Milestone, after: engine.MilestoneState) -> None:
+    row.tranche_minor, row.tries_left, row.returned_minor = after.tranche_minor, after.tries_left, after.returned_minor
+    row.share_pct, row.verdict_pct, row.parts = after.share_pct, after.verdict_pct, after.parts
+    row.decided_minor, row.counted_minor = after.released_minor, after.counted_minor
+    row.reporting_minor = after.reporting_minor
+
+
+def _retained_until(published: Published, row: Milestone, now: dt.datetime) -> dt.datetime:
+    """Return when what is retained of a milestone, or waits for a report, goes back (MIL-11)."""
+    agreed = published.terms.milestone(row.ordinal).retainage
+    days = agreed.days if agreed is not None and row.state == "retained" else REPORT_DAYS
+    return end_of_day((now + dt.timedelta(days=days)).date(), published.terms.zone)
+
+
+def _toll(session: Session, running: Running, row: Milestone, now: dt.datetime, *, was_met: bool) -> None:
     """Give back the time that others took since the submission was received (MIL-14).
 
-    At most 60 days a milestone. It moves this milestone's long-stop if it opens again, and in a
-    sequential contract the dates of those that had to wait for it, and the offering's own long-stop.
+    At most 60 days a milestone. It moves this milestone's long-stop if it opens again, and in a sequential contract the
+    dates of those that had to wait for it, and the offering's own long-stop. For a retained part nobody waited: it
+    moves only that part's own date.
     """
     received_at = session.execute(
         sa.select(sa.func.max(Submission.received_at)).where(Submission.milestone_id == row.id)
@@ -179,6 +202,10 @@ def _toll(session: Session, running: Running, row: Milestone, now: dt.datetime) 
     # A halt moves these dates by itself when it ends, so its time is not given back twice.
     halted = tolling.halted_within(session, running.offering, received_at, now)
     taken = (now - received_at) // dt.timedelta(seconds=1) - halted
+    if was_met:
+        if row.retained_until is not None:
+            row.retained_until += dt.timedelta(seconds=max(0, min(taken, tolling.MAX_TOLLING_SECONDS)))
+        return
     seconds = max(0, min(taken, tolling.MAX_TOLLING_SECONDS - row.tolled_seconds - row.halted_seconds))
     row.tolled_seconds += seconds
     row.long_stop_at += dt.timedelta(seconds=seconds)
@@ -206,8 +233,10 @@ def _deadline(running: Running, row: Milestone, now: dt.datetime) -> dt.datetime
         )
 
     match row.state:
-        case "open":
+        case "open" | "partly_released":
             return row.long_stop_at
+        case "retained" | "report_due":
+            return tolling.retained_deadline(running.offering, row)
         case "submitted" if agreed is not None:
             return business_days(agreed.review_business_days)
         case "challengeable" if agreed is not None:

@@ -117,6 +117,7 @@ def _step_job(state: str, step: str) -> tuple:  # type: ignore[type-arg]
         "suspension_over": engine.suspension_over,
         "appeal_over": disputes.appeal_over,
         "long_stop": lambda plan, ordinal: engine.fail(plan, ordinal, "long_stop"),
+        "retention_over": engine.retention_over,
     }[step]
 
     def due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
@@ -142,7 +143,8 @@ def _release_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int
         milestone = session.get_one(Milestone, milestone_id)
         offering = session.get_one(Offering, milestone.offering_id)
         published = contract_queries.published_terms(session, offering.terms_version_id or 0)
-        if releases.gate(session, offering, milestone, published) is None:
+        waits = engine.waits_for_others(steps.load(session, offering, lock=False).plan, milestone.ordinal)
+        if not waits and releases.gate(session, offering, milestone, published) is None:
             ready.append(milestone_id)
     return ready[:limit]
 
@@ -154,7 +156,8 @@ def _release(session: Session, milestone_id: int, now: dt.datetime) -> None:
     if milestone.state != "approved" or offering.state not in RUNNING:
         return
     published = contract_queries.published_terms(session, offering.terms_version_id or 0)
-    if releases.gate(session, offering, milestone, published) is None:
+    waits = engine.waits_for_others(steps.load(session, offering).plan, milestone.ordinal)
+    if not waits and releases.gate(session, offering, milestone, published) is None:
         steps.run(session, offering, lambda plan: engine.release(plan, milestone.ordinal), actor=SYSTEM, now=now)
 
 
@@ -308,6 +311,9 @@ JOBS = (
     Job("release_carried", _carried_due, _release_carried),
     Job("end_unsigned", _unsigned_due, _end_unsigned),
     Job("fail_milestone", *_step_job("open", "long_stop")),
+    Job("fail_rest", *_step_job("partly_released", "long_stop")),
+    Job("end_retention", *_step_job("retained", "retention_over")),
+    Job("end_report_wait", *_step_job("report_due", "retention_over")),
     Job("flag_late", _late_due, _late),
     Job("reach_long_stop", _offering_stop_due, _offering_stop),
     Job("complete_offering", _complete_due, _complete),

@@ -142,12 +142,21 @@ def _move_milestones(
             row.long_stop_at += given * SECOND
             session.add(HaltToll(halt_id=halt.id, milestone_id=row.id, seconds=given))
             moved[row.public_id] = given
+        if row.retained_until is not None:
+            row.retained_until += seconds * SECOND
         if follows:
             row.deadline_at = row.long_stop_at
+        elif row.state in ("retained", "report_due"):
+            row.deadline_at = retained_deadline(offering, row)
         elif row.deadline_at is not None and row.deadline_at > halt.placed_at:
             row.deadline_at += whole_seconds(now - max(halt.placed_at, row.state_since)) * SECOND
     session.flush()
     return moved
+
+
+def retained_deadline(offering: Offering, row: Milestone) -> dt.datetime | None:
+    """Return when a retained part goes back: its own date, or the end of the plan when that is sooner."""
+    return min(row.retained_until, offering.long_stop_at) if row.retained_until is not None else None
 
 
 def _move(session: Session, each: Instant, offering: Offering, placed_at: dt.datetime, now: dt.datetime) -> int:

@@ -98,7 +98,7 @@ def _division(
     gave = {row.commitment_id: -row.amount_minor for row in divided}
     waits: dict[int, int] = defaultdict(int)
     for each in shares:
-        if each.milestone_id == milestone_id:
+        if each.milestone_id == milestone_id and each.carried_at == at:
             gave[each.commitment_id] = each.amount_minor
         elif each.carried_at <= at and _still_waits(each, journal_id, rows):
             waits[each.commitment_id] += each.amount_minor

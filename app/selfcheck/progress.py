@@ -31,8 +31,8 @@ CHECKS = (
         OR COALESCE(t.offering_id, r.offering_id) <> r.offering_id
         OR (r.milestone_id IS NOT NULL AND t.id IS NULL) OR (r.kind = 'released' AND t.id IS NULL)
         OR (r.key <> r.kind || ':' || COALESCE(t.public_id, o.public_id)
-          AND (r.kind <> 'released' OR r.key <> r.kind || ':' || t.public_id || ':' || (SELECT COUNT(*) FROM release e
-            WHERE e.milestone_id = r.milestone_id AND e.kind = 'released' AND e.id <= r.id)))
+          AND (t.id IS NULL OR r.key <> r.kind || ':' || t.public_id || ':' || (SELECT COUNT(*) FROM release e
+            WHERE e.milestone_id = r.milestone_id AND e.kind = r.kind AND e.id <= r.id)))
         OR r.fee_minor <> CASE WHEN r.kind = 'returned' THEN 0 WHEN r.amount_minor > {_FEE_FITS} THEN r.fee_minor
           ELSE r.amount_minor * o.fee_bp / 10000 END""",
     ),
@@ -52,21 +52,26 @@ CHECKS = (
           FROM release WHERE milestone_id IS NOT NULL GROUP BY milestone_id) r ON r.milestone_id = m.id
         LEFT JOIN (SELECT milestone_id, SUM(CASE status WHEN 'released' THEN 0 ELSE amount_minor END) AS carried
           FROM carried_share GROUP BY milestone_id) k ON k.milestone_id = m.id
-        WHERE m.released_minor <> COALESCE(r.released, 0) OR m.returned_minor <> COALESCE(r.returned, 0)
-        OR (m.state = 'released' AND m.released_minor + COALESCE(k.carried, 0) <> COALESCE(m.tranche_minor, -1))
-        OR (m.state <> 'released' AND COALESCE(k.carried, 0) <> 0)
-        OR (m.state <> 'released' AND m.released_minor <> 0)
-        OR (m.returned_minor <> 0 AND (m.state NOT IN ('failed', 'lapsed') OR m.returned_minor <> m.tranche_minor))
+        WHERE m.released_minor <> COALESCE(r.released, 0)
+        OR m.decided_minor <> m.released_minor + COALESCE(k.carried, 0)
+        OR m.returned_minor < COALESCE(r.returned, 0)
+        OR (m.state IN {_SETTLED} AND m.tranche_minor IS NOT NULL
+          AND (m.decided_minor + m.returned_minor <> m.tranche_minor OR m.reporting_minor <> 0))
+        OR (m.state IN ('released', 'retained', 'report_due')) > (m.share_pct = 100)
+        OR (m.state IN ('partly_released') AND m.share_pct NOT BETWEEN 50 AND 90)
+        OR (m.state IN ('challengeable', 'disputed', 'approved')) <> (m.verdict_pct > 0)
+        OR (m.share_pct = 0 AND m.decided_minor <> 0)
         OR (m.settled_at IS NULL) <> (m.state NOT IN {_SETTLED})""",
     ),
     Check(
         "released_unapproved", "Money was released for a milestone that was not approved just before.",
         """SELECT r.public_id AS place, m.public_id AS milestone FROM release r
         JOIN milestone m ON m.id = r.milestone_id WHERE r.kind = 'released' AND (NOT EXISTS (
-          SELECT 1 FROM log_entry l WHERE l.object_id = m.public_id AND l.action = 'milestone.released'
+          SELECT 1 FROM log_entry l WHERE l.object_id = m.public_id AND l.action IN ('milestone.released',
+            'milestone.partly_released', 'milestone.retained', 'milestone.report_due', 'milestone.lapsed')
           AND l.before LIKE '%"state":"approved"%' AND l.at <= r.occurred_at)
         OR (m.ordinal > 0 AND NOT EXISTS (
-          SELECT 1 FROM submission s WHERE s.milestone_id = m.id AND s.verdict = 'met'
+          SELECT 1 FROM submission s WHERE s.milestone_id = m.id AND s.verdict IN ('met', 'partly')
           AND s.decided_at < r.occurred_at)))""",
     ),
     # What waits of a released tranche: a share of its own commitment, in escrow, until it is released or taken back.
@@ -81,10 +86,11 @@ CHECKS = (
         OR c.seasons_at IS NULL OR k.releases_at <> c.seasons_at OR k.carried_at >= k.releases_at
         OR CASE k.status
           WHEN 'carried' THEN c.status = 'held' AND p.unreleased_after_minor >= k.amount_minor
-            AND NOT EXISTS (SELECT 1 FROM escrow_statement e WHERE e.commitment_id = k.commitment_id
-              AND e.milestone_id = k.milestone_id AND e.kind = 'released')
+            AND (k.part > 1 OR NOT EXISTS (SELECT 1 FROM escrow_statement e WHERE e.commitment_id = k.commitment_id
+              AND e.milestone_id = k.milestone_id AND e.kind = 'released'))
           WHEN 'released' THEN s.kind = 'released' AND s.milestone_id = k.milestone_id
-            AND s.amount_minor = -k.amount_minor
+            AND s.amount_minor = -(SELECT SUM(p.amount_minor) FROM carried_share p
+              WHERE p.journal_id = k.journal_id AND p.commitment_id = k.commitment_id)
           ELSE EXISTS (SELECT 1 FROM escrow_statement e WHERE e.commitment_id = k.commitment_id
             AND e.kind IN ('reversed', 'left'))
             OR (p.unreleased_after_minor = 0 AND EXISTS (SELECT 1 FROM offering o JOIN log_entry l
@@ -117,21 +123,20 @@ CHECKS = (
               AND s.kind IN ('reversed', 'left') AND s.occurred_at >= m.changed_at), 0) AS taken_back
           FROM offering o LEFT JOIN balance b ON b.address = 'escrow:' || o.public_id
           JOIN (SELECT offering_id, MAX(state_since) AS changed_at,
-              SUM(CASE WHEN state NOT IN {_SETTLED} THEN tranche_minor ELSE 0 END) AS tranches,
-              COUNT(*) - COUNT(tranche_minor) AS unset
+              SUM(CASE WHEN state NOT IN {_SETTLED} THEN tranche_minor - decided_minor - returned_minor ELSE 0 END)
+                AS tranches, COUNT(*) - COUNT(tranche_minor) AS unset
             FROM milestone GROUP BY offering_id) m ON m.offering_id = o.id
           WHERE o.state IN ('active', 'winding_down', 'completed', 'wound_down') AND m.unset = 0) AS judged
         WHERE tranches <> escrow AND tranches <> escrow + taken_back""",
     ),
     Check(
-        "rest_returned", "What a wind-down returned is not the tranches that lapsed with it.",
-        """SELECT o.public_id AS place, m.tranches, COALESCE(r.amount_minor, 0) AS returned FROM offering o
-        JOIN (SELECT offering_id, SUM(CASE WHEN state IN ('failed', 'lapsed') AND returned_minor = 0
-            THEN tranche_minor ELSE 0 END) AS tranches, COUNT(*) - COUNT(tranche_minor) AS unset
-          FROM milestone GROUP BY offering_id) m ON m.offering_id = o.id
+        "rest_returned", "What went back to the investors is not what the milestones say of it.",
+        """SELECT o.public_id AS place, m.returned AS marked, COALESCE(r.amount_minor, 0) AS returned FROM offering o
+        JOIN (SELECT offering_id, SUM(returned_minor) AS returned FROM milestone GROUP BY offering_id) m
+          ON m.offering_id = o.id
         LEFT JOIN (SELECT offering_id, SUM(amount_minor) AS amount_minor FROM release
-          WHERE kind = 'returned' AND milestone_id IS NULL GROUP BY offering_id) r ON r.offering_id = o.id
-        WHERE m.unset = 0 AND m.tranches <> COALESCE(r.amount_minor, 0)""",
+          WHERE kind = 'returned' GROUP BY offering_id) r ON r.offering_id = o.id
+        WHERE m.returned <> COALESCE(r.amount_minor, 0)""",
     ),
     Check(
         "proceeds_wrong", "The proceeds are not the cleared commitments.",

@@ -19,11 +19,12 @@ from milestones.apportion import tranche_amounts
 from milestones.money import tokens_for
 from milestones.simulate import FAILED, LATE, Outcome, Simulation, simulate
 from milestones.template import resolve
-from milestones.terms import RETURN_TRANCHE, SEQUENTIAL, Terms
+from milestones.terms import RETURN_TRANCHE, SCHEMA_1, SEQUENTIAL, Terms
 
 STARTS_ON = dt.date(2027, 3, 1)
 #: name → the hash of the template from 1 March 2027 in dollars, so that a change of words is a change on purpose
-GOLDEN: dict[str, str] = {
+#: As written in version 1 of the language, and never to change.
+GOLDEN_1: dict[str, str] = {
     "hardware": "0996f5e61cfb85b94a502d79ef76a618e88a18f8ea043ac0fb7ef35bd3e6d5c4",
     "software": "63df76a8061fbed7c9125ac9237c87ccfec1c64b3029a12d9a95cbe3724729fa",
     "biotech": "37044dd03d24e801743817cabefecc51daada7d55e847885fca59378ba23d29a",
@@ -33,6 +34,17 @@ GOLDEN: dict[str, str] = {
     "restaurant": "65612e69e75dcc732421ca6b36fdcc2e02001fb39ffb72edafb311fdb0d70689",
     "protocol": "0f397311d9b9bc531658a836a3195ff717de0344d3bc1671c9401d6472879bc3",
     "game": "97fb4b621f19a3ff5fa73eea950b556994e5e27c3f3bc0df8fab3d9b9c611f60",
+}
+GOLDEN: dict[str, str] = {
+    "hardware": "254420bfeefac30f0d6f4f6ac87f31325d28cff8f9048b37357ede9b1958ae65",
+    "software": "4240fd8f505cae24412a42c18e8fa7200d333670bba5f0517f5baee10fae98cf",
+    "biotech": "f28d3345ac3bd5a4949f462b5c708a2f312da32037acdbbb75f5c4b33f3a8663",
+    "film": "b000f183f6aa8439043f197a674e7323ef7996fc54d29b42fd46ea885ce1ce2c",
+    "food": "473a2a353f9cc2b053f43639de38e25d5fe0674ec4b276aa77d665345cc07fd0",
+    "solar": "a2f8938d3f6cf73b577abcfea04ebb806245ec2755add65848a2d21cf6e0be11",
+    "restaurant": "09d226f504972b2dfc4a66b2a317dec5cf9bf49fd466da10ded61b239ad891a0",
+    "protocol": "1b16b89e316c531ecefb2849bc9a53a3f2f2327293ed5e69677c5b4f7332dd32",
+    "game": "e29b9456c73ab60da421c2d75463ac53641e098ce0c07e81def751a7477bcbbd",
 }
 PROCEEDS_MINOR, PRICE_MICRO, FEE_BP = 40_000_003, 250_000, 500
 #: ``app.progress.rules.MAX_FILES``, and one file more for what was not foreseen.
@@ -80,6 +92,12 @@ def test_mil_3_it_is_a_contract_by_the_published_schema(template: Template) -> N
 @every_template
 def test_mil_3_its_hash_is_stable(template: Template) -> None:
     assert documents.contract_hash(terms_of(template)) == GOLDEN[template.name]
+
+
+@every_template
+def test_mil_3_a_later_version_and_its_defaults_change_no_hash_of_version_1(template: Template) -> None:
+    document = {**resolve(template, starts_on=STARTS_ON, currency="USD/2"), "schema": SCHEMA_1}
+    assert documents.contract_hash(documents.parse_document(document)) == GOLDEN_1[template.name]
 
 
 @every_template

@@ -26,8 +26,8 @@ def judged(met, *bps, tries=2, **options):
     """Return a plan whose first milestone has a verdict, with so many tries left at the submission."""
     plan = started(*(bps or (5000, 5000)), **options)
     for _ in range(2 - tries):
-        plan = engine.decide(engine.submit(plan, 1).plan, 1, met=False).plan
-    return engine.decide(engine.submit(plan, 1).plan, 1, met=met).plan
+        plan = engine.decide(engine.submit(plan, 1).plan, 1, 0).plan
+    return engine.decide(engine.submit(plan, 1).plan, 1, 100 if met else 0).plan
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_mil_10_a_dispute_found_met_is_approved_without_another_window():
         with pytest.raises(TransitionError):
             act(opened.plan, 1)
     step = disputes.find_met(opened.plan, 1)
-    assert step.events == (VerdictReached(1, True), MilestoneApproved(1))
+    assert step.events == (VerdictReached(1, 100), MilestoneApproved(1))
     assert disputes.split_of(opened.plan, step, 1) == Split(50_000, 0, 0)
     assert engine.release(step.plan, 1).plan.unreleased_minor == 50_000
 
@@ -86,7 +86,7 @@ def test_mil_10_a_dispute_found_met_is_approved_without_another_window():
 def test_mil_10_a_dispute_found_not_met_uses_a_try_up_and_the_last_one_fails():
     plan = disputes.dispute(judged(True), 1).plan
     step = disputes.find_not_met(plan, 1, appealed=False)
-    assert step.events == (VerdictReached(1, False), MilestoneOpened(1))
+    assert step.events == (VerdictReached(1, 0), MilestoneOpened(1))
     assert (states(step.plan), step.plan.milestone(1).tries_left) == (["open", "locked"], 1)
     assert disputes.split_of(plan, step, 1) == Split(0, 0, 50_000)
     plan = disputes.dispute(judged(True, tries=0), 1).plan
@@ -121,7 +121,7 @@ def test_mil_10_no_milestone_fails_before_its_appeal_is_over():
     appealed = disputes.appeal(plan, 1)
     assert appealed.events == (DisputeOpened(1),)
     lost = disputes.find_not_met(appealed.plan, 1, appealed=True, exhausted=True)
-    assert lost.events[:2] == (VerdictReached(1, False), MilestoneFailed(1, "not_met"))
+    assert lost.events[:2] == (VerdictReached(1, 0), MilestoneFailed(1, "not_met"))
     assert lost.instructions == (WindDown("not_met"), ReturnMoney(100_000, "not_met"))
     won = disputes.find_met(appealed.plan, 1)
     assert states(won.plan) == ["approved", "locked"]
@@ -153,9 +153,9 @@ def test_mil_10_a_dispute_holds_up_no_independent_milestone():
 def test_wnd_2_a_dispute_runs_on_in_a_wind_down_and_its_sum_is_set_aside():
     plan = judged(True, 3000, 3000, 4000, order="parallel")
     plan = disputes.dispute(plan, 1).plan
-    plan = engine.decide(engine.submit(plan, 2).plan, 2, met=False).plan
-    plan = engine.decide(engine.submit(plan, 2).plan, 2, met=False).plan
-    plan = engine.decide(engine.submit(plan, 2).plan, 2, met=False).plan
+    plan = engine.decide(engine.submit(plan, 2).plan, 2, 0).plan
+    plan = engine.decide(engine.submit(plan, 2).plan, 2, 0).plan
+    plan = engine.decide(engine.submit(plan, 2).plan, 2, 0).plan
     assert states(plan) == ["disputed", "appealable", "open"]
     step = engine.wind_down(plan, "founder_resigned")
     assert step.instructions == (WindDown("founder_resigned"), ReturnMoney(40_000, "founder_resigned"))

@@ -21,10 +21,17 @@ from milestones.document import (
     schema,
     to_document,
 )
-from milestones.terms import RELAXABLE
+from milestones.terms import RELAXABLE, SCHEMA_2, SCHEMAS
 from tests.unit.milestones.documents import contract, criterion, document, milestone
 
-SCHEMA = Draft202012Validator(schema())
+VALIDATORS = {name: Draft202012Validator(schema(name)) for name in SCHEMAS}
+
+
+def is_valid(doc):
+    """Ask the schema of the version that a document names, the newest where it names none that is known."""
+    named = doc.get("schema") if isinstance(doc, dict) else None
+    return VALIDATORS.get(named if isinstance(named, str) else None, VALIDATORS[SCHEMA_2]).is_valid(doc)
+
 DATA = Path(os.environ.get("MILESTAKE_DATA") or Path(__file__).parents[3].parent / "shared" / "data")
 
 # Every default, written in by hand: if one of them ever changed, old hashes would.
@@ -99,7 +106,7 @@ def test_mil_3_the_hash_of_a_contract_never_changes():
 def test_mil_3_a_resolved_document_reads_back_to_the_same_terms():
     terms = contract(2000, 3000, 3000, closing_bp=2000, order="parallel", relaxed=["parallel_tail"])
     assert parse_document(to_document(terms)) == terms
-    assert SCHEMA.is_valid(to_document(terms))
+    assert is_valid(to_document(terms))
 
 
 def test_mil_3_order_of_fields_defaults_and_unicode_form_do_not_change_the_hash():
@@ -177,7 +184,7 @@ def test_mil_3_weights_left_out_share_equally_what_is_left():
 GONE = object()
 MUTATIONS = [
     *[((), value) for value in (None, [], "text", 5)],
-    (("schema",), "milestake/contract/2"), (("schema",), GONE), (("title",), ""), (("title",), " \n"),
+    (("schema",), "milestake/contract/3"), (("schema",), GONE), (("title",), ""), (("title",), " \n"),
     (("title",), 5), (("title",), None), (("title",), "x" * 201), (("currency",), "USD"), (("currency",), "USD/9"),
     (("zone",), "Mars/Olympus"), (("zone",), ""), (("zone",), "../etc"), (("zone",), None), (("zone",), GONE),
     (("zone",), "America"), (("calendar",), "us"), (("order",), "random"), (("long_stop",), "31.12.2027"),
@@ -243,21 +250,84 @@ def assert_reader_and_schema_agree(doc):
         terms = parse_document(doc)
     except ContractError as refused:
         codes = {problem.code for problem in refused.problems}
-        assert SCHEMA.is_valid(doc) == (codes <= SEMANTIC_CODES), codes
+        assert is_valid(doc) == (codes <= SEMANTIC_CODES), codes
         assert all(problem.message.endswith(".") for problem in refused.problems)
     else:
-        assert SCHEMA.is_valid(doc)
+        assert is_valid(doc)
         assert parse_document(to_document(terms)) == terms
 
 
 def test_mil_3_the_published_schema_is_a_schema():
-    Draft202012Validator.check_schema(schema())
-    assert sorted(schema()["properties"]["relaxed"]["items"]["enum"]) == sorted(RELAXABLE)
+    for name in SCHEMAS:
+        Draft202012Validator.check_schema(schema(name))
+        assert schema(name)["properties"]["schema"] == {"const": name}
+        assert sorted(schema(name)["properties"]["relaxed"]["items"]["enum"]) == sorted(RELAXABLE)
 
 
 @pytest.mark.parametrize("number", range(len(MUTATIONS)))
 def test_mil_3_reader_and_schema_agree_on_one_change(number):
-    assert_reader_and_schema_agree(mutated(document(4000, 3000, 3000), *MUTATIONS[number]))
+    for name in SCHEMAS:
+        assert_reader_and_schema_agree(mutated(document(4000, 3000, 3000, schema=name), *MUTATIONS[number]))
+
+
+RETAINAGE = {"bp": 500, "event": "The defects are made good.", "procedure": "Read the certificate."}
+#: Fields of version 2 and values, with the codes of what is wrong with them there.
+ADDED = [
+    (("report_months",), 6, set()), (("report_months",), 13, {"number_out_of_range"}),
+    (("report_months",), None, {"not_a_whole_number"}),
+    (("milestones", 0, "partial_releases"), 0, set()),
+    (("milestones", 0, "partial_releases"), 3, {"number_out_of_range"}),
+    (("milestones", 2, "partial_releases"), 1, {"partial_last"}), (("milestones", 2, "partial_releases"), 0, set()),
+    (("milestones", 0, "retainage"), RETAINAGE, set()),
+    (("milestones", 0, "retainage"), {**RETAINAGE, "bp": 1001}, {"number_out_of_range"}),
+    (("milestones", 0, "retainage"), {**RETAINAGE, "bp": 0}, {"number_out_of_range"}),
+    (("milestones", 0, "retainage"), {**RETAINAGE, "days": 366}, {"number_out_of_range"}),
+    (("milestones", 0, "retainage"), {**RETAINAGE, "after_days": 365}, {"retainage_days"}),
+    (("milestones", 0, "retainage"), {"bp": 500}, {"field_missing"}),
+    (("milestones", 0, "retainage"), {**RETAINAGE, "evidence": ["certificate", "certificate"]}, {"list_repeated"}),
+    (("milestones", 0, "reporting_retainage_bp"), 1000, set()),
+    (("milestones", 0, "reporting_retainage_bp"), 1001, {"number_out_of_range"}),
+    (("milestones", 0, "extension_days"), 91, {"number_out_of_range"}),
+    (("milestones", 0, "auditor_fee_minor"), "500", {"not_a_whole_number"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "value", "codes"), ADDED)
+def test_mil_3_version_2_adds_fields_that_version_1_cannot_use(path, value, codes):
+    new = mutated(document(4000, 3000, 3000, schema=SCHEMA_2), path, value)
+    assert_reader_and_schema_agree(new)
+    assert codes_of(new) == codes
+    old = mutated(document(4000, 3000, 3000), path, value)
+    assert_reader_and_schema_agree(old)
+    assert codes_of(old) == {"field_unknown"}
+
+
+def codes_of(doc):
+    try:
+        parse_document(doc)
+    except ContractError as refused:
+        return {problem.code for problem in refused.problems}
+    return set()
+
+
+def test_mil_3_defaults_of_version_2_are_written_in_and_change_no_hash_of_version_1():
+    old, new = contract(4000, 3000, 3000), contract(4000, 3000, 3000, schema=SCHEMA_2)
+    assert "report_months" not in to_document(old) and not ADDED_KEYS & set(to_document(old)["milestones"][0])
+    resolved = to_document(new)
+    assert resolved["report_months"] == 3
+    assert [{key: each[key] for key in sorted(ADDED_KEYS & set(each))} for each in resolved["milestones"]] == [
+        {"auditor_fee_minor": 0, "extension_days": 30, "partial_releases": most, "reporting_retainage_bp": 0}
+        for most in (2, 2, 0)
+    ]
+    assert parse_document(resolved) == new and contract_hash(parse_document(resolved)) == contract_hash(new)
+    with_event = contract(4000, 3000, 3000, schema=SCHEMA_2, milestones=[
+        milestone(1, 4000, retainage=RETAINAGE), milestone(2, 3000), milestone(3, 3000)])  # fmt: skip
+    assert to_document(with_event)["milestones"][0]["retainage"] == {
+        **RETAINAGE, "evidence": [], "after_days": 0, "days": 365,
+    }  # fmt: skip
+
+
+ADDED_KEYS = {"partial_releases", "retainage", "reporting_retainage_bp", "extension_days", "auditor_fee_minor"}
 
 
 @settings(max_examples=150, deadline=None)

@@ -44,7 +44,7 @@ def states(plan):
 
 def approve(plan, ordinal):
     plan = engine.submit(plan, ordinal).plan
-    plan = engine.decide(plan, ordinal, met=True).plan
+    plan = engine.decide(plan, ordinal, 100).plan
     return engine.window_over(plan, ordinal).plan
 
 
@@ -80,13 +80,13 @@ def test_mil_6_submitting_a_locked_milestone_is_refused():
 def test_mil_6_a_milestone_has_two_more_tries_and_then_fails():
     plan = started(4000, 6000)
     for tries_left in (1, 0):
-        step = engine.decide(engine.submit(plan, 1).plan, 1, met=False)
-        assert step.events == (VerdictReached(1, False), MilestoneOpened(1))
+        step = engine.decide(engine.submit(plan, 1).plan, 1, 0)
+        assert step.events == (VerdictReached(1, 0), MilestoneOpened(1))
         assert step.instructions == ()
         plan = step.plan
         assert plan.milestone(1).tries_left == tries_left
-    step = engine.decide(engine.submit(plan, 1).plan, 1, met=False)
-    assert (step.events, step.instructions) == ((VerdictReached(1, False),), ())
+    step = engine.decide(engine.submit(plan, 1).plan, 1, 0)
+    assert (step.events, step.instructions) == ((VerdictReached(1, 0),), ())
     assert states(step.plan) == ["appealable", "locked"]
     step = disputes.appeal_over(step.plan, 1)
     assert step.events == (
@@ -99,7 +99,7 @@ def test_mil_6_a_milestone_has_two_more_tries_and_then_fails():
 
 
 def test_mil_12_a_release_needs_approval_and_happens_once():
-    plan = engine.decide(engine.submit(started(5000, 5000), 1).plan, 1, met=True).plan
+    plan = engine.decide(engine.submit(started(5000, 5000), 1).plan, 1, 100).plan
     with pytest.raises(TransitionError) as refused:
         engine.release(plan, 1)
     assert refused.value.code == "transition_refused"
@@ -118,7 +118,7 @@ def test_mil_12_a_sequential_release_waits_for_its_predecessor():
 
 
 def test_mil_10_a_suspension_is_lifted_or_runs_out_with_nothing_used_up():
-    plan = engine.decide(engine.submit(started(5000, 5000), 1).plan, 1, met=True).plan
+    plan = engine.decide(engine.submit(started(5000, 5000), 1).plan, 1, 100).plan
     suspended = engine.suspend(plan, 1).plan
     assert states(suspended) == ["suspended", "locked"]
     assert states(engine.resume(suspended, 1).plan) == ["challengeable", "locked"]
@@ -178,7 +178,7 @@ def wound_down_with_everything_pending():
     for ordinal in (2, 3, 4):
         plan = engine.submit(plan, ordinal).plan
     for ordinal in (3, 4):
-        plan = engine.decide(plan, ordinal, met=True).plan
+        plan = engine.decide(plan, ordinal, 100).plan
     plan = engine.suspend(plan, 4).plan
     assert if_stopped_today(plan) == IfStopped(20_000, 20_000, 60_000)
     return engine.wind_down(plan, "founder_resigned")
@@ -194,8 +194,8 @@ def test_wnd_2_approved_is_still_released_and_submitted_runs_to_its_verdict():
 
     step = engine.release(plan, 1)
     assert step.instructions == (ReleaseTranche(1, 20_000),)
-    step = engine.decide(step.plan, 2, met=False)
-    assert (step.events, step.instructions) == ((VerdictReached(2, False),), ())
+    step = engine.decide(step.plan, 2, 0)
+    assert (step.events, step.instructions) == ((VerdictReached(2, 0),), ())
     step = disputes.appeal_over(step.plan, 2)
     assert step.events == (MilestoneFailed(2, "not_met"),)
     assert step.instructions == (ReturnMoney(20_000, "not_met", 2),)
@@ -258,7 +258,7 @@ OPERATIONS = (
 def perform(plan, operation, ordinal):
     match operation:
         case "met" | "not_met":
-            return engine.decide(plan, ordinal, met=operation == "met")
+            return engine.decide(plan, ordinal, 100 if operation == "met" else 0)
         case "fail":
             return engine.fail(plan, ordinal, "long_stop")
         case "dispute" | "appeal" | "appeal_over" | "find_met" | "leave_undecided":

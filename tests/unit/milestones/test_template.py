@@ -42,7 +42,7 @@ def test_days_become_dates_and_the_currency_is_written_in() -> None:
         "quantity": "cost", "at_most": "5000", "unit": "EUR",
     }
     assert {key: document[key] for key in ("schema", "title", "currency", "zone", "calendar")} == {
-        "schema": "milestake/contract/1", "title": "Kiln", "currency": "EUR/2", "zone": "Europe/Berlin",
+        "schema": "milestake/contract/2", "title": "Kiln", "currency": "EUR/2", "zone": "Europe/Berlin",
         "calendar": "DE",
     }
     assert not {"template", "use", "long_stop_days"} & set(document)
