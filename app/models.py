@@ -23,6 +23,7 @@ from app.payments import sandbox_models  # noqa: F401
 from app.progress import (
     halt_models,  # noqa: F401
     lateness_models,  # noqa: F401
+    order_models,  # noqa: F401
 )
 from app.progress import models as progress  # noqa: F401
 from app.regimes import models as regimes  # noqa: F401

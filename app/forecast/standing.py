@@ -84,6 +84,7 @@ LOOKS = (
     _Look("waiting_entry", "waiting_entry", "status", "offer_until"),
     _Look("reconfirmation", "reconfirmation", "answer", "due_at"),
     _Look("halt", "halt", "state", "ends_at"),
+    _Look("wind_down_order", "wind_down_order", "state", "decide_by"),
     _Look("poll", "poll", "state", "ends_at"),
     _Look("report", "report", "state", "due_at"),
     _Look("report_countdown", "report_countdown", "state", "ends_at"),

@@ -58,6 +58,7 @@ JOBS: Mapping[str, tuple[str, str]] = {
     "void_early_close": ("offering", "voids an early close because the offering changed"),
     "end_halt": ("halt", "ends a halt that nobody lifted or lengthened"),
     "decide_poll": ("poll", "counts a vote"),
+    "lapse_wind_down_order": ("wind_down_order", "lets an order fall that no second operator confirmed"),
     "ask_after_shortfall": ("offering", "asks investors after a shortfall"),
     "end_grace": ("milestone", "ends the grace of a late milestone"),
     "open_report": ("offering", "writes down the first report that is owed"),

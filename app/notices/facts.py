@@ -38,6 +38,7 @@ from app.payments.models import Payout
 from app.progress.halt_models import Halt, Poll
 from app.progress.lateness_models import Report, ReportCountdown
 from app.progress.models import Evidence, Release, Submission
+from app.progress.order_models import WindDownOrder
 
 Params = dict[str, Any]
 
@@ -121,6 +122,13 @@ def _of_halt(session: Session, found: Happened, halt_id: int) -> None:
     _of_offering(session, found, halt.offering_id)
     found.about = halt.public_id
     found.params |= {"halt": halt.id, "ends_at": _text(halt.ends_at), "moved_days": halt.seconds // 86_400}
+
+
+def _of_order(session: Session, found: Happened, order_id: int) -> None:
+    order = session.get_one(WindDownOrder, order_id)
+    _of_offering(session, found, order.offering_id)
+    found.about = order.public_id
+    found.params |= {"decide_by": _text(order.decide_by)}
 
 
 def _of_poll(session: Session, found: Happened, poll_id: int) -> None:
@@ -339,6 +347,7 @@ def _text(instant: dt.datetime | None) -> str | None:
 _READERS: Mapping[str, Callable[[Session, Happened, int], None]] = MappingProxyType(
     {
         "halt_id": _of_halt,
+        "order_id": _of_order,
         "poll_id": _of_poll,
         "report_id": _of_report,
         "countdown_id": _of_countdown,

@@ -74,6 +74,7 @@ PATHS: Mapping[str, str] = MappingProxyType(
         "complaints": "/operator/complaints",
         "changes": "/offerings/{slug}/changes",
         "decisions": "/operator/changes",
+        "order": "/operator/offerings/{offering}/wind-down",
     }
 )
 
@@ -119,6 +120,7 @@ EVENTS: Mapping[str, tuple[Telling, ...]] = MappingProxyType(
                                ("operators", "console")),
         "halt_lifted": _told("halt_lifted", ("places", "offering"), ("founders", "founder"),
                              ("panel", "offering", _OPTIONAL)),
+        "wind_down_proposed": _told("wind_down_proposed", ("operators", "order")),
         "poll_opened:halt": _told("vote_opened", ("polled", "poll"), ("founders", "founder"), ("operators", "console")),
         "poll_opened:shortfall": _told("stay_asked", ("polled", "poll"), ("founders", "founder")),
         "poll_decided:halt:goes_on": _told("vote_goes_on", ("polled", "offering"), ("founders", "founder")),

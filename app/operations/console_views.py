@@ -37,9 +37,10 @@ def index() -> Answer:
         under_review = queries.milestones_in(session, ("submitted", "challengeable"))
         halted = queries.halted(session)
         proposed = queries.proposed_changes(session)
+        ordered = queries.orders_open(session)
     return render_template(
         "operator/index.html", health=health, reviews=reviews, suspended=suspended, under_review=under_review, now=now,
-        halted=halted, proposed=proposed, side_items=side_items("console"),
+        halted=halted, proposed=proposed, ordered=ordered, side_items=side_items("console"),
     )
 
 

@@ -30,6 +30,7 @@ from app.payments import queries as payments
 from app.payments.models import Operation, Receipt
 from app.payments.sandbox_models import SandboxLine
 from app.progress.halt_models import Halt
+from app.progress.order_models import WindDownOrder
 from milestones import states
 
 RUNNING = ("active", "winding_down")
@@ -130,6 +131,7 @@ def overdue(session: Session, now: dt.datetime) -> list[Overdue]:
                 sa.select(Offering.id).where(halts.is_running()))),
         ),
         "halt": (Halt, Halt.ends_at, Halt.state == "open"),
+        "wind_down_order": (WindDownOrder, WindDownOrder.decide_by, WindDownOrder.state == "proposed"),
         "change": (
             OfferingChange, OfferingChange.decide_by,
             sa.and_(OfferingChange.state == "proposed", OfferingChange.offering_id.in_(
@@ -147,6 +149,17 @@ def overdue(session: Session, now: dt.datetime) -> list[Overdue]:
         if count:
             found.append(Overdue(kind, count, oldest))
     return found
+
+
+def orders_open(session: Session) -> Sequence[tuple[WindDownOrder, Offering]]:
+    """Return the wind-downs that wait for a second operator, the nearest date first."""
+    rows = session.execute(
+        sa.select(WindDownOrder, Offering)
+        .join(Offering, Offering.id == WindDownOrder.offering_id)
+        .where(WindDownOrder.state == "proposed")
+        .order_by(WindDownOrder.decide_by)
+    ).all()
+    return [(order, offering) for order, offering in rows]
 
 
 def proposed_changes(session: Session) -> list[tuple[OfferingChange, Offering]]:

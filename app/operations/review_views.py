@@ -1,4 +1,4 @@
-"""What operators decide about offerings and milestones: review, auditors, suspension, wind-down (OFF-4, MIL-8, WND-2).
+"""What operators decide about offerings and milestones: review, auditors, suspension (OFF-4, MIL-8).
 
 Every decision has its own page that says what it does, and a page after it that says what was done.
 """
@@ -34,7 +34,7 @@ from app.operations.forms import AppointForm, NoteForm, ReasonForm
 from app.operations.menu_views import side_items
 from app.operations.tables_views import number_arg
 from app.payments import queries as payment_queries
-from app.progress import desk, interventions
+from app.progress import desk, interventions, orders
 from app.progress import queries as progress
 from app.security import requires
 from milestones.money import Asset
@@ -97,6 +97,7 @@ def _facts(session: Session, offering: Offering) -> dict[str, Any]:
         "refused": refused if offering.state in ("draft", "in_review") else [], "relaxed": relaxed,
         "auditors": [(each, known.get(each.public_id)) for each in people.auditors(session)],
         "payouts": payment_queries.payouts_of(session, offering.id), "if_stopped": stopped, "now": now,
+        "order": orders.open_of(session, offering.id),
     }
 
 
@@ -235,6 +236,12 @@ def _about(session: Session, actor: Actor, object_id: str) -> tuple[str, str, di
         step = next_step("milestone", place.milestone.state, place.milestone.deadline_at)
         url = url_for("milestones.show", milestone_id=object_id)
         return f"{place.offering.name}: {place.milestone.title}", url, shell.next_line(step, place.offering.zone)
+    if object_id.startswith("wdo_"):
+        order = orders.by_public_id(session, object_id)
+        offering = session.get_one(Offering, order.offering_id)
+        step = next_step("wind_down_order", order.state, order.decide_by) if order.state == orders.PROPOSED else None
+        url = url_for("orders.wind_down", offering_id=offering.public_id)
+        return offering.name, url, shell.next_line(step, offering.zone)
     offering = offerings.offering_by_id(session, object_id)
     step = next_step("offering", offering.state, offering.step_due_at)
     return offering.name, url_for(".show", offering_id=object_id), shell.next_line(step, offering.zone)
@@ -270,41 +277,4 @@ def appoint(offering_id: str, milestone_key: str) -> Answer:
             error.field = "auditors" if error.field == milestone_key else error.field
             form.show_error(error)
     page = render_template("operator/appoint.html", form=form, milestone=milestone, **context)
-    return page, form.status
-
-
-# -- wind-down --------------------------------------------------------------------------------------
-
-
-@blueprint.route("/offerings/<offering_id>/wind-down", methods=["GET", "POST"])
-@requires("operator")
-def wind_down(offering_id: str) -> Answer:
-    """Order a wind-down, with what each investor would get back and keep shown first (WND-2)."""
-    page_at = number_arg("after") or 0
-    form = ReasonForm(actor=security.current_actor(), operation="wind_down")
-    if form.validate_on_submit():
-        try:
-            actor = form.prove()
-            get_db().unit_of_work(
-                lambda session: interventions.wind_down(
-                    session, actor=actor, offering_id=offering_id, trigger="operator_order",
-                    reason=form.reason.data, now=clock.business_now(session),
-                )
-            )
-            return redirect(url_for(".decided", object_id=offering_id))
-        except MilestakeError as error:
-            form.show_error(error)
-    with get_db().read() as session:
-        offering = offerings.offering_by_id(session, offering_id)
-        preview = list(progress.if_stopped_each(session, offering).items())
-        total = progress.if_stopped(session, offering)
-        shown = preview[page_at : page_at + PAGE_SIZE]
-        names = queries.investors_of(session, [commitment_id for commitment_id, _each in shown])
-    older, newer = page_at + PAGE_SIZE, max(0, page_at - PAGE_SIZE)
-    page = render_template(
-        "operator/wind_down.html", form=form, offering=offering, preview=shown, names=names, total=total,
-        count=len(preview), asset=Asset.parse(offering.currency),
-        older_url=url_for(".wind_down", offering_id=offering_id, after=older) if older < len(preview) else None,
-        newer_url=url_for(".wind_down", offering_id=offering_id, after=newer) if page_at else None,
-    )
     return page, form.status

@@ -1,4 +1,4 @@
-"""Jobs of halts and of questions to investors: their ends, and the question after a shortfall (OFF-11, OFF-13)."""
+"""Jobs of halts, operators' orders and questions to investors: their ends (OFF-11, OFF-13, WND-1)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 from app.commitments.models import Commitment
 from app.offerings import halts
 from app.offerings.models import Offering
-from app.progress import outcomes, polls, shortfalls
+from app.progress import orders, outcomes, polls, shortfalls
 from app.progress.halt_models import Halt, Poll
+from app.progress.order_models import WindDownOrder
 from app.work import Job
 from milestones import polls as poll_rules
 
@@ -93,8 +94,26 @@ def _ask(session: Session, offering_id: int, now: dt.datetime) -> None:
         shortfalls.ask(session, offering, now=now)
 
 
+def _orders_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
+    # Not on the offering's own clock: a halt is no reason to keep an order standing.
+    query = (
+        sa.select(WindDownOrder.id)
+        .join(Offering, Offering.id == WindDownOrder.offering_id)
+        .where(WindDownOrder.state == orders.PROPOSED,
+               sa.or_(WindDownOrder.decide_by <= now, Offering.state != "active"))
+        .order_by(WindDownOrder.decide_by, WindDownOrder.id)
+        .limit(limit)
+    )
+    return session.scalars(query).all()
+
+
+def _lapse_order(session: Session, order_id: int, now: dt.datetime) -> None:
+    orders.lapse(session, order_id, now=now)
+
+
 JOBS = (
     Job("end_halt", _halts_due, _end_halt),
     Job("decide_poll", _polls_due, _decide_poll),
     Job("ask_after_shortfall", _short_ones, _ask),
+    Job("lapse_wind_down_order", _orders_due, _lapse_order),
 )

@@ -21,6 +21,7 @@ from app.offerings import service as offerings
 from app.offerings.models import Offering
 from app.progress import halting, shortfalls, steps
 from app.progress.models import Submission
+from app.progress.order_models import WindDownOrder
 from app.progress.service import demand_founder, located
 from milestones import plan as engine
 
@@ -64,7 +65,7 @@ def resume(session: Session, *, actor: Actor, milestone_id: str, reason: str, no
 def wind_down(
     session: Session, *, actor: Actor, offering_id: str, trigger: str, reason: str, now: dt.datetime
 ) -> Offering:
-    """End a running offering early: the founder resigns, or an operator orders it (WND-1).
+    """End a running offering early: the founder resigns, or two operators order it (WND-1).
 
     Returns at once what waits for no verdict; submissions received before run to theirs (WND-2). While less than the
     minimum is left and nothing was released, all of it returns, also what the closing tranche carries (OFF-11).
@@ -79,6 +80,8 @@ def wind_down(
         demand_founder(session, actor, offering)
     if offering.state != "active":
         raise Conflict("Only a running offering can be wound down.", code="not_active")
+    if who == "operator" and not actor.is_system:
+        _demand_confirmed(session, actor, offering)
     halting.end_before_wind_down(session, offering, actor=actor, now=now)
     offering.end_trigger, offering.end_reason = trigger, reason.strip()
     everything = trigger == "below_minimum" or shortfalls.reason_to_wait(session, offering) is not None
@@ -90,6 +93,18 @@ def wind_down(
         reason=reason,
     )
     return offering
+
+
+def _demand_confirmed(session: Session, actor: Actor, offering: Offering) -> None:
+    """Refuse an operator's wind-down that is not the order of one and the confirmation of another (PPL-2)."""
+    confirmed = session.scalar(
+        sa.select(WindDownOrder.id).where(
+            WindDownOrder.offering_id == offering.id, WindDownOrder.state == "confirmed",
+            WindDownOrder.decided_by == actor.user_id,
+        )
+    )
+    if confirmed is None:
+        raise Forbidden("One operator proposes a wind-down and another confirms it.", code="second_operator_needed")
 
 
 def _set_aside(session: Session, offering: Offering, *, now: dt.datetime) -> None:

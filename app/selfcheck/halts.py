@@ -1,4 +1,4 @@
-"""Check halts, early closes and what investors were asked: against the log, the dates they moved, and the books."""
+"""Check halts, early closes, orders and what investors were asked: against the log, the dates they moved, the books."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from app.audit.models import LogEntry
 from app.audit.service import canonical
 from app.closing import early_close
 from app.closing.models import EarlyClose
-from app.progress import halting, polls
+from app.progress import halting, orders, polls
 from app.progress.halt_models import Halt, Poll, PollAnswer
+from app.progress.order_models import WindDownOrder
 from app.selfcheck.problem import Check, Problem, run_checks
 from milestones import polls as rules
 
@@ -111,6 +112,13 @@ CHECKS = (
           OR l.after NOT LIKE '{"answers":' || a.answers || ',"choice":"' || a.choice || '","poll":"' || p.public_id
             || '"}'))""",
     ),
+    # Winding down moves money, so it is never one operator's act (PPL-2).
+    Check(
+        "wound_down_alone", "An operator wound the offering down, and no second one confirmed it.",
+        """SELECT o.public_id AS place FROM offering o WHERE o.end_trigger = 'operator_order' AND NOT EXISTS (
+          SELECT 1 FROM wind_down_order w WHERE w.offering_id = o.id AND w.state = 'confirmed'
+          AND w.decided_by <> w.proposed_by AND w.reason = o.end_reason)""",
+    ),
     Check(
         "left_refunds", "The log counts other refunds of those who did not stay.",
         """SELECT j.public_id AS place, COUNT(r.id) AS refunds, MAX(l.row_count) AS told FROM journal j
@@ -125,6 +133,7 @@ TOLD: Mapping[str, tuple[type, Callable[..., dict[str, object]], str, str | None
     "halt": (Halt, halting.told, "halt.placed", "placed_by"),
     "early close": (EarlyClose, early_close.told, "early_close.announced", "announced_by"),
     "poll": (Poll, polls.told, "poll.opened", None),
+    "order to wind down": (WindDownOrder, orders.told, "wind_down_order.proposed", "proposed_by"),
 }
 
 

@@ -15,6 +15,7 @@ from app.config import Settings, load_settings
 from app.db import Database
 from app.demo.stage import Stage
 from app.offerings.rules import OfferingFields
+from app.progress import orders
 
 
 def settings_for(db: Database) -> Settings:
@@ -188,6 +189,21 @@ def released(life: Life, ordinal: int) -> None:
     milestone = life.stage.milestone(life.offering_id, ordinal)
     assert milestone.deadline_at is not None
     life.stage.advance_to(milestone.deadline_at)
+
+
+def ordered_down(life: Life, *, reason: str = "The company was dissolved.") -> None:
+    """Let one operator order the wind-down and another confirm it."""
+    stage = life.stage
+    order_id = stage.db.unit_of_work(
+        lambda session: orders.propose(
+            session, actor=life.operator, offering_id=life.offering_id, reason=reason, key=stage.key(), now=stage.now
+        ).public_id
+    )
+    second = stage.person("operator", "Otto Second")
+    stage.db.unit_of_work(
+        lambda session: orders.confirm(session, actor=second, order_id=order_id, now=stage.now)
+    )
+    stage.work()
 
 
 def let_time_pass(stage: Stage, instant: dt.datetime) -> None:

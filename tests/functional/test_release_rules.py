@@ -164,13 +164,7 @@ def test_wnd_2_a_submission_received_before_runs_to_its_verdict(db: Database) ->
     story = life.active(db)
     milestone = story.stage.milestone(story.offering_id, 1)
     submission = story.stage.submit_evidence(story.founder, milestone.public_id)
-    db.unit_of_work(
-        lambda s: interventions.wind_down(
-            s, actor=story.operator, offering_id=story.offering_id, trigger="operator_order",
-            reason="The company was dissolved.", now=story.stage.now,
-        )
-    )
-    story.stage.work()
+    life.ordered_down(story)
     assert story.stage.offering(story.offering_id).state == "winding_down"
     story.stage.attest(story.auditors[0], submission)
     window = story.stage.milestone(story.offering_id, 1).deadline_at

@@ -87,7 +87,7 @@ def test_ppl_2_a_supervisor_can_send_nothing(life: Life, supervisor: Visitor, pa
         if answer.status_code in (302, 303):
             assert "/account/second-factor" in answer.location, (rule.endpoint, answer.location)
         tried.append(rule.endpoint)
-    expected = {"reviews.decide", "reviews.wind_down", "demo_clock.advance", "auditor.sign", "milestones.send"}
+    expected = {"reviews.decide", "orders.wind_down", "demo_clock.advance", "auditor.sign", "milestones.send"}
     assert expected <= set(tried)
     with life.stage.db.read() as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(LogEntry)) == before

@@ -12,7 +12,7 @@ from app.offerings.models import Issuer, Offering
 from app.payments import queries, rules, service
 from app.payments.models import Payout
 from app.payments.rails import build_rails
-from app.progress import interventions as progress
+from tests.factories import life as lives
 from tests.functional.payments.conftest import Till
 
 
@@ -103,13 +103,7 @@ def test_a_refund_whose_payment_the_bank_took_back_waits_for_the_decision_then_i
     commitment_id = till.invest()
     till.life.stage.close(till.life.offering_id)
     till.tell_returned(commitment_id)
-    till.act(
-        lambda session, now: progress.wind_down(
-            session, actor=till.life.operator, offering_id=till.life.offering_id, trigger="operator_order",
-            reason="The company gave up.", now=now,
-        )
-    )
-    till.work()
+    lives.ordered_down(till.life)
     assert [(each.status, each.amount_minor) for each in till.refunds()] == [("open", 425_000)]
     till.fund(500_000)
     operation = till.payment(commitment_id)
