@@ -20,7 +20,6 @@ from milestones.money import Asset, parse_amount, parse_price
 
 CURRENCY = "USD/2"
 ZONE, CALENDAR = "UTC", "US"
-FEE_BP = 500
 #: From a target date to its long-stop, and from the last one to the offering's.
 TO_LONG_STOP_DAYS, TO_OFFERING_STOP_DAYS = 90, 60
 VENTURES = Path(__file__).parent / "ventures.yaml"
@@ -48,7 +47,7 @@ class Venture:
             risks=_unfolded(self["risks"]), sector=self["sector"], currency=CURRENCY,
             price_micro=parse_price(self["price"]), minimum_minor=parse_amount(self["minimum"], asset),
             target_minor=parse_amount(self["target"], asset), maximum_minor=parse_amount(self["maximum"], asset),
-            minimum_ticket_minor=parse_amount(self["ticket"], asset), fee_bp=FEE_BP, zone=ZONE, calendar=CALENDAR,
+            minimum_ticket_minor=parse_amount(self["ticket"], asset), zone=ZONE, calendar=CALENDAR,
             deadline_at=deadline_at, regime=self.written.get("regime", "private"),
             holding=self.written.get("holding", "escrow_agent"),
         )

@@ -85,6 +85,7 @@ EVENTS: Mapping[str, tuple[Telling, ...]] = MappingProxyType(
     {
         # offerings
         "offering_in_review": _told("review_asked", ("operators", "review")),
+        "fee_agreed": _told("fee_agreed", ("founders", "founder")),
         "offering_draft:ask_changes": _told("changes_asked", ("founders", "founder")),
         "offering_draft:launch_window_over": _told("launch_window_over", ("founders", "founder")),
         "offering_draft:withdraw_submission": _told("review_withdrawn", ("operators", "console", _OPTIONAL)),

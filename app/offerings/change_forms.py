@@ -21,7 +21,7 @@ from app.forms import ActForm, AmountField, DateField, KeyedForm, LineField, Pla
 from app.idempotency import FORM_KEY_SECONDS
 from app.offerings import change_shapes_views, rules, updates, versions
 from app.offerings.changes import Proposed
-from app.offerings.forms import LONG_TEXT, PercentField, TimeField
+from app.offerings.forms import LONG_TEXT, TimeField
 from app.offerings.models import Offering
 from milestones import document as documents
 from milestones import money, offer
@@ -92,7 +92,6 @@ class ChangeForm(Disclosed, PlainForm):
     target = AmountField(_l("Target"))
     maximum = AmountField(_l("Maximum: a hard stop"))
     minimum_ticket = AmountField(_l("Smallest commitment"))
-    fee = PercentField(_l("Milestake's fee of released money, in percent"))
     deadline = DateField(_l("Last day"))
     deadline_time = TimeField(_l("Time of day"))
     rights = TextAreaField(_l("Rights of a token"), validators=[_LONG])
@@ -121,7 +120,7 @@ class ChangeForm(Disclosed, PlainForm):
         known = {
             "price": offering.price_micro, "minimum": offering.minimum_minor, "target": offering.target_minor,
             "maximum": offering.maximum_minor, "minimum_ticket": offering.minimum_ticket_minor,
-            "fee": offering.fee_bp, "deadline": local.date(), "deadline_time": local.time().replace(
+            "deadline": local.date(), "deadline_time": local.time().replace(
                 second=0, microsecond=0), "rights": rights,
             **{name: getattr(offering, name) for name in versions.TEXTS},
         }
@@ -143,7 +142,7 @@ class ChangeForm(Disclosed, PlainForm):
             **{name: (self[name].data or "").replace("\r\n", "\n") for name in versions.TEXTS},
             currency=offering.currency, price_micro=self.price.data, minimum_minor=self.minimum.data,
             target_minor=self.target.data, maximum_minor=self.maximum.data,
-            minimum_ticket_minor=self.minimum_ticket.data, fee_bp=self.fee.data, zone=offering.zone,
+            minimum_ticket_minor=self.minimum_ticket.data, fee_bp=offering.fee_bp, zone=offering.zone,
             calendar=offering.calendar, rail=offering.rail,
             deadline_at=offering.deadline_at if same else typed.astimezone(zoneinfo.ZoneInfo("UTC")),
         )

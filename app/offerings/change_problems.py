@@ -52,8 +52,8 @@ def of(
         found += _deadline(offering, fields, now)
     if "class" in patch:
         found += _rights(session, offering, document)
-    if fields.fee_bp > 2000:
-        found.append(Problem("fee", "fee_too_high", "The fee can be at most 20 %."))
+    if fields.fee_bp != offering.fee_bp:
+        found.append(Problem("fee", "fee_fixed", "Milestake's fee was agreed before the launch and stays (REL-4)."))
     found += [Problem("use_of_proceeds", "uses_not_whole", words)
               for words in offer.use_problems(document["disclosures"]["use_of_proceeds"])]
     for name in ("story", "risks", "pitch", "name"):

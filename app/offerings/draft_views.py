@@ -17,7 +17,7 @@ from app.contracts import queries as contract_queries
 from app.contracts import service as contracts
 from app.db import Session, get_db
 from app.errors import MilestakeError
-from app.offerings import queries, rules, service
+from app.offerings import fees, queries, rules, service
 from app.offerings.contract_forms import field_of, starter_document
 from app.offerings.forms import ConfirmForm, MoneyForm, StartForm, StoryForm
 from app.offerings.models import Offering
@@ -31,7 +31,6 @@ blueprint = Blueprint("draft", __name__, url_prefix="/founder")
 
 Answer = str | tuple[str, int] | Response
 _OPEN_DAYS, _FIRST_DAYS, _PLAN_DAYS = 45, 120, 300
-USUAL_FEE_BP = 500
 
 
 @blueprint.route("/companies/<issuer_id>/offerings/new", methods=["GET", "POST"])
@@ -46,7 +45,7 @@ def start(issuer_id: str) -> Answer:
     if not form.is_submitted():
         form.token_class.data = company.classes[-1].public_id if company.classes else None
         form.deadline.data = (now + dt.timedelta(days=_OPEN_DAYS)).date()
-        form.deadline_time.data, form.fee.data = dt.time(17, 0), USUAL_FEE_BP
+        form.deadline_time.data = dt.time(17, 0)
     if form.validate_on_submit():
         fields = form.figures(name=form.name.data)
         document = starter_document(
@@ -147,6 +146,7 @@ def submit(offering_id: str) -> Answer:
         agreed = queries.agreed_terms(session, found.offering)
     return render_template(
         "founder/submit.html", form=form, found=found, offering=found.offering, check=check, agreed=agreed,
+        net=fees.net_of(found.offering),
         review_days=rules.REVIEW_BUSINESS_DAYS, regime_name=records.record(found.offering.regime).name,
     ), form.status
 

@@ -10,7 +10,6 @@ import re
 import zoneinfo
 from typing import Any
 
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from wtforms import BooleanField, FileField, SelectField, TextAreaField, ValidationError
 from wtforms.validators import DataRequired, InputRequired, Length
@@ -18,7 +17,7 @@ from wtforms.validators import DataRequired, InputRequired, Length
 from app import calendars
 from app.forms import AmountField, DateField, KeyedForm, LineField, PriceField, TypedField, WholeNumberField
 from app.offerings.models import Offering
-from app.offerings.rules import OfferingFields
+from app.offerings.rules import PLATFORM_FEE_BP, OfferingFields
 from app.regimes import records, settings
 from milestones import money
 
@@ -129,7 +128,6 @@ class MoneyForm(KeyedForm):
     accept_up_to = AmountField(_l("Accept commitments up to"), optional=True)
     price = PriceField(_l("Price of one token"))
     minimum_ticket = AmountField(_l("Smallest commitment"))
-    fee = PercentField(_l("Milestake's fee of released money, in percent"))
     deadline = DateField(_l("Last day"))
     deadline_time = TimeField(_l("Time of day"))
     zone = SelectField(_l("Time zone"), choices=[(zone, zone.replace("_", " ")) for zone in ZONES], default="UTC")
@@ -143,10 +141,6 @@ class MoneyForm(KeyedForm):
         for field in (self.minimum, self.target, self.maximum, self.accept_up_to, self.minimum_ticket):
             field.asset = asset
         return super().validate(extra_validators)
-
-    def validate_fee(self, field: PercentField) -> None:
-        if field.data is not None and field.data > 2000:
-            raise ValidationError(_("The fee can be at most 20 %."))
 
     @property
     def least_open_days(self) -> int:
@@ -166,8 +160,9 @@ class MoneyForm(KeyedForm):
         return OfferingFields(
             name=name, **texts, regime=self.regime.data, holding=self.holding.data, currency=self.currency.data,
             price_micro=self.price.data, minimum_minor=self.minimum.data, target_minor=self.target.data,
-            maximum_minor=self.maximum.data, minimum_ticket_minor=self.minimum_ticket.data, fee_bp=self.fee.data,
-            zone=self.zone.data, calendar=self.calendar.data, deadline_at=self.deadline_at,
+            maximum_minor=self.maximum.data, minimum_ticket_minor=self.minimum_ticket.data,
+            fee_bp=offering.fee_bp if offering else PLATFORM_FEE_BP, zone=self.zone.data,
+            calendar=self.calendar.data, deadline_at=self.deadline_at,
             allotment=self.allotment.data,
             accept_up_to_minor=(self.accept_up_to.data or 0) if self.allotment.data == "pro_rata" else 0,
         )
@@ -181,7 +176,7 @@ class MoneyForm(KeyedForm):
             "regime": offering.regime, "holding": offering.holding,
             "currency": offering.currency, "minimum": offering.minimum_minor, "target": offering.target_minor,
             "maximum": offering.maximum_minor, "price": offering.price_micro,
-            "minimum_ticket": offering.minimum_ticket_minor, "fee": offering.fee_bp, "deadline": local.date(),
+            "minimum_ticket": offering.minimum_ticket_minor, "deadline": local.date(),
             "allotment": offering.allotment,
             "accept_up_to": offering.accept_up_to_minor if offering.allotment == "pro_rata" else None,
             "deadline_time": local.time(), "zone": offering.zone, "calendar": offering.calendar,

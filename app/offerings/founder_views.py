@@ -18,7 +18,7 @@ from app.contracts import queries as contract_queries
 from app.contracts import service as contracts
 from app.db import Session, get_db
 from app.errors import MilestakeError, Refused
-from app.offerings import awaited, figures, page_views, queries, service, shapes_views, withdrawing
+from app.offerings import awaited, fees, figures, page_views, queries, service, shapes_views, withdrawing
 from app.offerings.draft_views import checked, is_starter
 from app.offerings.forms import ConfirmForm, ReasonForm
 from app.offerings.models import Offering
@@ -183,7 +183,7 @@ def launch(offering_id: str) -> Answer:
         "founder/launch.html", form=form, found=found, offering=found.offering, terms=agreed.terms, panels=panels,
         missing=missing, content_hash=content_hash, asset=asset, is_ready=found.offering.state == "approved",
         tokens=shapes_views.money.tokens_for(found.offering.maximum_minor, found.offering.price_micro, asset),
-        figures=by_regime,
+        figures=by_regime, net=fees.net_of(found.offering),
     ), form.status
 
 

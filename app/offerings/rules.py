@@ -48,6 +48,10 @@ class RailFigures:
 #: plays a bank that holds pretend money.
 RAILS: Mapping[str, RailFigures] = MappingProxyType({"sandbox": RailFigures("bank", None)})
 
+#: REL-4: what Milestake takes of released money, unless an operator agreed another share at the review.
+PLATFORM_FEE_BP = 500
+FEE_AT_MOST_BP = 2000
+
 CODE = re.compile(r"[A-Z][A-Z0-9-]{1,14}[A-Z0-9]")
 
 
@@ -62,7 +66,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class OfferingFields:
-    """What a founder decides about an offering. Minor units, millionths, basis points, instants in UTC."""
+    """What a founder decides about an offering, and its fee. Minor units, millionths, basis points, instants in UTC."""
 
     name: str
     pitch: str
@@ -75,10 +79,11 @@ class OfferingFields:
     target_minor: int
     maximum_minor: int
     minimum_ticket_minor: int
-    fee_bp: int
     zone: str
     calendar: str
     deadline_at: dt.datetime
+    #: Milestake's, never the founder's to choose (REL-4, ``fees``).
+    fee_bp: int = PLATFORM_FEE_BP
     rail: str = "sandbox"
     #: How places are divided when more is wanted than there is (OFF-7): ``first_come`` or ``pro_rata``.
     allotment: str = "first_come"

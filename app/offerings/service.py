@@ -59,6 +59,7 @@ def draft_offering(
     if earlier is not None:
         return offering_by_id(session, earlier)
     _demand_amounts(fields)
+    _demand_fee(fields, rules.PLATFORM_FEE_BP)
     contract = contracts.create_contract(session, document=document, now=now)
     offering = Offering(
         public_id=public_id("off"),
@@ -101,6 +102,7 @@ def update_draft(
         raise Conflict("Only a draft can be changed. Withdraw the submission first.", code="not_a_draft")
     if fields is not None:
         _demand_amounts(fields)
+        _demand_fee(fields, offering.fee_bp)
         _apply(offering, fields)
     if disclosures is not None:
         offering.disclosures = audit.canonical(disclosures) or "{}"
@@ -368,6 +370,15 @@ def owned(session: Session, actor: Actor, offering_id: str) -> Offering:
 def _demand_amounts(fields: OfferingFields) -> None:
     for problem in rules.amount_problems(fields):
         raise Refused(problem.message, code=problem.code, field=problem.path)
+
+
+def _demand_fee(fields: OfferingFields, agreed_bp: int) -> None:
+    if fields.fee_bp != agreed_bp:
+        raise Refused(
+            f"Milestake's fee is {rules.percent_text(agreed_bp)} of released money. Only an operator can agree another "
+            "one, at the review.",
+            code="fee_fixed", field="fee",
+        )
 
 
 def _apply(offering: Offering, fields: OfferingFields) -> None:

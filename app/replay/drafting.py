@@ -36,7 +36,6 @@ TO_OFFERING_STOP_DAYS = 120
 TICKETS_IN_TARGET = 200
 #: So many tickets there must be at least, for so many investors.
 LEAST_TICKETS_IN_TARGET = 25
-FEE_BP = 300
 MAX_TITLE, MAX_TEXT = 200, 4000
 
 
@@ -79,7 +78,7 @@ def draft(
         story="\n\n".join(f"{each.title}: {_names(each.deliverables)}" for each in record.milestones),
         risks="Played from a record of a real contract. Whatever happened to it happens here.",
         sector="Replay", currency=str(asset), price_micro=price_micro, minimum_minor=max(1, total_minor * 60 // 100),
-        target_minor=total_minor, maximum_minor=maximum_minor, minimum_ticket_minor=ticket_minor, fee_bp=FEE_BP,
+        target_minor=total_minor, maximum_minor=maximum_minor, minimum_ticket_minor=ticket_minor,
         zone="UTC", calendar=CALENDARS.get(asset.code, "US"), deadline_at=deadline_at,
     )
     document = _document(record, fates, bps, fields, notes)

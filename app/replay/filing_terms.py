@@ -21,7 +21,6 @@ CURRENCY = Asset.parse("USD/2")
 #: At the close 30 % need no evidence; the rest waits for one milestone that is quickly met.
 CLOSING_BP, REST_BP = 3000, 7000
 TARGET_DAYS, LONG_STOP_DAYS, OFFERING_STOP_DAYS = 30, 60, 120
-FEE_BP = 500
 #: A minimum ticket that people would choose, and the most of the target that one may take.
 USUAL_TICKET_MINOR, TICKETS_IN_TARGET = 10_000, 10
 #: More than six decimals in a price, or two in an amount, come from binary arithmetic before the file was written.
@@ -131,7 +130,7 @@ def fields(plan: Plan, terms: Terms, *, divided_by: int = 1) -> OfferingFields:
         risks="Played from a record of a real offering. Whatever happened to it happens here.",
         sector="Replay", currency=str(CURRENCY), price_micro=price_micro, minimum_minor=terms.target_minor,
         target_minor=terms.target_minor, maximum_minor=terms.maximum_minor,
-        minimum_ticket_minor=ticket_minor(terms, price_micro), fee_bp=FEE_BP, zone="UTC", calendar="US",
+        minimum_ticket_minor=ticket_minor(terms, price_micro), zone="UTC", calendar="US",
         deadline_at=terms.deadline_at,
         allotment=rules.PRO_RATA if is_pro_rata else rules.FIRST_COME,
         accept_up_to_minor=rules.ACCEPT_AT_MOST_TIMES * terms.maximum_minor if is_pro_rata else 0,

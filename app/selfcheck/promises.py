@@ -201,8 +201,8 @@ def _not_met(session: Session, offering_id: int) -> dict[int, int]:
 
 def _figures(session: Session) -> Iterator[Problem]:
     """Compare every offering, class and company with the figures that the log tells of them (OFF-2)."""
-    actions = ("offering.drafted", "offering.draft_changed", "offering.published", "offering.deadline_moved",
-               "offering.version_published")
+    actions = ("offering.drafted", "offering.draft_changed", "offering.fee_agreed", "offering.published",
+               "offering.deadline_moved", "offering.version_published")
     for offering in session.scalars(sa.select(Offering)):
         told = session.execute(
             sa.select(LogEntry.after)

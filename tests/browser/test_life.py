@@ -97,7 +97,6 @@ def draft_offering(founder: Person, contract: Path, deadline: dt.date) -> str:
     founder.fill(Name_of_the_offering="Halden Tidal", Minimum="2,000", Target="5,000", Maximum="10,000",
                  Price_of_one_token="0.50", Smallest_commitment="500", Last_day=deadline.isoformat(),
                  Time_of_day="17:00")
-    founder.type("Milestake's fee", "5")
     founder.press("Create the draft")
     draft = founder.page.url
     founder.follow("Story and risks")

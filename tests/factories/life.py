@@ -14,6 +14,7 @@ from app.accounts.actor import Actor
 from app.config import Settings, load_settings
 from app.db import Database
 from app.demo.stage import Stage
+from app.offerings import fees
 from app.offerings.rules import OfferingFields
 from app.progress import orders
 
@@ -104,7 +105,7 @@ def offering_fields(now: dt.datetime, **changes: Any) -> OfferingFields:
         OfferingFields(
             name="Halden Tidal", pitch="Sensors for tidal turbines.", story="We build sensors.",
             risks="We may fail.", sector="Clean energy", currency="USD/2", price_micro=500_000, minimum_minor=200_000,
-            target_minor=500_000, maximum_minor=1_000_000, minimum_ticket_minor=50_000, fee_bp=500, zone="UTC",
+            target_minor=500_000, maximum_minor=1_000_000, minimum_ticket_minor=50_000, zone="UTC",
             calendar="US", deadline_at=now + dt.timedelta(days=30),
         ),
         **changes,
@@ -158,10 +159,22 @@ def drafted(
     )
 
 
-def live(db: Database, **options: Any) -> Life:
-    """Return an offering open for commitments."""
+def live(db: Database, *, fee_bp: int | None = None, **options: Any) -> Life:
+    """Return an offering open for commitments; ``fee_bp`` is agreed at the review where it is not the usual one."""
     life = drafted(db, **options)
-    life.stage.launch(life.offering_id, life.founder, life.operator, life.auditors)
+    stage = life.stage
+    if fee_bp is None:
+        stage.launch(life.offering_id, life.founder, life.operator, life.auditors)
+        return life
+    stage.submit_offering(life.offering_id, life.founder)
+    db.unit_of_work(
+        lambda session: fees.agree(
+            session, actor=life.operator, offering_id=life.offering_id, fee_bp=fee_bp, reason="A small raise.",
+            now=stage.now,
+        )
+    )
+    stage.appoint(life.offering_id, life.operator, life.auditors)
+    stage.open_offering(life.offering_id, life.founder, life.operator)
     return life
 
 

@@ -15,12 +15,12 @@ from app.commitments.models import Commitment, Refund
 from app.db import Database
 from app.demo.stage import WORDING_HASH
 from app.ledger import chart, queries
+from app.offerings import fees, versions, withdrawing
 from app.offerings import service as offerings
-from app.offerings import versions, withdrawing
 from app.offerings.models import TokenClass
 from app.offerings.service import OfferingNotReady
 from app.payments import treasury
-from tests.factories import life
+from tests.factories import altered, life
 from tests.unchanged import refused, snapshot
 
 
@@ -324,3 +324,44 @@ def test_the_demo_clock_only_goes_forward_and_only_in_a_sandbox(db: Database) ->
         db.unit_of_work(lambda s: clock.advance(s, seconds=60, allowed=False))
     with refused(db, "demo_clock_step"):
         db.unit_of_work(lambda s: clock.advance(s, seconds=-60, allowed=True))
+
+
+# -- Milestake's fee (REL-4) -------------------------------------------------------------------------
+
+
+def test_rel_4_the_fee_is_the_platforms_and_another_is_agreed_at_the_review_only(db: Database) -> None:
+    story = life.drafted(db)
+    stage, offering_id = story.stage, story.offering_id
+
+    def agree(fee_bp: int, *, by: Actor = story.operator, reason: str = "A large raise.") -> None:
+        db.unit_of_work(lambda s: fees.agree(
+            s, actor=by, offering_id=offering_id, fee_bp=fee_bp, reason=reason, now=stage.now))
+
+    def type_fee(fee_bp: int) -> None:
+        fields = dataclasses.replace(offerings.fields_of(stage.offering(offering_id)), fee_bp=fee_bp)
+        db.unit_of_work(lambda s: offerings.update_draft(
+            s, actor=story.founder, offering_id=offering_id, fields=fields, now=stage.now))
+
+    assert stage.offering(offering_id).fee_bp == 500
+    with refused(db, "fee_fixed"):
+        type_fee(0)
+    with refused(db, "not_in_review"):
+        agree(300)
+    stage.submit_offering(offering_id, story.founder)
+    for fee_bp, code in ((2001, "fee_too_high"), (500, "fee_same")):
+        with refused(db, code):
+            agree(fee_bp)
+    with refused(db, "forbidden"):
+        agree(0, by=story.founder)
+    with refused(db, "reason_empty"):
+        agree(300, reason=" ")
+    agree(333)
+    # floor(2,000.00 x 3.33 %), and so on: what the founder sees before the launch.
+    assert [(name, net.fee_minor, net.net_minor) for name, net in fees.net_of(stage.offering(offering_id))] == [
+        ("minimum", 6_660, 193_340), ("target", 16_650, 483_350), ("maximum", 33_300, 966_700)]
+    stage.appoint(offering_id, story.operator, story.auditors)
+    stage.open_offering(offering_id, story.founder, story.operator)
+    with refused(db, "not_in_review"):
+        agree(100)
+    with refused(db, "fee_fixed"):
+        altered.propose(story, fee_bp=100)

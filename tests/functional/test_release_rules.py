@@ -112,7 +112,7 @@ def test_rel_3_tokens_follow_the_released_money_and_end_at_the_entitlement(db: D
 
 
 def test_rel_4_the_fee_is_floored_and_a_refund_carries_none(db: Database) -> None:
-    story = life.active(db, amounts=(100_000, 100_000, 100_000), fields={"fee_bp": 333})
+    story = life.active(db, amounts=(100_000, 100_000, 100_000), fee_bp=333)
     with db.read() as session:
         release = session.execute(sa.select(Release)).scalar_one()
     assert (release.amount_minor, release.fee_minor) == (45_000, 1_498)

@@ -19,7 +19,7 @@ RaiseOf = Callable[..., Raise]
 
 MONEY = {
     "currency": "EUR/2", "minimum": "2,000", "target": "5000.00", "maximum": "10000", "price": "0.5",
-    "minimum_ticket": "500", "fee": "4.5", "deadline_time": "17:00", "zone": "Europe/Berlin", "calendar": "DE",
+    "minimum_ticket": "500", "deadline_time": "17:00", "zone": "Europe/Berlin", "calendar": "DE",
 }
 
 
@@ -72,7 +72,7 @@ def test_the_whole_road_from_a_company_to_a_launch(raise_of: RaiseOf) -> None:
     assert founder.page.title == "The offering is open"
     assert content_hash in founder.page.source
     offering = stage.offering(offering_id)
-    assert (offering.state, offering.currency, offering.fee_bp, offering.price_micro) == ("live", "EUR/2", 450, 500_000)
+    assert (offering.state, offering.currency, offering.fee_bp, offering.price_micro) == ("live", "EUR/2", 500, 500_000)
     assert f"{offering.deadline_at:%H:%M}" == "16:00"  # 17:00 in Berlin in winter
     assert raised.visitor().open(f"/offerings/{offering.slug}").title == "Halden raise"
 
