@@ -202,6 +202,15 @@ class AmountField(TypedField):
         return Asset.parse(self.asset) if isinstance(self.asset, str) else self.asset
 
 
+class PercentField(AmountField):
+    """A share in percent with at most two decimals; ``data`` is in basis points."""
+
+    empty_words = _l("Enter a share in percent, such as 12.5.")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, asset=Asset("PERCENT", 2), **kwargs)
+
+
 class PriceField(TypedField):
     """A price per token, exact to 6 places; ``data`` is ``price_micro`` (OFF-1)."""
 

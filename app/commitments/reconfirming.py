@@ -87,7 +87,7 @@ def decide_by_silence(session: Session, change_id: int, *, now: dt.datetime) -> 
 
     What would break the books by now is dropped, and the founder is told what stood in the way. It is judged by its own
     time to decide, also where the deadline came before: the deadline waits (TIM-1). What is overdue together is one
-    round. A third round would end the offering, so a second operator has days of their own before it does (ADR 17).
+    round. A third round would end the offering, so a second operator has days of their own before it does (ADR 19).
     """
     found = session.get_one(OfferingChange, change_id)
     offering = changes.locked_offering(session, found)

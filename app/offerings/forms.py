@@ -19,7 +19,6 @@ from app.forms import AmountField, DateField, KeyedForm, LineField, PriceField, 
 from app.offerings.models import Offering
 from app.offerings.rules import PLATFORM_FEE_BP, OfferingFields
 from app.regimes import records, settings
-from milestones import money
 
 LONG_TEXT = 20_000
 CURRENCIES = (("USD/2", _l("US dollar")), ("EUR/2", _l("Euro")), ("GBP/2", _l("Pound sterling")))
@@ -42,20 +41,10 @@ PAYEES = (
     ("sbx_acct_fails", _l("Pretend account that turns payouts away")),
 )
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
-_PERCENT = money.Asset("PERCENT", 2)
 
 
 def _at_most(characters: int) -> Length:
     return Length(max=characters, message=_l("Enter at most %(max)d characters."))
-
-
-class PercentField(AmountField):
-    """A share in percent with at most two decimals; ``data`` is in basis points."""
-
-    empty_words = _l("Enter a share in percent, such as 12.5.")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, asset=_PERCENT, **kwargs)
 
 
 class TimeField(TypedField):

@@ -9,9 +9,9 @@ from werkzeug.wrappers import Response
 from app import clock, security
 from app.db import get_db
 from app.errors import MilestakeError
+from app.forms import PercentField
 from app.offerings import fees
 from app.offerings import service as offerings
-from app.offerings.forms import PercentField
 from app.offerings.rules import PLATFORM_FEE_BP
 from app.operations.forms import ReasonForm
 from app.security import requires
