@@ -19,6 +19,7 @@ from app.operations.menu_views import side_items
 from app.outbox.models import JobFailure, OutboxMessage
 from app.payments import queries as payment_queries
 from app.payments import treasury
+from app.progress import orders
 from app.security import requires
 
 blueprint = Blueprint("console", __name__, url_prefix="/operator")
@@ -37,7 +38,7 @@ def index() -> Answer:
         under_review = queries.milestones_in(session, ("submitted", "challengeable"))
         halted = queries.halted(session)
         proposed = queries.proposed_changes(session)
-        ordered = queries.orders_open(session)
+        ordered = orders.waiting(session)
     return render_template(
         "operator/index.html", health=health, reviews=reviews, suspended=suspended, under_review=under_review, now=now,
         halted=halted, proposed=proposed, ordered=ordered, side_items=side_items("console"),

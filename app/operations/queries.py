@@ -151,17 +151,6 @@ def overdue(session: Session, now: dt.datetime) -> list[Overdue]:
     return found
 
 
-def orders_open(session: Session) -> Sequence[tuple[WindDownOrder, Offering]]:
-    """Return the wind-downs that wait for a second operator, the nearest date first."""
-    rows = session.execute(
-        sa.select(WindDownOrder, Offering)
-        .join(Offering, Offering.id == WindDownOrder.offering_id)
-        .where(WindDownOrder.state == "proposed")
-        .order_by(WindDownOrder.decide_by)
-    ).all()
-    return [(order, offering) for order, offering in rows]
-
-
 def proposed_changes(session: Session) -> list[tuple[OfferingChange, Offering]]:
     """Return the changes of open offerings that an operator must decide about, the most urgent first (OFF-8)."""
     query = (

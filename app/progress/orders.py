@@ -7,6 +7,7 @@ stays one operator's act, because it moves no money.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -102,6 +103,17 @@ def open_of(session: Session, offering_id: int) -> WindDownOrder | None:
         WindDownOrder.offering_id == offering_id, WindDownOrder.state == PROPOSED
     )
     return session.scalars(query).one_or_none()
+
+
+def waiting(session: Session) -> Sequence[tuple[WindDownOrder, Offering]]:
+    """Return the orders that wait for a second operator, the nearest date first."""
+    rows = session.execute(
+        sa.select(WindDownOrder, Offering)
+        .join(Offering, Offering.id == WindDownOrder.offering_id)
+        .where(WindDownOrder.state == PROPOSED)
+        .order_by(WindDownOrder.decide_by)
+    ).all()
+    return [(order, offering) for order, offering in rows]
 
 
 def by_public_id(session: Session, order_id: str) -> WindDownOrder:
