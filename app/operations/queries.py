@@ -115,28 +115,26 @@ def overdue(session: Session, now: dt.datetime) -> list[Overdue]:
     The dates of a halted offering are not past: its clock stands still (OFF-13).
     """
     ended = states.TERMINAL["offering"]
+    clock_runs = sa.select(Offering.id).where(halts.is_running())
     looks = {
         "offering": (Offering, Offering.step_due_at, sa.and_(
             Offering.state.not_in(ended), halts.is_running(),
             sa.not_(sa.and_(Offering.state == "live", undecided.waits())))),
         "milestone": (
             Milestone, Milestone.deadline_at,
-            sa.and_(Milestone.state.in_(MOVING), Milestone.offering_id.in_(
-                sa.select(Offering.id).where(Offering.state.in_(RUNNING), halts.is_running()))),
+            sa.and_(Milestone.state.in_(MOVING),
+                    Milestone.offering_id.in_(clock_runs.where(Offering.state.in_(RUNNING)))),
         ),
         "appointment": (Appointment, Appointment.answer_by, Appointment.state == "appointed"),
         "commitment": (
             Commitment, Commitment.pay_by,
-            sa.and_(Commitment.status.in_(["awaiting_payment", "payment_failed"]), Commitment.offering_id.in_(
-                sa.select(Offering.id).where(halts.is_running()))),
+            sa.and_(Commitment.status.in_(["awaiting_payment", "payment_failed"]),
+                    Commitment.offering_id.in_(clock_runs)),
         ),
         "halt": (Halt, Halt.ends_at, Halt.state == "open"),
         "wind_down_order": (WindDownOrder, WindDownOrder.decide_by, WindDownOrder.state == "proposed"),
-        "change": (
-            OfferingChange, OfferingChange.decide_by,
-            sa.and_(OfferingChange.state == "proposed", OfferingChange.offering_id.in_(
-                sa.select(Offering.id).where(halts.is_running()))),
-        ),
+        "change": (OfferingChange, OfferingChange.decide_by, sa.and_(
+            OfferingChange.state == "proposed", OfferingChange.offering_id.in_(clock_runs))),
         "verification": (Verification, Verification.due_at, Verification.state == "pending"),
         "complaint": (Complaint, Complaint.due_at, Complaint.state.in_(["received", "in_review"])),
         "refund": (Refund, Refund.due_at, Refund.status.in_(["open", "sending", "unclaimed"])),
