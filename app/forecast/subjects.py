@@ -60,6 +60,7 @@ JOBS: Mapping[str, tuple[str, str]] = {
     "decide_poll": ("poll", "counts a vote"),
     "lapse_wind_down_order": ("wind_down_order", "lets an order fall that no second operator confirmed"),
     "ask_after_shortfall": ("offering", "asks investors after a shortfall"),
+    "lapse_end_call": ("end_call", "ends a call for a vote that too few stood behind"),
     "end_grace": ("milestone", "ends the grace of a late milestone"),
     "open_report": ("offering", "writes down the first report that is owed"),
     "remind_of_report": ("report", "reminds the founder of a report"),

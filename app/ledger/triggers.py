@@ -27,6 +27,7 @@ APPEND_ONLY = (
     "halt_toll",
     "extension",
     "extension_move",
+    "end_call_support",
     "operation_effect",
     "rail_event",
     "regime_decision",

@@ -35,6 +35,7 @@ from app.offerings.change_models import OfferingChange, OfferingUpdate
 from app.offerings.models import Issuer, Offering
 from app.payments import receipts
 from app.payments.models import Payout
+from app.progress.ending_models import EndCall
 from app.progress.halt_models import Halt, Poll
 from app.progress.lateness_models import Report, ReportCountdown
 from app.progress.models import Evidence, Release, Submission
@@ -187,6 +188,13 @@ def _of_report(session: Session, found: Happened, report_id: int) -> None:
         "number": report.number, "due_at": _text(report.due_at), "spent_minor": report.spent_minor or 0,
         "cash_left_minor": report.cash_left_minor or 0,
     }
+
+
+def _of_end_call(session: Session, found: Happened, call_id: int) -> None:
+    call = session.get_one(EndCall, call_id)
+    _of_offering(session, found, call.offering_id)
+    found.about = call.public_id
+    found.params |= {"ends_at": _text(call.ends_at), "is_for_cause": call.cause is not None}
 
 
 def _of_countdown(session: Session, found: Happened, countdown_id: int) -> None:
@@ -351,6 +359,7 @@ _READERS: Mapping[str, Callable[[Session, Happened, int], None]] = MappingProxyT
         "poll_id": _of_poll,
         "report_id": _of_report,
         "countdown_id": _of_countdown,
+        "end_call_id": _of_end_call,
         "release_id": _of_release,
         "refund_id": _of_refund,
         "waiting_id": _of_waiting,

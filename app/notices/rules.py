@@ -68,6 +68,7 @@ PATHS: Mapping[str, str] = MappingProxyType(
         "account": "/account",
         "investor": "/investor",
         "verifications": "/operator/verification",
+        "ending": "/offerings/{slug}/end",
         "reports": "/offerings/{slug}/reports",
         "reporting": "/founder/offerings/{offering}/reports",
         "complaint": "/complaints/{complaint}",
@@ -126,6 +127,15 @@ EVENTS: Mapping[str, tuple[Telling, ...]] = MappingProxyType(
         "poll_opened:shortfall": _told("stay_asked", ("polled", "poll"), ("founders", "founder")),
         "poll_decided:halt:goes_on": _told("vote_goes_on", ("polled", "offering"), ("founders", "founder")),
         "poll_decided:shortfall:goes_on": _told("shortfall_goes_on", ("polled", "portfolio"), ("founders", "founder")),
+        "end_called": _told("end_called", ("holders", "ending"), ("founders", "founder")),
+        "end_call_lapsed": _told("end_call_lapsed", ("holders", "ending", _OPTIONAL), ("founders", "founder")),
+        "poll_opened:wind_down": _told("end_vote_opened", ("polled", "poll"), ("founders", "founder"),
+                                       ("operators", "console")),
+        "poll_opened:wind_down_for_cause": _told("end_vote_opened", ("polled", "poll"), ("founders", "founder"),
+                                                 ("operators", "console")),
+        "poll_decided:wind_down:goes_on": _told("end_vote_failed", ("polled", "offering"), ("founders", "founder")),
+        "poll_decided:wind_down_for_cause:goes_on": _told("end_vote_failed", ("polled", "offering"),
+                                                          ("founders", "founder")),
         # changes of a live offering
         "change_proposed": _told("change_proposed", ("operators", "decisions"), ("founders", "founder")),
         "change_overdue": _told("change_overdue", ("operators", "decisions"), ("founders", "founder")),
@@ -225,6 +235,8 @@ EVENTS: Mapping[str, tuple[Telling, ...]] = MappingProxyType(
 #: event → why nobody is told of it by itself
 SILENT: Mapping[str, str] = MappingProxyType(
     {
+        "poll_decided:wind_down:winds_down": "the wind-down tells everybody with their figures",
+        "poll_decided:wind_down_for_cause:winds_down": "the wind-down tells everybody with their figures",
         "poll_decided:halt:winds_down": "the wind-down tells everybody with their figures",
         "poll_decided:shortfall:winds_down": "the wind-down tells everybody with their figures",
         "milestone_submitted": "submission_received says it with its figures",

@@ -26,7 +26,9 @@ from milestones import polls as poll_rules
 from milestones import states
 
 #: Kinds that are put in the words of another.
-SAME_WORDS = {poll_rules.ADVERSE_AMENDMENT: poll_rules.AMENDMENT}
+SAME_WORDS = {
+    poll_rules.ADVERSE_AMENDMENT: poll_rules.AMENDMENT, poll_rules.WIND_DOWN_FOR_CAUSE: poll_rules.WIND_DOWN,
+}
 
 
 def page_of(poll: Poll) -> str:

@@ -11,8 +11,9 @@ from app.accounts.actor import SYSTEM
 from app.offerings import figures
 from app.offerings import service as offerings
 from app.offerings.models import Offering
-from app.progress import halting, interventions, polls, shortfalls
+from app.progress import ending, halting, interventions, polls, shortfalls
 from app.progress.halt_models import Halt, Poll
+from milestones import polls as rules
 
 NOBODY_ENDED_IT = "Its end came and no operator had ended it."
 
@@ -83,4 +84,6 @@ def _wind_down(session: Session, offering: Offering, trigger: str, reason: str, 
 DECIDERS: Mapping[str, Callable[[Session, Offering, Poll, dt.datetime], None]] = {
     polls.HALT: _decide_halt,
     polls.SHORTFALL: _decide_shortfall,
+    rules.WIND_DOWN: ending.decide,
+    rules.WIND_DOWN_FOR_CAUSE: ending.decide,
 }

@@ -36,8 +36,12 @@ class PollWords:
     choices: Mapping[str, LazyString]
 
 
+_END = PollWords("end_vote", {rules.YES: _l("Yes, end the plan"), rules.NO: _l("No, it goes on")})
+
 WORDS: Mapping[str, PollWords] = MappingProxyType(
     {
+        rules.WIND_DOWN: _END,
+        rules.WIND_DOWN_FOR_CAUSE: _END,
         rules.HALT: PollWords(
             "vote",
             {rules.YES: _l("Yes, the plan goes on"), rules.NO: _l("No, send back what is unreleased")},

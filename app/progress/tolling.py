@@ -25,6 +25,7 @@ from app.offerings import deadlines
 from app.offerings.change_models import OfferingChange
 from app.offerings.models import Offering
 from app.progress import polls
+from app.progress.ending_models import EndCall
 from app.progress.halt_models import Halt, HaltToll
 from app.progress.lateness_models import Report, ReportCountdown
 from app.progress.models import Submission
@@ -66,6 +67,8 @@ INSTANTS: tuple[Instant, ...] = (
                                      Reconfirmation.answer.is_(None))),
     Instant(OfferingChange.decide_by, OfferingChange.proposed_at,
             lambda offering: sa.and_(OfferingChange.offering_id == offering.id, OfferingChange.state == "proposed")),
+    Instant(EndCall.ends_at, EndCall.called_at,
+            lambda offering: sa.and_(EndCall.offering_id == offering.id, EndCall.state == "gathering")),
     Instant(Report.due_at, Report.opened_at,
             lambda offering: sa.and_(Report.offering_id == offering.id, Report.state == lateness.DUE)),
     Instant(ReportCountdown.ends_at, ReportCountdown.started_at,

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.offerings.models import Offering
-from app.progress import extending, reporting
+from app.progress import ending, extending, reporting
+from app.progress.ending_models import EndCall
 from app.progress.lateness_models import Extension, Report, ReportCountdown
 from app.selfcheck.halts import told_otherwise
 from app.selfcheck.problem import Check, Problem, run_checks
@@ -53,6 +54,18 @@ CHECKS = (
           SELECT 1 FROM report_countdown c WHERE c.offering_id = o.id AND c.outcome = 'wound_down')""",
     ),
     Check(
+        "end_call_vote", "A vote to end a plan was not called for, or the call led to another offering's.",
+        """SELECT p.public_id AS place, p.kind, c.cause FROM poll p LEFT JOIN end_call c ON c.poll_id = p.id
+        WHERE p.kind IN ('wind_down', 'wind_down_for_cause') AND (c.id IS NULL OR c.offering_id <> p.offering_id
+          OR p.subject <> c.public_id OR (c.cause IS NULL) <> (p.kind = 'wind_down'))""",
+    ),
+    Check(
+        "ended_without_vote", "A plan was ended by its investors' vote, but no vote to end it carried.",
+        """SELECT o.public_id AS place FROM offering o WHERE o.end_trigger = 'investors_vote' AND NOT EXISTS (
+          SELECT 1 FROM poll p WHERE p.offering_id = o.id AND p.kind IN ('wind_down', 'wind_down_for_cause')
+          AND p.outcome = 'winds_down')""",
+    ),
+    Check(
         "past_grace_untold", "The log does not say that a milestone's grace is over, or says it of another.",
         """SELECT m.public_id AS place, COUNT(l.id) AS entries FROM milestone m
         LEFT JOIN log_entry l ON l.object_id = m.public_id AND l.action = 'milestone.past_grace'
@@ -64,6 +77,7 @@ CHECKS = (
 #: what → (its class, what the log keeps of a row, the first action, the name of the actor's column)
 TOLD: Mapping[str, tuple[type, Callable[..., dict[str, object]], str, str | None]] = {
     "extension": (Extension, extending.told, "extension.given", "asked_by"),
+    "call": (EndCall, ending.told, "end_call.called", "called_by"),
     "report": (Report, reporting.told, "report.opened", None),
     "countdown": (ReportCountdown, reporting.told_countdown, "countdown.started", None),
 }

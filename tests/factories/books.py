@@ -11,7 +11,7 @@ from app.demo.stage import Stage
 from app.offerings import service as offerings
 from app.offerings.models import Offering
 from app.payments import tasks as payment_tasks
-from app.progress import extending, interventions, reporting
+from app.progress import ending, extending, interventions, reporting
 from tests.factories import altered, halts, panels, payers
 from tests.factories import life as lives
 from tests.factories.life import Life
@@ -152,6 +152,12 @@ def _late(running: Life, shrinking: Life) -> None:
         miss(session, offerings.locked(session, running.offering_id))
 
     stage.db.unit_of_work(silent)
+    stage.db.unit_of_work(
+        lambda session: ending.call(
+            session, actor=shrinking.investors[0], offering_id=shrinking.offering_id, reason="Nobody reports.",
+            key=stage.key(), now=stage.now,
+        )
+    )
     stage.report(running.founder, running.offering_id)
 
 

@@ -223,3 +223,15 @@ def let_time_pass(stage: Stage, instant: dt.datetime) -> None:
     """Move the clock to a day after ``instant`` without any worker acting."""
     seconds = ((instant - stage.now).days + 1) * 86_400
     stage.db.unit_of_work(lambda session: clock.advance(session, seconds=seconds, allowed=True))
+
+
+def long_running(db: Database, **options: Any) -> Life:
+    """Return a running plan whose one milestone is due in two years and whose founder does not report by themselves."""
+    stage = Stage(db, settings_for(db))
+    start = stage.now.date() + dt.timedelta(days=30)
+    document = contract_document(start, tranches=(8500,))
+    document["milestones"][0]["target_date"] = (start + dt.timedelta(days=700)).isoformat()
+    document["milestones"][0]["long_stop"] = document["long_stop"] = (start + dt.timedelta(days=900)).isoformat()
+    life = active(db, document=document, stage=stage, **options)
+    stage.founders_report = False
+    return life

@@ -58,3 +58,28 @@ def test_mil_14_everybody_reads_that_reports_were_missed_and_what_follows(db: Da
     assert "The last report did not come" in text
     founder = signed_in(site, story.founder)
     assert "is late" in founder.open(f"/founder/offerings/{story.offering_id}/reports/new").text
+
+
+def test_wnd_6_an_investor_reads_what_ending_means_calls_the_vote_and_votes(db: Database) -> None:
+    story = life.active(db, amounts=(100_000, 60_000, 900_000), fields={"maximum_minor": 3_000_000})
+    stage = story.stage
+    slug = stage.offering(story.offering_id).slug
+    site = create_app(stage.settings, db)
+    small, large = signed_in(site, story.investors[0]), signed_in(site, story.investors[2])
+    assert "This vote can be called from" in small.open(f"/offerings/{slug}/end").text
+    stage.advance(days=91)
+    page = small.open(f"/offerings/{slug}/end")
+    # The first milestone is late past its grace by now, and ending the plan gives 85 % of it back.
+    assert "There is a cause: a milestone is late" in page.text
+    assert "$850.00" in page.text
+    page = small.send(reason="It is late and nobody answers.")
+    assert "The investors are voting" in page.text
+    poll = large.open(f"/offerings/{slug}/end").links
+    url = next(href for href, words in poll if words == "Vote")
+    assert "Shall the plan of Halden Tidal end?" in large.open(url).text
+    assert "You voted to end the plan" in large.send(choice="yes").text
+    stage.advance(days=20)
+    assert stage.offering(story.offering_id).end_trigger == "investors_vote"
+    outsider = signed_in(site, stage.person("investor", "Nobody Here"))
+    outsider.open(f"/offerings/{slug}/end")
+    assert outsider.status == 404

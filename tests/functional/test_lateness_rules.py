@@ -177,20 +177,8 @@ def countdowns(db: Database) -> list[ReportCountdown]:
         return list(session.scalars(sa.select(ReportCountdown).order_by(ReportCountdown.id)))
 
 
-def long_plan(db: Database) -> life.Life:
-    """Return a running plan whose one milestone is due in two years."""
-    start = life.Stage(db, life.settings_for(db)).now.date() + 30 * DAY
-    document = life.contract_document(start, tranches=(8500,))
-    document["milestones"][0]["target_date"] = (start + 700 * DAY).isoformat()
-    document["milestones"][0]["long_stop"] = (start + 900 * DAY).isoformat()
-    document["long_stop"] = (start + 900 * DAY).isoformat()
-    story = life.active(db, document=document)
-    story.stage.founders_report = False
-    return story
-
-
 def test_mil_14_a_report_is_due_each_quarter_filed_within_its_month_and_hashed(db: Database) -> None:
-    story = long_plan(db)
+    story = life.long_running(db)
     stage = story.stage
     first = due(db)
     assert 85 * DAY < first - stage.now < 93 * DAY
@@ -217,7 +205,7 @@ def test_mil_14_a_report_is_due_each_quarter_filed_within_its_month_and_hashed(d
 
 
 def test_mil_14_two_missed_start_ninety_days_and_then_all_of_it_goes_back(db: Database) -> None:
-    story = long_plan(db)
+    story = life.long_running(db)
     stage = story.stage
     stage.advance_to(due(db))
     assert (reports(db), countdowns(db)) == ([(1, "missed"), (2, "due")], [])
@@ -237,7 +225,7 @@ def test_mil_14_two_missed_start_ninety_days_and_then_all_of_it_goes_back(db: Da
 
 
 def test_mil_14_a_report_in_between_ends_the_days_to_failure(db: Database) -> None:
-    story = long_plan(db)
+    story = life.long_running(db)
     stage = story.stage
     stage.advance_to(due(db))
     stage.advance_to(due(db))
@@ -253,7 +241,7 @@ def test_mil_14_a_report_in_between_ends_the_days_to_failure(db: Database) -> No
 
 
 def test_off_13_a_halt_moves_the_date_of_a_report_and_the_days_to_failure(db: Database) -> None:
-    story = long_plan(db)
+    story = life.long_running(db)
     stage = story.stage
     stage.advance_to(due(db))
     stage.advance_to(due(db))
@@ -270,7 +258,7 @@ def test_off_13_a_halt_moves_the_date_of_a_report_and_the_days_to_failure(db: Da
 
 @pytest.mark.parametrize("silent", [True, False])
 def test_mil_14_ninety_days_without_a_sign_after_a_missed_report_are_enough(db: Database, silent: bool) -> None:
-    story = long_plan(db)
+    story = life.long_running(db)
     stage = story.stage
     first = due(db)
     stage.advance_to(first)

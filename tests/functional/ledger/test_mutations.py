@@ -88,6 +88,7 @@ VALUES = {
     ),
     ("halt", "state"): ("open", "voting", "ended"),
     ("early_close", "state"): ("announced", "taken", "void", "dropped"),
+    ("end_call", "state"): ("gathering", "put", "lapsed"),
     ("report", "state"): ("due", "filed", "missed", "ended"),
     ("report_countdown", "state"): ("running", "ended"),
     ("poll", "state"): ("open", "decided"),
