@@ -1,7 +1,7 @@
 """Calls of investors for a vote to end a plan
 
-Revision: 0006
-Follows: 0005
+Revision: 0007
+Follows: 0006
 """
 
 import sqlalchemy as sa
@@ -12,8 +12,8 @@ from app.ledger import triggers
 
 APPEND_ONLY = ("end_call_support",)
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
