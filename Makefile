@@ -9,7 +9,7 @@ BIN     = $(VENV)/bin
 FLASK   = $(BIN)/flask --app wsgi
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint lock soak replay replay-offerings
+.PHONY: help run test gate lint lock soak replay replay-offerings
 
 help:  ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -22,6 +22,9 @@ test: $(VENV)/.installed-dev  ## Run every test, on SQLite and on a PostgreSQL t
 
 soak: $(VENV)/.installed-dev  ## Play random lives against a model in dictionaries, new ones each time (SECONDS_LONG=3600, SOAK_SEED=n)
 	SOAK_SECONDS=$(SECONDS_LONG) $(BIN)/python -m pytest -q tests/model -k soak --db $(DB)
+
+gate: $(VENV)/.installed-dev  ## Look at more pages than the tests do, each at every size, with a real browser
+	MILESTAKE_GATE=full $(BIN)/python -m pytest -q tests/browser $(ARGS)
 
 lint: $(VENV)/.installed-dev  ## Check style and likely mistakes with ruff
 	$(BIN)/ruff check .

@@ -1,11 +1,12 @@
 """Fixtures that every test may use: a fresh database of each kind, with its books checked afterwards.
 
-Databases are made in ``databases.py``, programs found in ``programs.py``, people and offerings built in
-``factories.py``.
+Databases are made in ``databases.py`` and emptied in ``emptying.py``, programs found in ``programs.py``, people and
+offerings built in ``factories``.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
 import os
@@ -18,7 +19,7 @@ import hypothesis
 import pytest
 from jinja2 import FileSystemBytecodeCache
 
-from tests import databases
+from tests import databases, emptying
 from tests.programs import browser_type_launch_args, find_program  # noqa: F401 - fixtures
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def _keep_compiled_templates() -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
+    emptying.drop_kept()
     if _run in config.stash:
         config.stash[_run].close()
 
@@ -86,6 +88,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # What takes longest begins first, or the other workers would wait for the one that has it.
+    items.sort(key=lambda item: not {"browser", "replay", "faults"} & set(item.path.parts))
     wanted = config.getoption("--db")
     if wanted == "both":
         return
@@ -101,24 +105,27 @@ def _kind_of(item: pytest.Item) -> str | None:
 
 @pytest.fixture
 def database_url(database_kind: str) -> Iterator[str]:
-    """Give the URL of a fresh migrated database, for tests that start processes of their own."""
+    """Give the URL of a database made for this test alone, for tests that start processes of their own."""
     with databases.fresh_database(database_kind) as url:
         yield url
 
 
 @pytest.fixture
-def db(database_url: str, request: pytest.FixtureRequest) -> Iterator[Database]:
+def db(database_kind: str, request: pytest.FixtureRequest) -> Iterator[Database]:
     """Give a fresh migrated database; afterwards its ledger check must find nothing.
 
     Tests marked ``tampers`` break the books on purpose and are spared the check.
     """
-    database = _database_at(database_url)
-    try:
-        yield database
+    of_its_own = "database_url" in request.fixturenames or request.node.get_closest_marker("tampers") is not None
+    with contextlib.ExitStack() as stack:
+        if database_kind == "postgresql" and not of_its_own:
+            url = stack.enter_context(emptying.empty_after(lambda url: _database_at(url).dispose()))
+        else:
+            url = request.getfixturevalue("database_url")
+            stack.callback(lambda: _database_at(url).dispose())
+        yield _database_at(url)
         if request.node.get_closest_marker("tampers") is None:
-            _check_books(database)
-    finally:
-        database.dispose()
+            _check_books(_database_at(url))
 
 
 @functools.cache

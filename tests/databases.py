@@ -137,7 +137,7 @@ def _server_process(data: Path) -> int | None:
 
 
 @contextlib.contextmanager
-def _one_at_a_time(name: str) -> Iterator[Path]:
+def one_at_a_time(name: str) -> Iterator[Path]:
     """Hold a lock of the run directory that its parallel workers share; give the directory."""
     run = Path(os.environ[RUN_VARIABLE])
     with open(run / f"{name}.lock", "w") as handle:
@@ -199,7 +199,7 @@ def _reachable_binaries(run: Path, user: dict[str, object]) -> Path:
 
 def start_server() -> str:
     """Start the session's PostgreSQL unless it runs already; return the SQLAlchemy URL of its first database."""
-    with _one_at_a_time("server") as run:
+    with one_at_a_time("server") as run:
         data = run / "pg"
         if not data.exists():
             _start(run, data)
@@ -267,7 +267,7 @@ def migrate(url: str) -> None:
 @functools.cache
 def sqlite_template() -> Path:
     """Return the migrated SQLite file that fresh ones are copied from; made once in a session."""
-    with _one_at_a_time("sqlite") as run:
+    with one_at_a_time("sqlite") as run:
         template = run / "template.db"
         if not template.exists():
             making = run / "making.db"
@@ -284,7 +284,7 @@ def sqlite_template() -> Path:
 def postgresql_template() -> str:
     """Return the name of the migrated PostgreSQL database that fresh ones are copied from."""
     start_server()
-    with _one_at_a_time("template") as run:
+    with one_at_a_time("template") as run:
         done = run / "template.done"
         if not done.exists():
             _administer(run, "DROP DATABASE IF EXISTS making WITH (FORCE)", "CREATE DATABASE making")
@@ -304,6 +304,7 @@ def fresh_database(name: str) -> Iterator[str]:
 
     One process uses one at a time: its address is always the same, so that an engine may serve test after test
     and keep the statements it has compiled. Making them anew was a quarter of the time of all tests.
+    Most tests on PostgreSQL get the one that ``emptying.py`` keeps instead.
     """
     run = Path(os.environ[RUN_VARIABLE])
     if name == "sqlite":
@@ -315,14 +316,31 @@ def fresh_database(name: str) -> Iterator[str]:
             for rest in ("", "-wal", "-shm"):
                 Path(f"{path}{rest}").unlink(missing_ok=True)
         return
+    with fresh_postgresql("test") as url:
+        yield url
+
+
+@contextlib.contextmanager
+def fresh_postgresql(purpose: str) -> Iterator[str]:
+    """Give the URL of a fresh copy of the template that this process has for a purpose; drop it afterwards."""
     template = postgresql_template()
-    database = f"test{os.getpid()}"
+    run, database = Path(os.environ[RUN_VARIABLE]), _name(purpose)
     _administer(run, f"CREATE DATABASE {database} TEMPLATE {template} {_strategy(run)}")
     try:
         yield _url(run, database)
     finally:
         # FORCE: a process of the test that was killed may not have been noticed yet.
         _administer(run, f"DROP DATABASE {database} WITH (FORCE)")
+
+
+def _name(purpose: str) -> str:
+    return f"{purpose}{os.getpid()}"
+
+
+def connect(purpose: str) -> psycopg.Connection[tuple[object, ...]]:
+    """Return a connection of the server's owner, without transactions, to this process's database for a purpose."""
+    data = Path(os.environ[RUN_VARIABLE]) / "pg"
+    return psycopg.connect(**_connection(data, _name(purpose)), autocommit=True)
 
 
 @functools.cache

@@ -48,13 +48,23 @@ def modules(*packages: str) -> tuple[Module, ...]:
             relative = path.relative_to(ROOT).as_posix()
             if relative.startswith(NOT_OURS):
                 continue
-            name = relative.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-            found.append(Module(relative, name, ast.parse(path.read_text(), relative)))
+            found.append(_module(relative))
     return tuple(found)
 
 
-def imports(module: Module) -> Iterator[Import]:
-    """Yield every import of the module, also those inside functions: hiding one there changes nothing."""
+@functools.cache
+def _module(path: str) -> Module:
+    name = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    return Module(path, name, ast.parse((ROOT / path).read_text(), path))
+
+
+@functools.cache
+def imports(module: Module) -> tuple[Import, ...]:
+    """Return every import of the module, also those inside functions: hiding one there changes nothing."""
+    return tuple(_imports(module))
+
+
+def _imports(module: Module) -> Iterator[Import]:
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -76,6 +86,7 @@ def _absolute(module: Module, node: ast.ImportFrom) -> str:
     return ".".join([*package, *([node.module] if node.module else [])])
 
 
+@functools.cache
 def is_module(name: str) -> bool:
     """Say whether a dotted name is a module or package of this repository."""
     path = ROOT / name.replace(".", "/")

@@ -41,7 +41,10 @@ def site(db: Database, tmp_path: Path) -> Iterator[Site]:
         "PUBLIC_URL": f"http://127.0.0.1:{port}",
         "LOG_LEVEL": "ERROR",
     })
-    server = make_server("127.0.0.1", port, create_app(settings, db), threaded=True)
+    app = create_app(settings, db)
+    # Browsers would ask for fifteen files again with every page, and nothing of them changes meanwhile.
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 3600
+    server = make_server("127.0.0.1", port, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

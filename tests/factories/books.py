@@ -15,13 +15,15 @@ from app.progress import ending, extending, interventions, reporting
 from tests.factories import altered, halts, panels, payers
 from tests.factories import life as lives
 from tests.factories.life import Life
+from tests.remembering import remembered
 
 DAY = dt.timedelta(days=1)
 
 
+@remembered(lives.stage_at)
 def full_books(db: Database) -> Stage:
     """Live eight offerings at once, so that every table of the money world has rows in several states."""
-    stage = lives.Stage(db, lives.settings_for(db))
+    stage = lives.stage_at(db)
     stage.fund_float(stage.person("operator", "Odd Operator"), 500_00, "USD/2")
     lives.drafted(db, stage=stage)
     submitted = lives.drafted(db, stage=stage)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,11 +18,13 @@ from app.demo.stage import Stage
 from app.offerings import fees
 from app.offerings.rules import OfferingFields
 from app.progress import orders
+from tests import databases
+from tests.remembering import remembered
 
 
 def settings_for(db: Database) -> Settings:
     """Return test settings whose files go to a fresh directory."""
-    directory = Path(tempfile.mkdtemp(prefix="milestake-test-"))
+    directory = Path(tempfile.mkdtemp(prefix="files-", dir=os.environ.get(databases.RUN_VARIABLE)))
     return dataclasses.replace(
         load_settings({"MILESTAKE_ENV": "test", "DATABASE_URL": db.url.render_as_string(hide_password=False)}),
         data_dir=directory / "blobs",
@@ -127,6 +130,11 @@ class Life:
     commitments: list[str] = dataclasses.field(default_factory=list)
 
 
+def stage_at(db: Database) -> Stage:
+    """Return a stage on a database, its files in a directory of its own."""
+    return Stage(db, settings_for(db))
+
+
 def drafted(
     db: Database,
     *,
@@ -141,7 +149,7 @@ def drafted(
     stage: Stage | None = None,
 ) -> Life:
     """Return an offering in ``draft``; ``fields`` and ``contract`` change the defaults above."""
-    stage = stage or Stage(db, settings_for(db))
+    stage = stage or stage_at(db)
     operator = stage.person("operator", "Olga Operator")
     founder, issuer_id = stage.company(stage.person("founder", "Fay Founder"), "Halden Tidal Ltd", payee_ref=payee_ref)
     code = f"T{abs(hash(stage.key())) % 10**9}-A"
@@ -159,6 +167,7 @@ def drafted(
     )
 
 
+@remembered(stage_at)
 def live(db: Database, *, fee_bp: int | None = None, **options: Any) -> Life:
     """Return an offering open for commitments; ``fee_bp`` is agreed at the review where it is not the usual one."""
     life = drafted(db, **options)
@@ -178,6 +187,7 @@ def live(db: Database, *, fee_bp: int | None = None, **options: Any) -> Life:
     return life
 
 
+@remembered(stage_at)
 def active(db: Database, *, amounts: Sequence[int] = (100_001, 150_000, 133_333), **options: Any) -> Life:
     """Return a closed offering whose contract runs; each amount is one investor's, paid in full."""
     life = live(db, investors=len(amounts), **options)

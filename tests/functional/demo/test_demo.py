@@ -22,12 +22,13 @@ from app.errors import Refused
 from app.offerings.models import Offering
 from app.outbox.models import JobFailure
 from app.progress.models import Attestation, Submission
+from tests.factories import demo
 from tests.functional.visitor import Visitor
 
 
 @pytest.mark.databases("sqlite")  # where the demo is served; the lives on it are tested on both
 def test_the_demo_shows_every_state_and_can_be_signed_in_to(db: Database, settings: Settings) -> None:
-    assert loading.load(db, settings)
+    demo.loaded(db)
 
     with db.read() as session:
         found = {row.name: row for row in session.scalars(sa.select(Offering))}
