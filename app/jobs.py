@@ -16,6 +16,7 @@ from app.payments import tasks as payments
 from app.progress import ending_tasks as ending
 from app.progress import halt_tasks as halts
 from app.progress import lateness_tasks as lateness
+from app.progress import parts_tasks
 from app.progress import tasks as progress
 from app.work import Handler, Job
 
@@ -30,6 +31,7 @@ JOBS: tuple[Job, ...] = (
     *closing.JOBS,
     *halts.JOBS,
     *progress.JOBS,
+    *parts_tasks.JOBS,
     *lateness.JOBS,
     *ending.JOBS,
     *complaints.JOBS,

@@ -6,7 +6,7 @@ The application and the simulator run the same functions. When an event happens 
 of an amount is `apportion`'s; gates outside the contract (halts, seasoned money) are the caller's too (MIL-12).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from milestones import states
@@ -238,11 +238,11 @@ def _release_event(plan: Plan, after: MilestoneState) -> str:
     return "release_retaining" if after.undealt_minor else "release_reporting"
 
 
-def report_received(plan: Plan) -> Step:
-    """Release what waited for a report, of every milestone; the caller decides that a due report was received."""
+def report_received(plan: Plan, ordinals: Collection[int]) -> Step:
+    """Release what waited for a report, of these milestones; that it was received after they did is the caller's."""
     instructions, events = [], []
     for milestone in plan.milestones:
-        if milestone.is_settled or not milestone.reporting_minor or plan.winding_down:
+        if milestone.ordinal not in ordinals or not milestone.reporting_minor or plan.winding_down:
             continue
         amount_minor = milestone.reporting_minor
         after = replace(milestone, reporting_minor=0, released_minor=milestone.released_minor + amount_minor)

@@ -55,7 +55,8 @@ class Milestone(Base):
     Of a tranche ``decided_minor`` was released by the engine, what is still carried included (COM-10),
     ``released_minor`` has left escrow for the company, ``returned_minor`` for the investors. ``share_pct`` is the share
     released on, ``verdict_pct`` that of a verdict that waits for its release, ``counted_minor`` and ``reporting_minor``
-    are as in ``milestones.tranche`` (MIL-11). ``retained_until`` is when a retained or reporting part goes back.
+    are as in ``milestones.tranche`` (MIL-11). ``retained_until`` is when a retained or reporting part goes back,
+    ``reporting_since`` from when a report releases what waits for one.
     """
 
     __tablename__ = "milestone"
@@ -104,6 +105,7 @@ class Milestone(Base):
     counted_minor: Mapped[int] = mapped_column(default=0, server_default="0")
     reporting_minor: Mapped[int] = mapped_column(default=0, server_default="0")
     retained_until: Mapped[dt.datetime | None]
+    reporting_since: Mapped[dt.datetime | None]
     is_late: Mapped[bool] = mapped_column(default=False)
     #: When the grace after the target date was over too: a cause for investors to end the plan (WND-6).
     past_grace_at: Mapped[dt.datetime | None]

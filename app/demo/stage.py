@@ -36,7 +36,7 @@ from app.offerings.models import Issuer, Offering
 from app.offerings.rules import OfferingFields
 from app.payments import service as payments
 from app.payments.rails import build_rails
-from app.progress import interventions
+from app.progress import interventions, retention
 from app.progress import service as progress
 from app.progress.models import Attestation, Submission
 from milestones import verdict as verdicts
@@ -299,7 +299,8 @@ class Stage(Investing, Reporting):
             milestone = session.execute(sa.select(Milestone).where(Milestone.public_id == milestone_id)).scalar_one()
             offering = session.get_one(Offering, milestone.offering_id)
             terms = contract_queries.published_terms(session, offering.terms_version_id or 0).terms
-            criteria = terms.milestone(milestone.ordinal).criteria
+            agreed = terms.milestone(milestone.ordinal)
+            criteria = agreed.retention.criteria if milestone.state == "retained" else agreed.criteria
         return sorted({kind for criterion in criteria for kind in criterion.evidence})
 
     def attest(
@@ -323,7 +324,8 @@ class Stage(Investing, Reporting):
             milestone = session.get_one(Milestone, submission.milestone_id)
             offering = session.get_one(Offering, milestone.offering_id)
             terms = contract_queries.published_terms(session, offering.terms_version_id or 0).terms
-            findings = [finding(criterion.key) for criterion in terms.milestone(milestone.ordinal).criteria]
+            judged = retention.judged(terms.milestone(milestone.ordinal), submission)
+            findings = [finding(criterion.key) for criterion in judged.criteria]
             return progress.attest(
                 session, actor=auditor, submission_id=submission_id, findings=findings, key=self.key(),
                 now=self._now(session),

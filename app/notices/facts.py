@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from app import clock
 from app.accounts.models import Membership
+from app.audit.models import LogEntry
 from app.commitments import queries as commitment_queries
 from app.commitments import reconfirming
 from app.commitments import service as commitments
@@ -149,7 +150,9 @@ def _of_milestone(session: Session, found: Happened, milestone_id: int) -> None:
         "tranche_minor": milestone.tranche_minor,
         "target_at": _text(milestone.target_at),
         "long_stop_at": _text(milestone.long_stop_at),
-        "tries_left": milestone.tries_left,
+        "tries_left": milestone.tries_left, "verdict_pct": milestone.verdict_pct,
+        "rest_minor": (milestone.tranche_minor or 0) - milestone.decided_minor - milestone.returned_minor,
+        "retained_until": _text(milestone.retained_until),
     }
     published = contract_queries.published_terms(session, offering.terms_version_id or 0)
     if milestone.ordinal:
@@ -158,10 +161,26 @@ def _of_milestone(session: Session, found: Happened, milestone_id: int) -> None:
                          "on_failure": agreed.on_failure}
     if found.event == f"milestone_{milestone.state}":
         found.params["due_at"] = _text(milestone.deadline_at)
-    if found.event == "milestone_open":
+    if found.event == "milestone_challengeable":
+        found.event += ":retention" if milestone.share_pct == 100 else ":partly" if milestone.verdict_pct < 100 else ""
+    came_back = found.event in ("milestone_partly_released", "milestone_retained") and not _was_released(
+        session, milestone
+    )
+    if found.event == "milestone_open" or came_back:
         found.event += _why_open(session, found)
     if found.event == "milestone_failed" and offering.state in ("winding_down", "wound_down"):
         found.event += ":wind_down"
+
+
+def _was_released(session: Session, milestone: Milestone) -> bool:
+    """Whether a release led to where the milestone is now, and not a review that gave nothing."""
+    last = session.scalar(
+        sa.select(LogEntry.before)
+        .where(LogEntry.object_id == milestone.public_id, LogEntry.action == f"milestone.{milestone.state}")
+        .order_by(LogEntry.id.desc())
+        .limit(1)
+    )
+    return last is not None and '"approved"' in last
 
 
 def _why_open(session: Session, found: Happened) -> str:

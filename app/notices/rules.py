@@ -157,6 +157,26 @@ EVENTS: Mapping[str, tuple[Telling, ...]] = MappingProxyType(
                                                 ("founders", "founder"), ("panel", "reviews", _OPTIONAL)),
         "milestone_challengeable": _told("milestone_met", ("holders", "offering"), ("founders", "founder"),
                                          ("panel", "reviews", _OPTIONAL)),
+        "milestone_challengeable:partly": _told(
+            "milestone_partly_met", ("holders", "offering"), ("founders", "founder"), ("panel", "reviews", _OPTIONAL)),
+        "milestone_challengeable:retention": _told("retention_shown", ("holders", "offering"), ("founders", "founder"),
+                                                   ("panel", "reviews", _OPTIONAL)),
+        "milestone_partly_released:not_met": _told("milestone_not_met", ("holders", "offering"),
+                                                   ("founders", "founder"), ("panel", "reviews", _OPTIONAL)),
+        "milestone_partly_released:review_abandoned": _told(
+            "review_abandoned", ("founders", "founder"), ("holders", "offering"), ("panel", "reviews"),
+            ("operators", "console")),
+        "milestone_partly_released:suspension_over": _told(
+            "milestone_reopened", ("holders", "offering"), ("founders", "founder"), ("panel", "reviews", _OPTIONAL)),
+        "milestone_retained": _told("milestone_retained", ("holders", "offering"), ("founders", "founder")),
+        "milestone_retained:not_met": _told("milestone_not_met", ("holders", "offering"), ("founders", "founder"),
+                                            ("panel", "reviews", _OPTIONAL)),
+        "milestone_retained:review_abandoned": _told(
+            "review_abandoned", ("founders", "founder"), ("holders", "offering"), ("panel", "reviews"),
+            ("operators", "console")),
+        "milestone_retained:suspension_over": _told(
+            "milestone_reopened", ("holders", "offering"), ("founders", "founder"), ("panel", "reviews", _OPTIONAL)),
+        "milestone_report_due": _told("milestone_report_due", ("founders", "reporting")),
         "milestone_suspended": _told("milestone_suspended", ("holders", "offering"), ("founders", "founder"),
                                     ("panel", "reviews", _OPTIONAL)),
         "milestone_appealable": _told("milestone_appealable", ("holders", "offering"), ("founders", "milestone"),
@@ -242,6 +262,7 @@ SILENT: Mapping[str, str] = MappingProxyType(
         "milestone_submitted": "submission_received says it with its figures",
         "milestone_approved": "money_released follows in the same pass; what holds it up tells for itself",
         "milestone_released": "money_released says it with each holder's figures",
+        "milestone_partly_released": "money_released says it with each holder's figures",
         "milestone_lapsed": "it lapses with the milestone that failed, which tells for both",
     }
 )

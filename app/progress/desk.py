@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -21,6 +21,7 @@ from app.contracts.models import Appointment, Milestone
 from app.errors import NotFound
 from app.offerings import independence
 from app.offerings.models import Issuer, Offering
+from app.progress import retention
 from app.progress import service as progress
 from app.progress.models import Attestation, Evidence, Submission
 from milestones import money
@@ -45,9 +46,24 @@ class Place:
         return money.Asset.parse(self.offering.currency)
 
     @property
+    def asked(self) -> MilestoneTerms | None:
+        """What a submission answers now: the milestone's criteria, or what its retained part waits for (MIL-11)."""
+        if self.terms is not None and self.terms.retainage and self.milestone.state == "retained":
+            return self.terms.retention
+        return self.terms
+
+    @property
+    def words(self) -> dict[str, str]:
+        """The words of every criterion that was ever judged here, by its key."""
+        if self.terms is None:
+            return {}
+        criteria = (*self.terms.criteria, *(self.terms.retention.criteria if self.terms.retainage else ()))
+        return {criterion.key: criterion.text for criterion in criteria}
+
+    @property
     def evidence_kinds(self) -> tuple[str, ...]:
-        """Every kind of evidence that a criterion asks for, each once, in the contract's order."""
-        criteria = self.terms.criteria if self.terms else ()
+        """Every kind of evidence that a criterion asks for now, each once, in the contract's order."""
+        criteria = self.asked.criteria if self.asked else ()
         return tuple(dict.fromkeys(kind for criterion in criteria for kind in criterion.evidence))
 
 
@@ -247,8 +263,14 @@ def reviews_of(session: Session, parties: Collection[int]) -> list[Review]:
     for each in signed:
         counts[each.submission_id] = counts.get(each.submission_id, 0) + 1
     return [
-        Review(seats[each.milestone_id], each, mine.get(each.id), counts.get(each.id, 0)) for each in submissions
+        Review(_judging(seats[each.milestone_id], each), each, mine.get(each.id), counts.get(each.id, 0))
+        for each in submissions
     ]
+
+
+def _judging(seat: Seat, submission: Submission) -> Seat:
+    """Return the seat with the terms that a submission answers."""
+    return replace(seat, terms=retention.judged(seat.terms, submission))
 
 
 def review_for(session: Session, actor: Actor, submission_id: str) -> Review:

@@ -58,7 +58,9 @@ def _context(session: Session, place: Place, actor: Actor) -> dict[str, object]:
     yours = is_own and step is not None and step.owner == "founder"
     return {
         "place": place, "milestone": milestone, "offering": offering, "issuer": place.issuer, "terms": place.terms,
-        "asset": place.asset, "is_own": is_own, "next": shell.next_line(step, offering.zone, yours=yours),
+        "asset": place.asset, "is_own": is_own,
+        "left_minor": (milestone.tranche_minor or 0) - milestone.decided_minor - milestone.returned_minor,
+        "next": shell.next_line(step, offering.zone, yours=yours),
         "late": lateness_queries.lateness_of(session, offering, milestone, place.terms, clock.business_now(session)),
         "stopped": _stopped(session, place), "kind_words": kind_words, "size_text": size_text,
     }

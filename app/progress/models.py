@@ -11,7 +11,10 @@ from app.db import Base, BigIntPK
 
 
 class Submission(Base):
-    """The founder's claim that a milestone is met. Frozen when received (MIL-6)."""
+    """The founder's claim that a milestone is met. Frozen when received (MIL-6).
+
+    With ``is_retention`` it claims that what the retained part of a met milestone waits for has happened (MIL-11).
+    """
 
     __tablename__ = "submission"
     __table_args__ = (
@@ -36,6 +39,7 @@ class Submission(Base):
     verdict: Mapped[str | None]
     verdict_detail: Mapped[str | None]
     decided_at: Mapped[dt.datetime | None]
+    is_retention: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
 
 
 class Evidence(Base):

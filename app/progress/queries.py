@@ -17,7 +17,7 @@ from app.contracts.models import Milestone
 from app.ledger.models import Journal
 from app.next_step import NextStep, next_step
 from app.offerings.models import Offering
-from app.progress import releases, shortfalls, steps
+from app.progress import releases, rules, shortfalls, steps
 from app.progress import service as progress
 from app.progress.models import Attestation, Release, Submission
 from milestones import plan as engine
@@ -171,23 +171,36 @@ def earliest_release(milestone: Milestone, now: dt.datetime) -> dt.datetime | No
 
 @dataclass(frozen=True, slots=True)
 class ReleaseView:
-    """A release or return with its journal's public id and the title of its milestone (None for the rest)."""
+    """A release or return with its journal's public id and the title of its milestone (None for the rest).
+
+    ``part`` names what was released in parts, such as ``2.1``; it is empty for a tranche released at once.
+    """
 
     record: Release
     journal_id: str
     title: str | None
+    part: str = ""
 
 
 def releases_of(session: Session, offering_id: int) -> list[ReleaseView]:
     """Return what left an offering's escrow under its contract, oldest first."""
     rows = session.execute(
-        sa.select(Release, Journal.public_id, Milestone.title)
+        sa.select(Release, Journal.public_id, Milestone.title, Milestone.ordinal)
         .join(Journal, Journal.id == Release.journal_id)
         .outerjoin(Milestone, Milestone.id == Release.milestone_id)
         .where(Release.offering_id == offering_id)
         .order_by(Release.id)
     )
-    return [ReleaseView(*row) for row in rows]
+    found = rows.all()
+    divided = {row[0].milestone_id for row in found if rules.part_number(row[0].key) > 1}
+    return [
+        ReleaseView(
+            record, journal, title,
+            rules.part_name(ordinal, record.key)
+            if record.kind == "released" and ordinal and record.milestone_id in divided else "",
+        )
+        for record, journal, title, ordinal in found
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,6 +151,7 @@ def _release(session: Session, public_id: str | None, digest: str | None) -> Che
         release.content_hash, recomputed,
         {
             "milestone": milestone.title if milestone else "", "amount_minor": str(release.amount_minor),
+            "part": rules.part_name(milestone.ordinal, release.key) if milestone and milestone.ordinal else "",
             "tokens": str(release.tokens), "contract_hash": contract_hash, "journal": journal,
         },
         {},

@@ -38,19 +38,22 @@ def gate(session: Session, offering: Offering, milestone: Milestone, published: 
 
     The verdict, the window and the predecessor are the engine's; here are the gates outside the contract.
     """
-    if offering.halted_since is not None:
-        return "the end of the halt of this offering"
-    unanswered = shortfalls.reason_to_wait(session, offering)
-    if unanswered:
-        return unanswered
-    if offering.releases_stopped:
-        return offering.releases_stopped
+    stopped = shortfalls.reason_to_wait(session, offering) or stopped_by(offering)
+    if stopped is not None:
+        return stopped
     unsigned = funding.waits_for(offering)
     if unsigned is not None:
         return unsigned
     if milestone.ordinal and not _is_bound(session, milestone, published):
         return "the attestations do not match the published terms and the files; an operator has to look"
     return None
+
+
+def stopped_by(offering: Offering) -> str | None:
+    """Return what stops every release of an offering, in words; None when nothing does (OFF-13)."""
+    if offering.halted_since is not None:
+        return "the end of the halt of this offering"
+    return offering.releases_stopped or None
 
 
 def _is_bound(session: Session, milestone: Milestone, published: Published) -> bool:
@@ -279,4 +282,6 @@ def release_hash(
         "fee_minor": str(release.fee_minor), "tokens": str(release.tokens), "journal": journal,
         "contract_hash": contract_hash, "at": release.occurred_at.isoformat(),
     }
+    if (number := rules.part_number(release.key)) > 1:
+        content["part"] = str(number)
     return hashlib.sha256(rfc8785.dumps(content)).hexdigest()

@@ -8,13 +8,13 @@ from app.contracts.models import Milestone
 from app.errors import Refused
 from app.offerings import halts
 from app.offerings.models import Offering
+from app.progress.models import Submission
 from milestones.terms import MilestoneTerms, Retainage
-from milestones.tranche import WHOLE_PCT
 
 
-def judged(agreed: MilestoneTerms, milestone: Milestone) -> MilestoneTerms:
-    """Return the criteria that a submission of this milestone answers now: its own, or once it is met the event."""
-    return agreed.retention if milestone.share_pct == WHOLE_PCT and agreed.retainage else agreed
+def judged(agreed: MilestoneTerms, submission: Submission) -> MilestoneTerms:
+    """Return the criteria that a submission answers: the milestone's own, or the event of its retained part."""
+    return agreed.retention if submission.is_retention else agreed
 
 
 def asked_from(milestone: Milestone, agreed: Retainage) -> dt.datetime:

@@ -74,6 +74,17 @@ def manifest_hash(
     return hashlib.sha256(rfc8785.dumps(manifest)).hexdigest()
 
 
+def part_number(key: str) -> int:
+    """Return the number of a part by its release's key: the first has none written in it (REL-1)."""
+    number = key.rpartition(":")[2]
+    return int(number) if number.isdecimal() else 1
+
+
+def part_name(ordinal: int, key: str) -> str:
+    """Name a part of a milestone's tranche as people read it: ``2.1`` is the first of the second milestone."""
+    return f"{ordinal}.{part_number(key)}"
+
+
 def media_type_of(filename: str) -> str | None:
     """Return the type that a file's ending stands for, None when we take no such files."""
     return MEDIA_TYPES.get(filename.rpartition(".")[2].casefold()) if "." in filename else None

@@ -44,13 +44,15 @@ def draft_submission(session: Session, *, actor: Actor, milestone_id: str, now: 
         sa.select(Submission).where(Submission.milestone_id == milestone.id, Submission.status == "draft")
     ).scalar_one_or_none()
     if earlier is not None:
+        # Begun before the milestone was met: what it answers now is what the milestone waits for now.
+        earlier.is_retention = milestone.state == "retained"
         return earlier
     number = session.execute(
         sa.select(sa.func.count()).select_from(Submission).where(Submission.milestone_id == milestone.id)
     ).scalar_one()
     submission = Submission(
         public_id=public_id("sub"), milestone_id=milestone.id, number=number + 1, status="draft", statement="",
-        created_by=accounts.user_of(actor), created_at=now,
+        created_by=accounts.user_of(actor), created_at=now, is_retention=milestone.state == "retained",
     )
     session.add(submission)
     session.flush()
@@ -75,7 +77,7 @@ def add_evidence(
     ``evidence_too_large``, ``evidence_repeated``.
     """
     submission, milestone, offering = _draft_of_founder(session, actor, submission_id)
-    terms = _terms_of(session, offering, milestone)
+    terms = _terms_of(session, offering, milestone, submission)
     kinds = sorted({each for criterion in terms.criteria for each in criterion.evidence})
     if kind not in kinds:
         raise Refused(f"Choose one of the kinds that the contract asks for: {', '.join(kinds)}.", code="evidence_kind",
@@ -126,7 +128,7 @@ def submit(
     if not statement.strip():
         raise Refused("Describe what was done, in words an auditor can check.", code="statement_empty",
                       field="statement")
-    terms, files = _terms_of(session, offering, milestone), evidence_of(session, submission.id)
+    terms, files = _terms_of(session, offering, milestone, submission), evidence_of(session, submission.id)
     given = {each.kind for each in files}
     for criterion in terms.criteria:
         lacking = set(criterion.evidence) - given
@@ -183,7 +185,7 @@ def attest(
     party_id = _seat(session, actor, milestone)
     if submission.status != "received":
         raise Conflict("This submission is decided already.", code="submission_decided")
-    terms = _terms_of(session, offering, milestone)
+    terms = _terms_of(session, offering, milestone, submission)
     _demand_independent(session, offering, party_id)
     try:
         verdicts.check_findings(terms, findings)
@@ -231,7 +233,7 @@ def decide(
     Attestations whose hashes do not match the submission's never count (MIL-6).
     """
     milestone = session.get_one(Milestone, submission.milestone_id)
-    terms = _terms_of(session, offering, milestone)
+    terms = _terms_of(session, offering, milestone, submission)
     agreed = submission.review_due_at
     if offering.halted_since is not None and agreed is not None:
         # Decided while halted: the time to review has moved by as much as the halt lasted so far (OFF-13).
@@ -334,8 +336,10 @@ def _agreed(session: Session, offering: Offering, milestone: Milestone) -> Miles
     return steps.load(session, offering, lock=False).published.terms.milestone(milestone.ordinal)
 
 
-def _terms_of(session: Session, offering: Offering, milestone: Milestone) -> MilestoneTerms:
-    return retention.judged(_agreed(session, offering, milestone), milestone)
+def _terms_of(
+    session: Session, offering: Offering, milestone: Milestone, submission: Submission
+) -> MilestoneTerms:
+    return retention.judged(_agreed(session, offering, milestone), submission)
 
 
 def _submission(session: Session, submission_id: str) -> Submission:

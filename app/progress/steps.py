@@ -151,7 +151,7 @@ def _write_states(
     for after in plan.milestones:
         row = running.rows[after.ordinal]
         before, was_met = row.state, row.share_pct == engine.WHOLE_PCT
-        _write_amounts(row, after)
+        _write_amounts(row, after, now)
         if before == after.state:
             continue
         row.state, row.state_since = after.state, now
@@ -173,10 +173,12 @@ def _write_states(
     session.flush()
 
 
-def _write_amounts(row: Milestone, after: engine.MilestoneState) -> None:
+def _write_amounts(row: Milestone, after: engine.MilestoneState, now: dt.datetime) -> None:
     row.tranche_minor, row.tries_left, row.returned_minor = after.tranche_minor, after.tries_left, after.returned_minor
     row.share_pct, row.verdict_pct, row.parts = after.share_pct, after.verdict_pct, after.parts
     row.decided_minor, row.counted_minor = after.released_minor, after.counted_minor
+    if after.reporting_minor > row.reporting_minor:
+        row.reporting_since = now
     row.reporting_minor = after.reporting_minor
 
 

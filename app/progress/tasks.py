@@ -110,7 +110,7 @@ def _review(session: Session, milestone_id: int, now: dt.datetime) -> None:
     )
 
 
-def _step_job(state: str, step: str) -> tuple:  # type: ignore[type-arg]
+def step_job(state: str, step: str) -> tuple:  # type: ignore[type-arg]
     """Return (due, act) for a deadline whose effect is one step of the engine."""
     take = {
         "window_over": engine.window_over,
@@ -304,16 +304,13 @@ def _complete(session: Session, offering_id: int, now: dt.datetime) -> None:
 JOBS = (
     Job("start_contract", _start_due, _start),
     Job("decide_review", _review_due, _review),
-    Job("end_window", *_step_job("challengeable", "window_over")),
-    Job("end_suspension", *_step_job("suspended", "suspension_over")),
-    Job("end_appeal", *_step_job("appealable", "appeal_over")),
+    Job("end_window", *step_job("challengeable", "window_over")),
+    Job("end_suspension", *step_job("suspended", "suspension_over")),
+    Job("end_appeal", *step_job("appealable", "appeal_over")),
     Job("release_tranche", _release_due, _release),
     Job("release_carried", _carried_due, _release_carried),
     Job("end_unsigned", _unsigned_due, _end_unsigned),
-    Job("fail_milestone", *_step_job("open", "long_stop")),
-    Job("fail_rest", *_step_job("partly_released", "long_stop")),
-    Job("end_retention", *_step_job("retained", "retention_over")),
-    Job("end_report_wait", *_step_job("report_due", "retention_over")),
+    Job("fail_milestone", *step_job("open", "long_stop")),
     Job("flag_late", _late_due, _late),
     Job("reach_long_stop", _offering_stop_due, _offering_stop),
     Job("complete_offering", _complete_due, _complete),

@@ -59,7 +59,8 @@ CHECKS = (
           AND (m.decided_minor + m.returned_minor <> m.tranche_minor OR m.reporting_minor <> 0))
         OR (m.state IN ('released', 'retained', 'report_due')) > (m.share_pct = 100)
         OR (m.state IN ('partly_released') AND m.share_pct NOT BETWEEN 50 AND 90)
-        OR (m.state IN ('challengeable', 'disputed', 'approved')) <> (m.verdict_pct > 0)
+        OR (m.state IN ('challengeable', 'suspended', 'approved') AND m.verdict_pct = 0)
+        OR (m.state NOT IN ('challengeable', 'suspended', 'disputed', 'approved') AND m.verdict_pct <> 0)
         OR (m.share_pct = 0 AND m.decided_minor <> 0)
         OR (m.settled_at IS NULL) <> (m.state NOT IN {_SETTLED})""",
     ),

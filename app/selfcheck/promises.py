@@ -21,7 +21,7 @@ from app.contracts.models import Appointment, Milestone, TermsVersion
 from app.ledger.models import Journal
 from app.offerings import service as offerings
 from app.offerings.models import Offering
-from app.progress import releases, rules
+from app.progress import releases, retention, rules
 from app.progress import service as progress
 from app.progress.models import Attestation, Evidence, Release, Submission
 from app.selfcheck.problem import Check, Problem, run_checks
@@ -258,7 +258,8 @@ def _submissions(session: Session) -> Iterator[Problem]:
         hashed = rules.manifest_hash(version.content_hash, milestone.key, submission.number, files[submission.id])
         if (submission.contract_hash, submission.manifest_hash) != (version.content_hash, hashed):
             yield Problem("submission_altered", submission.public_id, "The files or terms are not those handed in.")
-        terms = documents.parse_document(json.loads(version.document)).milestone(milestone.ordinal)
+        agreed = documents.parse_document(json.loads(version.document)).milestone(milestone.ordinal)
+        terms = retention.judged(agreed, submission)
         at_time_limit = submission.decided_at is not None and submission.review_due_at is not None and (
             submission.decided_at >= submission.review_due_at
         )
@@ -268,8 +269,10 @@ def _submissions(session: Session) -> Iterator[Problem]:
         except (verdicts.FindingError, KeyError, ValueError):
             yield Problem("verdict_altered", submission.public_id, "The findings cannot be read any more.")
             continue
-        stands = None if found is None else "met" if found.met else "not_met"
-        if stands != submission.verdict:
+        stands = None if found is None else found.result
+        # A part that no partial release was left for, or that did not rise, is not met (MIL-11).
+        is_uncounted = stands == verdicts.PARTLY and submission.verdict == verdicts.NOT_MET
+        if stands != submission.verdict and not (is_uncounted and milestone.parts):
             yield Problem("verdict_altered", submission.public_id, "The verdict does not follow from the findings.",
                           {"verdict": submission.verdict, "follows": stands})
 
