@@ -8,12 +8,14 @@ from __future__ import annotations
 import datetime as dt
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import Field, Form, HiddenField, StringField, ValidationError
+from wtforms.fields import SelectChoice
 from wtforms.widgets import DateInput, TextInput
 
 from app import idempotency, security
@@ -26,6 +28,11 @@ _WHOLE_NUMBER = re.compile(r"[0-9]{1,19}")
 
 #: Errors that are pages of their own, never words in a form.
 _PAGES = (NotFound, Forbidden, SecondFactorNeeded, InvariantBroken)
+
+
+def offered(pairs: Iterable[tuple[Any, Any]]) -> list[SelectChoice]:
+    """Return the choices of a field, each given as its value and its words."""
+    return [SelectChoice(value, words) for value, words in pairs]
 
 
 class PlainForm(FlaskForm):

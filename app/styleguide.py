@@ -18,6 +18,7 @@ from wtforms import (
     TextAreaField,
 )
 
+from app.forms import offered
 from app.security import public
 
 blueprint = Blueprint("styleguide", __name__, url_prefix="/styleguide")
@@ -87,10 +88,10 @@ class SampleForm(Form):
     company = StringField("Name of the company")
     story = TextAreaField("What happened since the last report")
     country = SelectField(
-        "Country", choices=[("us", "United States"), ("gb", "United Kingdom"), ("de", "Germany")]
+        "Country", choices=offered([("us", "United States"), ("gb", "United Kingdom"), ("de", "Germany")])
     )
-    category = RadioField("What kind of investor are you?", choices=CATEGORIES)
-    understood = SelectMultipleField("Before you commit", choices=RISKS)
+    category = RadioField("What kind of investor are you?", choices=offered(CATEGORIES))
+    understood = SelectMultipleField("Before you commit", choices=offered(RISKS))
     agree = BooleanField("I have read the contract with this fingerprint")
     evidence = FileField("Bank statement")
     code = StringField("Code from your authenticator")

@@ -9,7 +9,7 @@ from wtforms import PasswordField, RadioField, StringField, TextAreaField, Valid
 from wtforms.validators import DataRequired, InputRequired
 
 from app.accounts import rules
-from app.forms import LineField, PlainForm
+from app.forms import LineField, PlainForm, offered
 
 ROLE_WORDS = {
     "investor": _l("Investor"),
@@ -23,7 +23,7 @@ ROLE_WORDS = {
 def _open_role_field() -> RadioField:
     return RadioField(
         _l("What do you come to do?"),
-        choices=[(role, ROLE_WORDS[role]) for role in rules.OPEN_ROLES],
+        choices=offered([(role, ROLE_WORDS[role]) for role in rules.OPEN_ROLES]),
         validators=[InputRequired(_l("Choose what you come to do."))],
         validate_choice=False,  # the service refuses other roles with words of its own
     )
@@ -102,7 +102,7 @@ class InviteForm(PlainForm):
     email = _email_field()
     role = RadioField(
         _l("Role"),
-        choices=[(role, ROLE_WORDS[role]) for role in rules.INVITED_ROLES],
+        choices=offered([(role, ROLE_WORDS[role]) for role in rules.INVITED_ROLES]),
         validators=[InputRequired(_l("Choose a role."))],
         validate_choice=False,
     )

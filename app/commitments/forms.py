@@ -16,7 +16,7 @@ from wtforms import HiddenField, RadioField, SelectMultipleField, TextAreaField,
 from wtforms.validators import DataRequired, InputRequired, Length
 
 from app.accounts.actor import Actor
-from app.forms import AmountField, KeyedForm, PlainForm
+from app.forms import AmountField, KeyedForm, PlainForm, offered
 from app.idempotency import FORM_KEY_SECONDS
 from app.investors import rules as investor_rules
 from milestones.money import Asset
@@ -87,8 +87,8 @@ class UnderstoodForm(PlainForm):
     """Every statement of the risk wording ticked."""
 
     understood = SelectMultipleField(
-        _l("Confirm that you understand"), coerce=int, choices=list(enumerate(investor_rules.RISK_STATEMENTS))
-    )
+        _l("Confirm that you understand"), coerce=int, choices=offered(list(enumerate(investor_rules.RISK_STATEMENTS))
+    ))
 
     def validate_understood(self, field: SelectMultipleField) -> None:
         if set(field.data or ()) != set(range(len(investor_rules.RISK_STATEMENTS))):

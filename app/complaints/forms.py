@@ -8,7 +8,7 @@ from wtforms import RadioField, StringField, TextAreaField, ValidationError
 from wtforms.validators import InputRequired
 
 from app.complaints import rules
-from app.forms import KeyedForm, LineField, PlainForm
+from app.forms import KeyedForm, LineField, PlainForm, offered
 
 
 class ComplaintForm(KeyedForm):
@@ -18,7 +18,7 @@ class ComplaintForm(KeyedForm):
 
     email = StringField(_l("Your mail address"))
     topic = RadioField(
-        _l("What is it about?"), choices=[(each, _l(words)) for each, words in rules.TOPICS.items()],
+        _l("What is it about?"), choices=offered([(each, _l(words)) for each, words in rules.TOPICS.items()]),
         validators=[InputRequired(_l("Choose what it is about."))],
     )
     about = LineField(_l("Reference, if you have one"), most=100)

@@ -14,7 +14,7 @@ from flask_wtf.file import FileField
 from wtforms import BooleanField, HiddenField, RadioField, SelectField, ValidationError
 from wtforms.validators import InputRequired
 
-from app.forms import AmountField, DateField, LineField, PlainForm
+from app.forms import AmountField, DateField, LineField, PlainForm, offered
 from app.investors import rules
 
 #: What income and net worth can be stated in.
@@ -52,10 +52,10 @@ class DeclarationForm(PlainForm):
 
     category = RadioField(
         _l("Which of these describes you?"),
-        choices=[(each, rules.CATEGORY_WORDS[each][0]) for each in rules.CATEGORIES],
+        choices=offered([(each, rules.CATEGORY_WORDS[each][0]) for each in rules.CATEGORIES]),
         validators=[InputRequired(_l("Choose what describes you."))],
     )
-    currency = SelectField(_l("Currency of both amounts"), choices=CURRENCIES, default=CURRENCIES[0][0])
+    currency = SelectField(_l("Currency of both amounts"), choices=offered(CURRENCIES), default=CURRENCIES[0][0])
     income = AmountField(_l("Your income in a year"))
     net_worth = AmountField(_l("Your net worth"))
     elsewhere = AmountField(_l("Invested on other crowdfunding platforms in the last 12 months"), optional=True)
@@ -104,7 +104,7 @@ def answers_form(asked: Sequence[rules.Question], number: int) -> AnswersForm:
     fields: dict[str, Any] = {
         field_name(question): RadioField(
             question.text,
-            choices=[(str(place), words) for place, (_key, words) in enumerate(question.answers)],
+            choices=offered([(str(place), words) for place, (_key, words) in enumerate(question.answers)]),
             validators=[InputRequired(_l("Choose one answer."))],
         )
         for question in asked

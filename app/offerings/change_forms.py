@@ -17,7 +17,7 @@ from wtforms.validators import DataRequired, InputRequired, Length
 from app.accounts.actor import Actor
 from app.contracts import importing
 from app.contracts.queries import ContractFileError
-from app.forms import ActForm, AmountField, DateField, KeyedForm, LineField, PlainForm, PriceField
+from app.forms import ActForm, AmountField, DateField, KeyedForm, LineField, PlainForm, PriceField, offered
 from app.idempotency import FORM_KEY_SECONDS
 from app.offerings import change_shapes_views, rules, updates, versions
 from app.offerings.changes import Proposed
@@ -197,7 +197,9 @@ class UpdateForm(KeyedForm):
 
     kind = RadioField(
         _l("What is it about?"),
-        choices=[("progress", _l("Progress")), ("money", _l("Money")), ("material", _l("Material for who invests"))],
+        choices=offered([
+            ("progress", _l("Progress")), ("money", _l("Money")), ("material", _l("Material for who invests")),
+        ]),
         validators=[InputRequired(_l("Choose what it is about."))],
     )
     title = LineField(_l("Title"), most=updates.MOST_TITLE, validators=[DataRequired(_l("Enter a title."))])

@@ -15,7 +15,16 @@ from wtforms import BooleanField, FileField, SelectField, TextAreaField, Validat
 from wtforms.validators import DataRequired, InputRequired, Length
 
 from app import calendars
-from app.forms import AmountField, DateField, KeyedForm, LineField, PriceField, TypedField, WholeNumberField
+from app.forms import (
+    AmountField,
+    DateField,
+    KeyedForm,
+    LineField,
+    PriceField,
+    TypedField,
+    WholeNumberField,
+    offered,
+)
 from app.offerings.models import Offering
 from app.offerings.rules import PLATFORM_FEE_BP, OfferingFields
 from app.regimes import records, settings
@@ -71,7 +80,7 @@ class CompanyForm(KeyedForm):
     description = TextAreaField(
         _l("What the company does"), validators=[_at_most(LONG_TEXT)]
     )
-    payee_ref = SelectField(_l("Account that released money is paid to"), choices=PAYEES, default=PAYEES[0][0])
+    payee_ref = SelectField(_l("Account that released money is paid to"), choices=offered(PAYEES), default=PAYEES[0][0])
 
 
 class PayeeForm(KeyedForm):
@@ -79,7 +88,7 @@ class PayeeForm(KeyedForm):
 
     operation = "change_payee"
 
-    payee_ref = SelectField(_l("New account for payouts"), choices=PAYEES)
+    payee_ref = SelectField(_l("New account for payouts"), choices=offered(PAYEES))
     agreed = BooleanField(
         _l("I understand that nothing is paid out for 7 days after this change"),
         validators=[InputRequired(_l("Tick the box to show that you understand the 7 days."))],
@@ -107,22 +116,26 @@ class MoneyForm(KeyedForm):
 
     operation = "change_offering"
 
-    regime = SelectField(_l("Rules that the offering runs under"), choices=REGIMES, default=REGIMES[0][0])
-    holding = SelectField(_l("Where the money is after the close"), choices=HOLDINGS, default=HOLDINGS[0][0])
-    currency = SelectField(_l("Currency"), choices=CURRENCIES, default=CURRENCIES[0][0])
+    regime = SelectField(_l("Rules that the offering runs under"), choices=offered(REGIMES), default=REGIMES[0][0])
+    holding = SelectField(_l("Where the money is after the close"), choices=offered(HOLDINGS), default=HOLDINGS[0][0])
+    currency = SelectField(_l("Currency"), choices=offered(CURRENCIES), default=CURRENCIES[0][0])
     minimum = AmountField(_l("Minimum: below it everybody is refunded"))
     target = AmountField(_l("Target"))
     maximum = AmountField(_l("Maximum: a hard stop"))
-    allotment = SelectField(_l("When more is wanted than the maximum"), choices=ALLOTMENTS, default=ALLOTMENTS[0][0])
+    allotment = SelectField(
+        _l("When more is wanted than the maximum"), choices=offered(ALLOTMENTS), default=ALLOTMENTS[0][0]
+    )
     accept_up_to = AmountField(_l("Accept commitments up to"), optional=True)
     price = PriceField(_l("Price of one token"))
     minimum_ticket = AmountField(_l("Smallest commitment"))
     deadline = DateField(_l("Last day"))
     deadline_time = TimeField(_l("Time of day"))
-    zone = SelectField(_l("Time zone"), choices=[(zone, zone.replace("_", " ")) for zone in ZONES], default="UTC")
+    zone = SelectField(
+        _l("Time zone"), choices=offered((zone, zone.replace("_", " ")) for zone in ZONES), default="UTC"
+    )
     calendar = SelectField(
         _l("Business days"), default="US",
-        choices=[(code, words) for code, (words, _holidays) in calendars.CALENDARS.items()],
+        choices=offered([(code, words) for code, (words, _holidays) in calendars.CALENDARS.items()]),
     )
 
     def validate(self, extra_validators: Any = None) -> bool:

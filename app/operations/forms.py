@@ -10,7 +10,7 @@ from wtforms import HiddenField, RadioField, SelectField, SelectMultipleField, T
 from wtforms.validators import InputRequired
 
 from app.complaints.rules import MAX_CHARACTERS
-from app.forms import ActForm, AmountField, DateField, PlainForm
+from app.forms import ActForm, AmountField, DateField, PlainForm, offered
 from app.investors.rules import REFUSAL_REASONS
 
 MAX_REASON_CHARACTERS = 2000
@@ -56,7 +56,7 @@ class RefusePersonForm(ActForm):
     operation = "refuse_person"
 
     reason_code = RadioField(
-        _l("Why is it refused?"), choices=[(code, _l(words)) for code, words in REFUSAL_REASONS.items()],
+        _l("Why is it refused?"), choices=offered([(code, _l(words)) for code, words in REFUSAL_REASONS.items()]),
         validators=[InputRequired(_l("Choose why it is refused."))],
     )
     note = TextAreaField(_l("What you add for this person"))

@@ -11,7 +11,7 @@ from flask_wtf.file import FileField
 from wtforms import BooleanField, HiddenField, RadioField, SelectField, TextAreaField, ValidationError
 from wtforms.validators import InputRequired
 
-from app.forms import ActForm, PlainForm
+from app.forms import ActForm, PlainForm, offered
 from app.progress import rules
 from milestones import verdict as verdicts
 from milestones.terms import Criterion
@@ -96,7 +96,7 @@ class AnswerForm(PlainForm):
     """Accept or decline an appointment."""
 
     answer = RadioField(
-        _l("Your answer"), choices=[("accept", _l("I accept")), ("decline", _l("I decline"))],
+        _l("Your answer"), choices=offered([("accept", _l("I accept")), ("decline", _l("I decline"))]),
         validators=[InputRequired(_l("Choose whether you accept."))], validate_choice=False,
     )
 
@@ -136,12 +136,12 @@ def findings_form(criteria: Sequence[Criterion]) -> PlainForm:
     fields: dict[str, Any] = {"criteria": tuple(criteria)}
     for number, _criterion in enumerate(criteria):
         fields[f"result_{number}"] = RadioField(
-            _l("Your finding"), choices=list(RESULT_WORDS.items()), validate_choice=False,
+            _l("Your finding"), choices=offered(list(RESULT_WORDS.items())), validate_choice=False,
             validators=[InputRequired(_l("Choose a finding for criterion %(number)s.", number=number + 1))],
         )
         fields[f"share_{number}"] = SelectField(
             _l("If partly: how much"), validate_choice=False, default="50",
-            choices=[(str(share), f"{share} %") for share in verdicts.PARTLY_STEPS_PCT],
+            choices=offered([(str(share), f"{share} %") for share in verdicts.PARTLY_STEPS_PCT]),
         )
         fields[f"note_{number}"] = TextAreaField(_l("Note"), validators=[_short_note])
     return type("FindingsForm", (_Findings, PlainForm), fields)()
