@@ -137,6 +137,12 @@ WAITING: tuple[Waiting, ...] = (
             "without a quarter of the money, or with a tie, what is unreleased goes back", (), "investors"),
     Waiting("stay", "open", "investor", "say whether you stay", "10bd",
             "all of it in escrow is refunded", _HALT, "investors"),
+    # Tokens for it are out, so it never goes back to investors.
+    Waiting("payout", "operator", "operator", "let the payout go, or find out why the rail did not", "2bd",
+            "it stays payable and is tried again; a failed one is then the other side's to mend, for 90 days", _HALT,
+            "nobody"),
+    Waiting("payout", "founder", "founder", "name an account that takes the payout", "90d",
+            "it stays payable, to an administrator or a court if nobody else is left", _HALT, "nobody"),
     Waiting("end_call", "gathering", "investors", "stand behind the call for a vote", "10bd",
             "it lapses and no vote is held", _HALT, None, MAY),
     Waiting("end_vote", "open", "investors", "vote whether the plan ends", "10bd",

@@ -86,6 +86,7 @@ LOOKS = (
     _Look("halt", "halt", "state", "ends_at"),
     _Look("wind_down_order", "wind_down_order", "state", "decide_by"),
     _Look("poll", "poll", "state", "ends_at"),
+    _Look("payout", "payout", "waits_on", "act_by"),
     _Look("end_call", "end_call", "state", "ends_at"),
     _Look("report", "report", "state", "due_at"),
     _Look("report_countdown", "report_countdown", "state", "ends_at"),
@@ -264,4 +265,5 @@ def _payout_holder(session: Session, offering: Offering) -> tuple[str, str]:
     if payout is None:
         return "", ""
     waits_for = payout.waits_for or "the rail's answer"
-    return ("founder" if payout.failures else "operator"), f"the payout waits for {waits_for}"
+    owner = payout.waits_on if payout.waits_on in ("founder", "operator") else "operator"
+    return owner, f"the payout waits for {waits_for}"

@@ -23,6 +23,7 @@ JOBS: Mapping[str, tuple[str, str]] = {
     "return_receipts": ("receipt", "sends a late payment back"),
     "start_refunds": ("refund", "starts a refund"),
     "reserve_payouts": ("payout", "starts a payout, or says what it waits for"),
+    "escalate_payout": ("payout", "hands a payout on whose owner did not act"),
     "sweep_fees": ("offering", "takes our earned fee"),
     "expire_commitment": ("commitment", "ends an unpaid commitment and frees its place"),
     "lapse_offering": ("offering", "ends a draft or an approval that was not used"),

@@ -296,7 +296,8 @@ def _of_refund(session: Session, found: Happened, refund_id: int) -> None:
 def _of_payout(session: Session, found: Happened, payout_id: int) -> None:
     payout = session.get_one(Payout, payout_id)
     found.offering, found.about = session.get_one(Offering, payout.offering_id), payout.public_id
-    found.params |= {"amount_minor": payout.amount_minor, "due_at": _text(payout.next_at), "failures": payout.failures}
+    found.params |= {"amount_minor": payout.amount_minor, "due_at": _text(payout.next_at), "failures": payout.failures,
+                     "act_by": _text(payout.act_by), "waits_on": payout.waits_on or ""}
 
 
 def _of_appointment(session: Session, found: Happened, appointment_id: int) -> None:

@@ -206,7 +206,10 @@ EVENTS: Mapping[str, tuple[Telling, ...]] = MappingProxyType(
         "money_returned": _told("money_returned", ("moved", "portfolio"), ("founders", "founder")),
         "payout_paid": _told("payout_paid", ("founders", "founder")),
         "payout_failed": _told("payout_failed", ("founders", "founder"), ("operators", "console")),
-        "payee_changed": _told("payee_changed", ("founders", "company")),
+        "payout_leaving": _told("payout_leaving", ("founders", "founder")),
+        "payout_recalled": _told("payout_recalled", ("founders", "founder"), ("operators", "console")),
+        "payout_overdue": _told("payout_overdue", ("founders", "founder"), ("operators", "console")),
+        "payee_changed": _told("payee_changed", ("founders", "company"), ("operators", "console")),
         # commitments
         "commitment_accepted": _told("commitment_accepted", ("payer", "commitment")),
         "commitment_cancelled": _told("commitment_cancelled", ("payer", "commitment")),

@@ -227,6 +227,10 @@ class Payout(Base):
     amount_minor: Mapped[int]
     status: Mapped[str]
     waits_for: Mapped[str | None]
+    #: Who has to act while it waits, by when, and when they were found not to have (states.md).
+    waits_on: Mapped[str | None]
+    act_by: Mapped[dt.datetime | None]
+    overdue_at: Mapped[dt.datetime | None]
     failures: Mapped[int]
     next_at: Mapped[dt.datetime]
     created_at: Mapped[dt.datetime]

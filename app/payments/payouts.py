@@ -11,12 +11,14 @@ from typing import Protocol
 
 from sqlalchemy.orm import Session
 
+from app import calendars
 from app.accounts.actor import SYSTEM
 from app.audit import service as audit
 from app.db import public_id
 from app.ledger import chart
 from app.ledger import queries as ledger_queries
 from app.ledger import service as ledger
+from app.offerings import halts
 from app.offerings.models import Offering
 from app.outbox import service as outbox
 from app.payments import intents, ports, rules, subjects, treasury
@@ -56,7 +58,8 @@ def reserve(session: Session, payout_id: int, *, now: dt.datetime) -> Operation 
         return None
     gate = _gate(session, payout, offering, now)
     if gate is not None:
-        payout.waits_for, payout.next_at = gate
+        payout.waits_for, payout.next_at = gate[:2]
+        _let_act(payout, offering, gate[2], now)
         session.flush()
         return None
     issuer = subjects.issuer_of(session, offering)
@@ -66,34 +69,97 @@ def reserve(session: Session, payout_id: int, *, now: dt.datetime) -> Operation 
     )
     _move(session, operation, offering, "payout_reserved", "reserved", payout.amount_minor, now)
     payout.status, payout.waits_for = "reserved", None
+    if not payout.failures:
+        _let_act(payout, offering, None, now)
     session.flush()
     _log(session, payout, "payout.reserved", "waiting", now)
+    _tell(session, "payout_leaving", payout, now)
     return operation
+
+
+def _let_act(payout: Payout, offering: Offering, waits_on: str | None, now: dt.datetime) -> None:
+    """Write down who has to act, and by when; the same owner again keeps their date (states.md)."""
+    if payout.waits_on == waits_on:
+        return
+    payout.waits_on, payout.overdue_at = waits_on, None
+    if waits_on == rules.ON_OPERATOR:
+        payout.act_by = calendars.add_business_days(
+            now, rules.PAYOUT_OPERATOR_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone
+        )
+    else:
+        payout.act_by = now + rules.PAYOUT_FOUNDER_AFTER if waits_on == rules.ON_FOUNDER else None
+
+
+def escalate(session: Session, payout_id: int, *, now: dt.datetime) -> None:
+    """Hand a payout on whose owner did not act: a failed one to the founder, any other to a second operator.
+
+    It stays payable whatever anybody does: the tokens for it are out, so it never goes back to investors.
+    """
+    offering = subjects.lock_offering(session, session.get_one(Payout, payout_id).offering_id)
+    payout = subjects.lock_payout(session, payout_id)
+    is_late = payout.act_by is not None and payout.act_by <= halts.clock(offering, now)
+    if payout.status != "waiting" or payout.overdue_at is not None or not is_late:
+        return
+    before = payout.waits_on
+    if before == rules.ON_OPERATOR and payout.failures:
+        _let_act(payout, offering, rules.ON_FOUNDER, now)
+    else:
+        payout.overdue_at = now
+    session.flush()
+    audit.record(
+        session, actor=SYSTEM, action="payout.overdue", object_id=payout.public_id, now=now,
+        before={"waits_on": before}, after={"waits_on": payout.waits_on}, reason=payout.waits_for,
+    )
+    _tell(session, "payout_overdue", payout, now)
+
+
+def is_payee_settled(session: Session, operation: Operation, now: dt.datetime) -> bool:
+    """Whether a payout that is about to be sent still goes to an account that is unchanged for 7 days (MIL-12)."""
+    issuer = subjects.issuer_of(session, subjects.lock_offering(session, operation.offering_id))
+    return issuer.payee_ref == operation.method and issuer.payee_changed_at + rules.PAYEE_UNCHANGED_FOR <= now
+
+
+def recall(session: Session, operation: Operation, *, now: dt.datetime) -> None:
+    """Make a payout payable again that was reserved and never sent: its payee changed meanwhile (MIL-12)."""
+    offering, payout = _locked(session, operation)
+    intents.change_state(session, operation, "failed", now=now, code=rules.PAYEE_CHANGED,
+                         message="The payee changed before the payout was sent.")
+    _move(session, operation, offering, "payout_failed", "failed", operation.amount_minor, now)
+    issuer = subjects.issuer_of(session, offering)
+    before, payout.status = payout.status, "waiting"
+    payout.failures += 1
+    payout.next_at = max(issuer.payee_changed_at + rules.PAYEE_UNCHANGED_FOR, now)
+    payout.waits_for = f"the payee to be unchanged for 7 days, until {payout.next_at:%d %B %Y %H:%M} UTC"
+    _let_act(payout, offering, rules.ON_CLOCK, now)
+    session.flush()
+    _log(session, payout, "payout.recalled", before, now, payout.waits_for)
+    _tell(session, "payout_recalled", payout, now)
 
 
 def _gate(
     session: Session, payout: Payout, offering: Offering, now: dt.datetime
-) -> tuple[str, dt.datetime] | None:
-    """Return what a payout waits for, in words, and when to ask again; None when it may go (MIL-12)."""
+) -> tuple[str, dt.datetime, str] | None:
+    """Return what a payout waits for, in words, when to ask again, and on whom; None when it may go (MIL-12)."""
     issuer = subjects.issuer_of(session, offering)
     again = now + rules.PAYOUT_ASK_AGAIN_AFTER
     if offering.halted_since is not None:
-        return "the end of the halt of this offering", again
+        return "the end of the halt of this offering", again, rules.ON_CLOCK
     if offering.releases_stopped is not None:
-        return f"an operator: {offering.releases_stopped}", again
+        return f"an operator: {offering.releases_stopped}", again, rules.ON_OPERATOR
     if offering.end_trigger == "authority":
-        return "an operator: an authority ordered the end of this offering", again
+        return "an operator: an authority ordered the end of this offering", again, rules.ON_OPERATOR
     if not issuer.payee_ref:
-        return "the founder, who must name the account that payouts go to", again
+        return "the founder, who must name the account that payouts go to", again, rules.ON_FOUNDER
     settled_at = issuer.payee_changed_at + rules.PAYEE_UNCHANGED_FOR
     if settled_at > now:
-        return f"the payee to be unchanged for 7 days, until {settled_at:%d %B %Y %H:%M} UTC", settled_at
+        waits_for = f"the payee to be unchanged for 7 days, until {settled_at:%d %B %Y %H:%M} UTC"
+        return waits_for, settled_at, rules.ON_CLOCK
     balances = ledger_queries.balances(session, offering_id=offering.id)
     if treasury.uncovered_minor(balances, offering.rail, offering.public_id, offering.currency):
         # The cash that is missing is what refunds may need; a payout must not take it first.
-        return "our float to cover what the payment provider kept of this offering's payments", again
+        return "our float to cover what the payment provider kept of this offering's payments", again, rules.ON_OPERATOR
     if subjects.free_cash_minor(session, offering) < payout.amount_minor:
-        return "the rail to hold the money of this offering", again
+        return "the rail to hold the money of this offering", again, rules.ON_OPERATOR
     return None
 
 
@@ -131,6 +197,7 @@ def apply_effect(
         _wait_again(session, payout, operation, now)
         return None
     before, payout.status, payout.paid_at, payout.waits_for = payout.status, "paid", now, None
+    payout.waits_on = payout.act_by = payout.overdue_at = None
     session.flush()
     _log(session, payout, "payout.paid", before, now)
     _tell(session, "payout_paid", payout, now)
@@ -170,6 +237,10 @@ def _wait_again(session: Session, payout: Payout, operation: Operation, now: dt.
     payout.failures += 1
     payout.next_at = now + rules.PAYOUT_RETRY_AFTER
     payout.waits_for = f"another attempt: {operation.failure_message or 'the rail gave it back'}"
+    # A founder who has their days already keeps them, however often it is tried meanwhile.
+    if payout.waits_on in (None, rules.ON_CLOCK):
+        again = rules.ON_OPERATOR if payout.failures == 1 else rules.ON_FOUNDER
+        _let_act(payout, subjects.lock_offering(session, payout.offering_id), again, now)
     session.flush()
     _log(session, payout, "payout.failed", before, now, payout.waits_for)
     _tell(session, "payout_failed", payout, now)

@@ -81,6 +81,10 @@ UNCLAIMED_REVIEW_AFTER = dt.timedelta(days=365)
 PAYOUT_RETRY_AFTER = dt.timedelta(days=1)
 #: A payout that waits for something without a date asks again after this.
 PAYOUT_ASK_AGAIN_AFTER = dt.timedelta(hours=1)
+#: How long an operator, and then the founder, have while a payout waits for them (states.md).
+PAYOUT_OPERATOR_BUSINESS_DAYS, PAYOUT_FOUNDER_AFTER = 2, dt.timedelta(days=90)
+ON_OPERATOR, ON_FOUNDER, ON_CLOCK = "operator", "founder", "clock"
+PAYEE_CHANGED = "payee_changed"
 #: A payee must be unchanged for this long before money goes there (MIL-12).
 PAYEE_UNCHANGED_FOR = dt.timedelta(days=7)
 #: The most that is put behind the float in one step: far more than any fee, far less than a counter holds.

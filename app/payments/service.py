@@ -81,6 +81,11 @@ def claim_for_sending(session: Session, operation_id: int, *, now: dt.datetime) 
         intents.change_state(session, operation, "cancelled", now=now, code=ports.CANCELLED,
                              message="The commitment ended before the payment was sent.")
         return None
+    if operation.kind == "payout" and operation.state == "created" and not payouts.is_payee_settled(
+        session, operation, now
+    ):
+        payouts.recall(session, operation, now=now)
+        return None
     sent_at = operation.epoch_sent_at
     is_old = sent_at is not None and sent_at + rules.KEY_LIFETIME <= clock.system_now()
     ask_first = operation.state == "unknown" or is_old

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app import clock
 from app.commitments import underpaid
 from app.commitments.models import HOLDS_PLACE, Commitment
+from app.offerings import halts
 from app.offerings.models import Offering
 from app.payments import gateway, payouts, queries, receipts, refunds, rules, service, treasury
 from app.payments.models import Operation, Payout, RailCursor, Receipt
@@ -218,6 +219,20 @@ def _reserve(session: Session, payout_id: int, now: dt.datetime) -> None:
     payouts.reserve(session, payout_id, now=now)
 
 
+def _late_payouts(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
+    query = (
+        sa.select(Payout.id)
+        .join(Offering, Offering.id == Payout.offering_id)
+        .where(Payout.status == "waiting", Payout.overdue_at.is_(None), Payout.act_by <= halts.clock_sql(now))
+        .order_by(Payout.act_by)
+    )
+    return _ids(session, query, limit)
+
+
+def _escalate_payout(session: Session, payout_id: int, now: dt.datetime) -> None:
+    payouts.escalate(session, payout_id, now=now)
+
+
 def _earned(session: Session, _now: dt.datetime, limit: int) -> Sequence[int]:
     return queries.offerings_to_sweep(session)[:limit]
 
@@ -240,5 +255,6 @@ JOBS = (
     Job("return_receipts", _open_receipts, _return_receipt),
     Job("start_refunds", _refundable, _send_back),
     Job("reserve_payouts", _waiting_payouts, _reserve),
+    Job("escalate_payout", _late_payouts, _escalate_payout),
     Job("sweep_fees", _earned, _sweep),
 )

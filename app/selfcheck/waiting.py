@@ -42,6 +42,14 @@ CHECKS = (
         WHERE p.status = 'waiting' AND p.next_at > p.created_at AND p.waits_for IS NULL""",
     ),
     Check(
+        "payout_without_owner", "The payout waits and nobody is named who has to act, or one that is paid has one.",
+        """SELECT p.public_id AS place, p.status, p.waits_on FROM payout p
+        WHERE CASE WHEN p.status = 'waiting' AND p.waits_for IS NOT NULL
+          THEN p.waits_on IN ('operator', 'founder', 'clock')
+            AND (p.act_by IS NOT NULL OR p.waits_on = 'clock')
+          ELSE p.status <> 'paid' OR (p.waits_on IS NULL AND p.overdue_at IS NULL) END IS NOT TRUE""",
+    ),
+    Check(
         "unknown_without_date", "The operation's outcome is unknown, but nothing says since when.",
         """SELECT o.public_id AS place, o.state FROM operation o
         WHERE o.state = 'unknown' AND o.unknown_since IS NULL""",

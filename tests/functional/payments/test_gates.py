@@ -8,17 +8,24 @@ import datetime as dt
 import pytest
 import sqlalchemy as sa
 
+from app.offerings import issuers
 from app.offerings.models import Issuer, Offering
-from app.payments import queries, rules, service
+from app.payments import payouts, queries, rules, service
 from app.payments.models import Payout
 from app.payments.rails import build_rails
 from tests.factories import life as lives
 from tests.functional.payments.conftest import Till
 
 
-def _released(till: Till, **issuer: object) -> Payout:
+def _released(till: Till, named: str | None = None, **issuer: object) -> Payout:
     """Close with 5,000.00, so that the closing tranche is released, while the issuer is as given."""
     till.invest()
+    if named is not None:
+        till.act(
+            lambda session, now: issuers.change_payee(
+                session, actor=till.life.founder, issuer_id=till.life.issuer_id, payee_ref=named, now=now
+            )
+        )
     _change(till, Issuer, **issuer)
     till.life.stage.close(till.life.offering_id)
     [payout] = till.payouts()
@@ -124,3 +131,52 @@ def test_the_sandbox_exists_only_where_money_is_pretend(till: Till) -> None:
     real = dataclasses.replace(till.life.stage.settings, sandbox=False)
     assert build_rails(real, till.db) == {}
     assert list(build_rails(till.life.stage.settings, till.db)) == ["sandbox"]
+
+
+def test_mil_12_a_payee_changed_after_the_gate_gets_nothing_for_seven_days(till: Till) -> None:
+    deadline = till.offering().deadline_at
+    payout = _released(till, payee_changed_at=deadline - dt.timedelta(days=5))
+    lives.let_time_pass(till.life.stage, deadline + dt.timedelta(days=2))
+    till.act(lambda session, now: payouts.reserve(session, payout.id, now=now))
+    # The gate is passed and the payout reserved; before it is sent somebody changes where it goes.
+    till.act(
+        lambda session, now: issuers.change_payee(
+            session, actor=till.life.founder, issuer_id=till.life.issuer_id, payee_ref="sbx_acct_thief", now=now
+        )
+    )
+    till.work()
+    [waiting] = till.payouts()
+    assert (waiting.status, waiting.waits_on, waiting.failures) == ("waiting", "clock", 1)
+    assert [each.failure_code for each in till.operations("payout")] == ["payee_changed"]
+    [reserved], [failed] = till.journals("payout_reserved"), till.journals("payout_failed")
+    assert {name: -amount for name, amount in failed.items()} == reserved
+    till.pass_time(days=6, hours=23)
+    assert len(till.operations("payout")) == 1
+    till.pass_time(hours=3)
+    assert [each.method for each in till.operations("payout")] == ["sbx_acct_ok", "sbx_acct_thief"]
+
+
+def test_rel_5_a_payout_without_a_payee_waits_ninety_days_for_the_founder_and_stays_payable(till: Till) -> None:
+    payout = _released(till, named="")
+    assert (payout.status, payout.waits_on) == ("waiting", "founder")
+    assert payout.act_by is not None
+    assert abs(payout.act_by - payout.created_at - dt.timedelta(days=90)) < dt.timedelta(minutes=5)
+    lives.let_time_pass(till.life.stage, payout.act_by)
+    till.work()
+    [late] = till.payouts()
+    assert (late.status, late.waits_on, late.overdue_at is not None) == ("waiting", "founder", True)
+    assert till.journals("payout_reserved") == []
+
+
+def test_rel_5_a_failed_payout_is_the_operators_for_two_days_then_the_founders(till: Till) -> None:
+    payout = _released(till, named=rules.PAYEE_FAILS)
+    assert (payout.waits_on, payout.failures) == ("operator", 1)
+    assert payout.act_by is not None
+    till.life.stage.advance_to(payout.act_by)
+    [handed_on] = till.payouts()
+    assert (handed_on.waits_on, handed_on.status) == ("founder", "waiting")
+    assert handed_on.act_by is not None
+    assert handed_on.act_by > till.life.stage.now + dt.timedelta(days=89)
+    till.life.stage.advance(days=5)
+    [tried] = till.payouts()
+    assert (tried.act_by, tried.failures > 1) == (handed_on.act_by, True)
