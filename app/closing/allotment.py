@@ -43,7 +43,7 @@ class Division:
     """The orders of an offering with what each gets, in the order of their ordinals.
 
     ``linked`` lists the ordinals of orders that counted as one because their investors are linked; ``served_last``
-    those of linked orders that share only what the others leave.
+    those of linked or contested orders that share only what the others leave.
     """
 
     orders: Sequence[Order]
@@ -72,28 +72,31 @@ def divide(session: Session, offering: Offering) -> Division:
     """Work out what each paid order gets when the places are divided in proportion; writes nothing (OFF-7).
 
     Linked money never makes a minimum (COM-11): where its part would leave the others with less than the minimum,
-    they are served first and linked orders share what is left.
+    they are served first and linked orders share what is left. An order whose payment its bank took back, of which a
+    person still decides, always shares only what is left: it takes nobody's room (OFF-12).
     """
     last = escrow.last_rows(offering.id)
     rows = session.execute(
         sa.select(
             last.c.commitment_id, last.c.party_id, last.c.ordinal, last.c.seq, last.c.unreleased_after_minor,
-            last.c.entitled_after_tokens, Commitment.is_linked,
+            last.c.entitled_after_tokens, Commitment.is_linked, Commitment.is_contested,
         )
         .join(Commitment, Commitment.id == last.c.commitment_id)
         .where(last.c.unreleased_after_minor > 0)
         .order_by(last.c.ordinal)
     ).all()
-    orders = [Order(*row[:-1]) for row in rows]
-    last_ones = [row.ordinal for row in rows if row.is_linked]
+    orders = [Order(*row[:-2]) for row in rows]
+    contested = [row.ordinal for row in rows if row.is_contested]
+    uncounted = {row.ordinal for row in rows if row.is_linked or row.is_contested}
     linked = _linked_orders(orders, linked_groups(session, offering.id))
-    division = Division(orders, division_of(offering, orders, linked), linked)
+    division = Division(orders, division_of(offering, orders, linked, contested), linked, contested)
     at_arms_length = sum(
         cost for order, cost in zip(orders, division.allotted.cost_minor, strict=True)
-        if order.ordinal not in set(last_ones)
+        if order.ordinal not in uncounted
     )
-    if not last_ones or at_arms_length >= offering.minimum_minor:
+    if len(uncounted) == len(contested) or at_arms_length >= offering.minimum_minor:
         return division
+    last_ones = sorted(uncounted)
     return Division(orders, division_of(offering, orders, linked, last_ones), linked, last_ones)
 
 

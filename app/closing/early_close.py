@@ -28,7 +28,7 @@ from app.offerings import service as offerings
 from app.offerings.change_models import OfferingChange
 from app.offerings.models import Issuer, Offering
 from app.outbox import service as outbox
-from app.payments import ports, subjects
+from app.payments import ports
 from app.payments import queries as payments
 from app.payments.models import Operation, OperationEffect, Receipt
 
@@ -107,7 +107,6 @@ def demand_announceable(session: Session, offering: Offering, deadline_at: dt.da
     if reconfirm_rounds.is_open(session, offering.id):
         raise Conflict("Investors are asked to reconfirm. Wait until that is over.", code="reconfirmation_open")
     cleared = commitments.raised_sums(session, [offering.id])[offering.id].cleared_minor
-    cleared -= payments.taken_back_minor(session, offering.id)
     if cleared < offering.minimum_minor:
         raise Refused(
             "The minimum has not cleared yet. Linked and pending money does not count.", code="early_close_short",
@@ -194,7 +193,7 @@ def cleared_before(session: Session, offering: Offering, instant: dt.datetime) -
     total = session.scalar(
         sa.select(sa.func.coalesce(sa.func.sum(Commitment.amount_minor), 0)).where(
             Commitment.offering_id == offering.id, Commitment.status == "held", sa.not_(commitments.is_linked()),
-            in_time, sa.not_(subjects.is_taken_back()),
+            in_time, sa.not_(Commitment.is_contested),
         )
     )
     return int(total or 0)

@@ -80,7 +80,6 @@ def settle(session: Session, offering: Offering, *, now: dt.datetime) -> None:
     offering.committed_minor = cleared
     offering.closed_at = now
     counted = commitment_queries.raised_sums(session, [offering.id])[offering.id].cleared_minor
-    counted -= payments.taken_back_minor(session, offering.id)
     offering.counted_minor = counted
     audit.record(
         session, actor=SYSTEM, action="offering.counted", object_id=offering.public_id, now=now,

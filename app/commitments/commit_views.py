@@ -237,6 +237,7 @@ def _quoted(session: Session, place: _Place, amount_minor: int, party_id: int) -
                 limits.demand_fits(session, offering, party_id, amount_minor, now=place.now)
         raise
     limits.demand_fits(session, offering, party_id, quoted.charge_minor, now=place.now)
+    places.demand_large(session, offering, party_id, quoted.charge_minor, place.room.offer)
     return quoted
 
 

@@ -22,7 +22,8 @@ class Commitment(Base):
     derived by ``queries.status_of``, so that a close or a wind-down need not rewrite N rows.
     ``ordinal`` is the order in the offering and breaks ties (REL-2). ``is_linked`` follows from the links of
     ``commitment_link`` that stand (COM-11). ``seasons_at`` is when its held money can no longer be taken back
-    (COM-10), None while nothing is held.
+    (COM-10), None while nothing is held. ``is_contested`` says that its bank took its payment back and a person decides
+    what follows: it counts as cleared nowhere meanwhile (OFF-12, WND-4).
     """
 
     __tablename__ = "commitment"
@@ -65,6 +66,7 @@ class Commitment(Base):
     status_since: Mapped[dt.datetime]
     pay_by: Mapped[dt.datetime]
     is_linked: Mapped[bool] = mapped_column(default=False)
+    is_contested: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     seasons_at: Mapped[dt.datetime | None]
     created_at: Mapped[dt.datetime]
 

@@ -124,6 +124,40 @@ def must_pay_at_once(session: Session, offering: Offering, party_id: int, amount
     return not counts(offering, amount_minor) or has_expired(session, offering, party_id)
 
 
+def demand_large(
+    session: Session, offering: Offering, party_id: int, amount_minor: int, offer: WaitingEntry | None = None
+) -> None:
+    """Refuse a very large place to whoever left one unpaid, and while another one waits to be paid (COM-13).
+
+    Such a place is kept for minutes and binds nobody else, so it could be held again and again: by one investor, or by
+    several in turn. One is open at a time, and an investor has one try in an offering. What the waiting list offered
+    is taken as ever. Raises ``Refused`` ``large_place_once`` or ``large_place_open``.
+    """
+    if counts(offering, amount_minor) or offer is not None:
+        return
+    asset = money.Asset.parse(offering.currency)
+    most = money.display_amount(offering.unpaid_at_most_minor, asset)
+    large = sa.select(Commitment.id).where(
+        Commitment.offering_id == offering.id, Commitment.amount_minor > offering.unpaid_at_most_minor
+    )
+    was_held = sa.exists().where(EscrowStatement.commitment_id == Commitment.id)
+    left_unpaid = large.where(
+        Commitment.party_id == party_id, Commitment.status.in_(["expired", "cancelled"]), ~was_held
+    )
+    if session.scalar(sa.select(left_unpaid.exists())):
+        raise Refused(
+            f"You had a place of more than {most} here and did not pay it. Commit at most {most} and pay it, then add "
+            "to it; or join the waiting list.",
+            code="large_place_once", field="amount", facts={"room_minor": offering.unpaid_at_most_minor},
+        )
+    if session.scalar(sa.select(large.where(Commitment.status.in_(NOT_PAID)).exists())):
+        raise Refused(
+            f"Somebody else is paying for a place of more than {most} just now. Commit at most {most}, or try again in "
+            f"{rules.AT_ONCE_MINUTES} minutes. Nothing was charged.",
+            code="large_place_open", field="amount", facts={"room_minor": offering.unpaid_at_most_minor},
+        )
+
+
 def has_expired(session: Session, offering: Offering, party_id: int) -> bool:
     """Say whether an investor has let a place in this offering expire, or gave one back unpaid (COM-13).
 

@@ -58,7 +58,7 @@ def raised(session: Session, offerings: Sequence[Offering]) -> dict[int, Raised]
     """
     ids = [offering.id for offering in offerings]
     found = {offering_id: Raised() for offering_id in ids}
-    is_held = Commitment.status == "held"
+    is_held = is_cleared()
     rows = session.execute(
         sa.select(
             Commitment.offering_id,
@@ -96,8 +96,7 @@ def _cuts_of(session: Session, offering_ids: Sequence[int]) -> dict[int, tuple[i
         )
         .join(Commitment, Commitment.id == EscrowStatement.commitment_id)
         .where(
-            EscrowStatement.offering_id.in_(list(offering_ids)), EscrowStatement.kind == "cut",
-            Commitment.status == "held",
+            EscrowStatement.offering_id.in_(list(offering_ids)), EscrowStatement.kind == "cut", is_cleared(),
         )
         .group_by(EscrowStatement.offering_id)
     )
@@ -128,13 +127,18 @@ def has_vote() -> sa.ColumnElement[bool]:
     return sa.not_(is_linked())
 
 
+def is_cleared() -> sa.ColumnElement[bool]:
+    """Say in SQL whether a commitment's money cleared, and nobody has to decide whether its bank took it back."""
+    return sa.and_(Commitment.status == "held", sa.not_(Commitment.is_contested))
+
+
 def raised_sums(session: Session, offering_ids: Sequence[int]) -> dict[int, Sums]:
     """Return what each offering's commitments come to now, by its id, in three queries (OFF-5, OFF-6, OFF-12).
 
     After the close what was cut off is left out, as in :func:`raised`.
     """
     found = {offering_id: Sums() for offering_id in offering_ids}
-    is_held, linked = Commitment.status == "held", is_linked()
+    is_held, linked = is_cleared(), is_linked()
 
     def total(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
         return sa.func.sum(sa.case((condition, Commitment.amount_minor), else_=0))

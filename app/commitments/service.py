@@ -52,8 +52,9 @@ def accept_commitment(
     commitment back (COM-8). Two people at the last place: one gets it (COM-7), by the lock and the CHECK. Somebody
     whom the waiting list offered a place takes that one, at the price and terms of now (OFF-5). The investor must be
     verified, have declared and have understood (PPL-3), and confirm the wording of today. Raises ``Refused``
-    as ``quotes.quote`` does, ``unpaid_places_full`` (COM-13), ``not_open`` outside the window, ``conflict_of_interest``
-    for the issuer's team and auditors, ``Conflict`` ``unpaid_commitment`` while one is unpaid (COM-13).
+    as ``quotes.quote`` does, ``unpaid_places_full``, ``large_place_open`` or ``large_place_once`` (COM-13),
+    ``not_open`` outside the window, ``conflict_of_interest`` for the issuer's team and auditors, ``Conflict``
+    ``unpaid_commitment`` while one is unpaid (COM-13).
     """
     accounts.demand(actor, "investor")
     if not actor.acts_for(party_id, "investor"):
@@ -77,6 +78,7 @@ def accept_commitment(
     room = places.room_of(session, offering, frozenset({party_id}), now=now)
     quoted = quotes.quote(offering, amount_minor, room)
     asked = limits.demand(session, offering, party_id, quoted.charge_minor, now=now)
+    places.demand_large(session, offering, party_id, quoted.charge_minor, room.offer)
     at_once = places.must_pay_at_once(session, offering, party_id, quoted.charge_minor)
     ordinal = places.take(session, offering, quoted.charge_minor, room.offer)
     commitment = Commitment(

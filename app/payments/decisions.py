@@ -152,6 +152,7 @@ def _close(
     before, operation.state, operation.state_since, operation.changed_at = operation.state, after, now, now
     operation.unknown_since = None
     session.flush()
+    subjects.note_contested(session, operation)
     # Not as another success or failure of the operation: an attempt that failed failed once.
     audit.record(
         session, actor=actor, action="operation.decided", object_id=operation.public_id, now=now, reason=reason,

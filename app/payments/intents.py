@@ -18,7 +18,7 @@ from app.db import insert_for, public_id
 from app.errors import InvariantBroken
 from app.ledger.service import Posted
 from app.offerings.models import Offering
-from app.payments import ports, rules
+from app.payments import ports, rules, subjects
 from app.payments.models import Operation, OperationEffect
 
 
@@ -110,6 +110,7 @@ def change_state(
     operation.changed_at = now
     if operation.state == state:
         session.flush()
+        subjects.note_contested(session, operation)
         return
     if not rules.may_become(operation.state, state):
         raise InvariantBroken(f"{operation.public_id}: {operation.state} → {state}", code="operation_state")
@@ -118,6 +119,7 @@ def change_state(
         # Nothing is tried again any more; what the rail still tells of it is heard at once.
         operation.next_at = clock.system_now()
     session.flush()
+    subjects.note_contested(session, operation)
     # Sending and asking again repeat by themselves and change nobody's money; the rest is worth a row.
     if state != "sending":
         audit.record(

@@ -143,20 +143,6 @@ def is_heard_until(session: Session, offering: Offering, instant: dt.datetime) -
     return session.scalar(unheard) is None
 
 
-def taken_back_minor(session: Session, offering_id: int) -> int:
-    """Return what is held at arm's length of payments that a bank took back and a person still decides about.
-
-    It counts for no minimum: whether it is there nobody knows (OFF-12, WND-4). Minor units.
-    """
-    total = session.scalar(
-        sa.select(sa.func.coalesce(sa.func.sum(Commitment.amount_minor), 0)).where(
-            Commitment.offering_id == offering_id, Commitment.status == "held", sa.not_(Commitment.is_linked),
-            subjects.is_taken_back(),
-        )
-    )
-    return int(total or 0)
-
-
 def payouts_of(session: Session, offering_id: int) -> Sequence[Payout]:
     """Return an offering's payouts, oldest first."""
     return session.scalars(sa.select(Payout).where(Payout.offering_id == offering_id).order_by(Payout.id)).all()

@@ -98,6 +98,20 @@ def _waits_as_returned() -> sa.ColumnElement[bool]:
     )
 
 
+def note_contested(session: Session, operation: Operation) -> None:
+    """Mark the commitment of a payment for as long as a person decides whether its bank took it back (OFF-12).
+
+    Called whenever the state of an operation changes. The commitment's figures change by it, its place does not.
+    """
+    if operation.kind not in BRINGS_MONEY or operation.commitment_id is None:
+        return
+    commitment = session.get_one(Commitment, operation.commitment_id)
+    found = session.scalar(sa.select(is_taken_back()).where(Commitment.id == commitment.id)) is True
+    if commitment.is_contested is not found:
+        commitment.is_contested = found
+        session.flush()
+
+
 def effects_of(session: Session, operation_id: int) -> dict[str, OperationEffect]:
     """Return what an operation did so far, by effect."""
     rows = session.scalars(sa.select(OperationEffect).where(OperationEffect.operation_id == operation_id))

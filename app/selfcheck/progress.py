@@ -164,6 +164,13 @@ CHECKS = (
         OR (o.state IN ('active', 'winding_down', 'completed', 'wound_down') AND o.counted_minor < o.minimum_minor)""",
     ),
     Check(
+        "contested_wrong", "The commitment's payment is marked as taken back and nobody decides it, or the reverse.",
+        f"""SELECT c.public_id AS place, c.is_contested FROM commitment c
+        WHERE c.is_contested <> EXISTS (SELECT 1 FROM operation p WHERE p.commitment_id = c.id
+          AND p.kind IN ('collect', 'credit') AND p.state = 'needs_operator'
+          AND p.failure_code IN {RETURN_TROUBLES})""",
+    ),
+    Check(
         "counted_taken_back", "A minimum was tested on money of which a person decides whether a bank took it back.",
         f"""SELECT o.public_id AS place, o.counted_minor, s.held, t.taken_back FROM offering o
         JOIN (SELECT c.offering_id, SUM(c.amount_minor) AS taken_back FROM commitment c JOIN offering f

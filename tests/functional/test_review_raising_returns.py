@@ -6,9 +6,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.closing import early_close
+from app.commitments import queries as commitments
+from app.commitments.models import Commitment
 from app.db import Database
 from app.offerings.models import Offering
-from app.payments import ports, queries, service
+from app.payments import ports, service
 from app.payments.models import Operation
 from app.selfcheck import progress
 from tests.factories import altered
@@ -60,10 +62,64 @@ def test_off_12_money_that_a_bank_took_back_after_a_part_was_refunded_does_not_c
     [operation] = till.operations("collect")
     assert (operation.state, operation.failure_code) == ("needs_operator", "returned_while_refunding")
     assert till.read(lambda session: early_close.cleared_before(session, till.offering(), till.life.stage.now)) == 0
+    assert _bar(till) == (0, 299_950, 0)
     # Nobody decides: the offering ends without the money, and nothing goes to its payer twice.
     assert close(till) == "failing"
     assert till.offering().counted_minor == 0
     assert figures.refunds(till.life) == [(1, 50, "repriced", "done"), (1, 299_950, "minimum_missed", "open")]
+
+
+def _bar(till: Till) -> tuple[int, int, int]:
+    """Return what the bar and the cards show: cleared, pending, and how many investors cleared."""
+    offering = till.offering()
+
+    def read(session: Session) -> tuple[int, int, int]:
+        sums, raised = (found[offering.id] for found in (
+            commitments.raised_sums(session, [offering.id]), commitments.raised(session, [offering])))
+        assert (sums.cleared_minor, sums.pending_minor) == (raised.cleared_minor, raised.pending_minor)
+        return sums.cleared_minor, sums.pending_minor, raised.investors
+
+    return till.read(read)
+
+
+def test_off_12_a_contested_payment_is_pending_on_the_bar_and_clears_again_when_it_stands(db: Database) -> None:
+    till = repriced(db, "instant", 250_000)
+    till.life.stage.work()
+    assert _bar(till) == (549_920, 0, 2)
+    till.tell_returned(till.life.commitments[0])
+    assert _bar(till) == (249_970, 299_950, 1)
+    [operation] = [each for each in till.operations("collect") if each.state == "needs_operator"]
+    for actor in (till.life.operator, till.life.stage.person("operator", "Otto Operator")):
+        till.act(
+            lambda session, now, actor=actor: service.decide_operation(
+                session, actor=actor, operation_id=operation.public_id, decision="stands_as_is",
+                reason="The bank was wrong.", now=now,
+            )
+        )
+    assert _bar(till) == (549_920, 0, 2)
+    with Session(db.engine) as session:
+        session.execute(sa.update(Commitment).where(Commitment.ordinal == 1).values(is_contested=True))
+        assert "contested_wrong" in {each.code for each in progress.check(session)}
+
+
+def test_off_7_a_contested_order_takes_nobodys_room_when_places_are_divided(db: Database) -> None:
+    fields = {"maximum_minor": 500_000, "allotment": "pro_rata", "accept_up_to_minor": 900_000}
+    life = lives.live(db, investors=2, fields=fields)
+    for investor, amount in zip(life.investors, (400_000, 300_000), strict=True):
+        life.commitments.append(life.stage.invest(investor, life.offering_id, amount))
+    altered.changed(life, price_micro=700_000)
+    for number in range(2):
+        altered.reconfirm(life, number)
+    life.stage.work()
+    till = Till(life)
+    till.tell_returned(life.commitments[0])
+    [operation] = [each for each in till.operations("collect") if each.state == "needs_operator"]
+    assert operation.failure_code == "returned_while_refunding"
+    assert close(till) == "active"
+    # Alone 2,999.50 fit whole; the contested 3,999.80 share what is left of 5,000.00, in whole tokens of 0.70.
+    assert figures.position(life, 1)[::3] == (299_950, 4_285)
+    assert figures.position(life, 0)[::3] == (199_990, 2_857)
+    assert (till.offering().counted_minor, _bar(till)[0]) == (299_950, 299_950)
 
 
 def _bear(till: Till, operation: Operation) -> None:
@@ -124,7 +180,7 @@ def test_wnd_4_money_sent_by_bank_and_taken_back_is_decided_like_a_charge(db: Da
     )
     till.tell(credit.id, ports.Done(credit.provider_ref or "", effects))
     assert till.operation(credit.id).failure_code == "returned_while_refunding"
-    assert till.read(lambda session: queries.taken_back_minor(session, till.offering().id)) == 149_940
+    assert _bar(till) == (0, 149_940, 0)
     till.fund(60)
     _bear(till, credit)
     assert till.balances() == {"loss:platform:O": 60}

@@ -48,6 +48,27 @@ def test_com_13_unpaid_places_hold_a_fifth_of_the_maximum_at_most(db: Database) 
     assert counters(life) == (200_000, 50_000, 200_000)
 
 
+def test_com_13_a_very_large_place_is_not_held_again_and_again(db: Database) -> None:
+    life = lives.live(db, investors=3, fields={"maximum_minor": 1_000_000})
+    stage, offering, people = life.stage, life.offering_id, life.investors
+    large = stage.commit(people[0], offering, 900_000)
+    # One at a time: a second one would take over as soon as the first is gone.
+    stage.cancel(people[0], large)
+    with refused(db, "large_place_once"):
+        stage.commit(people[0], offering, 200_050)
+    stage.commit(people[1], offering, 300_000)
+    with refused(db, "large_place_open"):
+        stage.commit(people[2], offering, 250_000)
+    stage.advance(minutes=16)
+    with refused(db, "large_place_once"):
+        stage.commit(people[1], offering, 300_000)
+    # Up to a fifth stays open to both, counted as ever, and what is paid is no squatting.
+    life.commitments.append(stage.invest(people[1], offering, 200_000))
+    life.commitments.append(stage.invest(people[2], offering, 250_000))
+    life.commitments.append(stage.invest(people[2], offering, 250_000))
+    assert counters(life) == (700_000, 0, 0)
+
+
 def _paid_by(life: Life, number: int) -> str:
     from app.commitments import prospects
 
