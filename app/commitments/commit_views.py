@@ -18,16 +18,25 @@ from app import clock, security
 from app.accounts import queries as accounts
 from app.accounts.actor import Actor
 from app.commitments import limits, places, prospects, queries, quotes, service, waiting
-from app.commitments.forms import AmountForm, Answers, CommitForm, InvestorForm, UnderstoodForm, read_answers
+from app.commitments.forms import (
+    AmountForm,
+    Answers,
+    CommitForm,
+    InvestorForm,
+    ThinkForm,
+    UnderstoodForm,
+    read_answers,
+)
 from app.commitments.models import Commitment
 from app.commitments.prospects import Investable
 from app.contracts import queries as contracts
 from app.contracts.queries import Published
 from app.db import get_db
 from app.errors import Conflict, MilestakeError, Refused
+from app.investors import cooling
 from app.investors import queries as investors
 from app.investors import rules as investor_rules
-from app.offerings import versions
+from app.offerings import figures, versions
 from app.security import requires
 from milestones import lint, money
 
@@ -52,6 +61,8 @@ class _Place:
         self.waiting = waiting.active_entry(session, self.target.offering.id, parties)
         for party_id in parties:
             service.demand_no_interest(session, self.target.offering, party_id)
+        self.day = figures.day_of(self.target.offering, self.now)
+        self._cooling = {each: cooling.standing(session, each, self.target.offering.regime) for each in parties}
         self._missing = {each: investors.missing(investors.standing(session, each), self.now) for each in parties}
 
     def missing(self, party_id: int, *steps: str) -> list[investors.Missing]:
@@ -61,6 +72,14 @@ class _Place:
     @property
     def slug(self) -> str:
         return self.target.offering.slug
+
+    def cooling(self) -> tuple[int, cooling.Standing, int] | None:
+        """Return which of the investors must take time to think before a first offer, None when nobody must."""
+        hours = cooling.hours(self.target.offering.regime, self.day)
+        if not hours:
+            return None
+        open_ones = ((each, found) for each, found in sorted(self._cooling.items()) if found.chosen_at is None)
+        return next(((each, found, hours) for each, found in open_ones), None)
 
     def barred(self) -> str | None:
         """Return the page that says why nobody can commit here now, None when one can."""
@@ -90,6 +109,42 @@ def risk(slug: str) -> Answer:
     )
 
 
+@blueprint.route("/offerings/<slug>/commit/think", methods=["GET", "POST"])
+@requires("investor")
+def think(slug: str) -> Answer:
+    """Warn by name before a first offer under rules with time to think, and take the choice after it (COBS 4.12A)."""
+    place = _place(slug)
+    barred = place.barred()
+    waiting = place.cooling()
+    if barred or waiting is None:
+        return barred or redirect(url_for(".category", slug=slug))
+    party_id, found, hours = waiting
+    form = ThinkForm(actor=place.actor)
+    regime, wording = place.target.offering.regime, investor_rules.COOLING_WORDING_HASH
+    may_choose = found.requested_at is not None and place.now >= found.requested_at + dt.timedelta(hours=hours)
+    if form.validate_on_submit():
+        def act(session: Session) -> None:
+            now = clock.business_now(session)
+            if may_choose:
+                cooling.choose(session, actor=place.actor, party_id=party_id, regime=regime, day=place.day,
+                               wording_hash=wording, now=now)
+            else:
+                cooling.request(session, actor=place.actor, party_id=party_id, regime=regime, wording_hash=wording,
+                                now=now)
+
+        try:
+            get_db().unit_of_work(act)
+            return redirect(url_for(".think", slug=slug))
+        except MilestakeError as error:
+            form.show_error(error)
+    until = found.requested_at + dt.timedelta(hours=hours) if found.requested_at else None
+    page = render_template(
+        "commitments/think.html", place=place, form=form, party=place.parties[party_id], until=until, hours=hours,
+        may_choose=may_choose, warning=investor_rules.COOLING_WORDING,
+    )
+    return page, form.status
+
+
 # -- step 2: category -------------------------------------------------------------------------------
 
 
@@ -101,6 +156,8 @@ def category(slug: str) -> Answer:
     barred = place.barred()
     if barred:
         return barred
+    if place.cooling() is not None:
+        return redirect(url_for(".think", slug=slug))
     form = InvestorForm(parties=place.parties)
     is_sent = form.validate_on_submit()
     party_id = form.party_id if is_sent else sorted(place.parties)[0]

@@ -95,6 +95,12 @@ class UnderstoodForm(PlainForm):
             raise ValidationError(_l("Tick every statement to go on. If one is not true for you, leave."))
 
 
+class ThinkForm(KeyedForm):
+    """A press to ask for a first offer, or to go on after the time to think."""
+
+    operation = "think"
+
+
 class CommitForm(KeyedForm):
     """The binding order: what was answered, and one key for one order."""
 

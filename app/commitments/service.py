@@ -20,6 +20,7 @@ from app.commitments.models import HOLDS_PLACE, UNPAID, Commitment, Refund
 from app.contracts import queries as contract_queries
 from app.db import public_id
 from app.errors import Conflict, Forbidden, NotFound, Refused
+from app.investors import cooling
 from app.investors import service as investors
 from app.ledger import chart
 from app.ledger import service as ledger
@@ -77,7 +78,8 @@ def accept_commitment(
     _demand_none_unpaid(session, offering, party_id)
     room = places.room_of(session, offering, frozenset({party_id}), now=now)
     quoted = quotes.quote(offering, amount_minor, room)
-    asked = limits.demand(session, offering, party_id, quoted.charge_minor, now=now)
+    asked = cooling.demand(session, party_id, offering.regime, figures.day_of(offering, now), now=now)
+    asked += limits.demand(session, offering, party_id, quoted.charge_minor, now=now)
     places.demand_large(session, offering, party_id, quoted.charge_minor, room.offer)
     at_once = places.must_pay_at_once(session, offering, party_id, quoted.charge_minor)
     ordinal = places.take(session, offering, quoted.charge_minor, room.offer)

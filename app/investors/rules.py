@@ -86,6 +86,13 @@ RISK_WORDING = " ".join(RISK_STATEMENTS)
 #: The hash of the wording is stored with the commitment and with its acknowledgement.
 RISK_WORDING_HASH = hash_of(RISK_WORDING)
 
+#: Shown in the investor's name before the first offer under rules with time to think (COBS 4.12A).
+COOLING_WORDING = (
+    "This is a high-risk investment. How would you feel if you lost the money you’re about to invest?"
+)
+COOLING_WORDING_HASH = hash_of(COOLING_WORDING)
+COOLING_REQUESTED, COOLING_CHOSEN = "cooling_requested", "cooling_chosen"
+
 #: category → its name, and what a person states who chooses it. Figures are the regimes', so none stands here.
 CATEGORY_WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {

@@ -14,7 +14,9 @@ from wtforms import RadioField
 from wtforms.validators import InputRequired
 
 from app import clock, security, shell
-from app.db import get_db
+from app.accounts import queries as people
+from app.accounts.actor import Actor
+from app.db import Session, get_db
 from app.errors import MilestakeError
 from app.forms import KeyedForm
 from app.next_step import next_step
@@ -93,7 +95,9 @@ def show(poll_id: str) -> Answer:
         form.choice.data = found.mine.choice
     with get_db().read() as session:
         now = clock.business_now(session)
-    page = render_template("polls/show.html", form=form, is_open=found.is_open(now), **_context(found))
+        for_whom = _for_whom(session, actor, found)
+    page = render_template("polls/show.html", form=form, is_open=found.is_open(now), for_whom=for_whom,
+                           **_context(found))
     return page, form.status
 
 
@@ -101,10 +105,18 @@ def show(poll_id: str) -> Answer:
 @requires("investor")
 def answered(poll_id: str) -> Answer:
     with get_db().read() as session:
-        found = halt_queries.question(session, security.current_actor(), poll_id)
+        actor = security.current_actor()
+        found = halt_queries.question(session, actor, poll_id)
+        for_whom = _for_whom(session, actor, found)
     if found.mine.choice is None:
         return redirect(url_for(".show", poll_id=poll_id))
-    return render_template("polls/answered.html", **_context(found))
+    return render_template("polls/answered.html", for_whom=for_whom, **_context(found))
+
+
+def _for_whom(session: Session, actor: Actor, found: halt_queries.Question) -> str | None:
+    """Return the investor whose answer this is, None for who acts for one only."""
+    parties = actor.parties("investor")
+    return people.party_names(session, parties)[found.mine.party_id] if len(parties) > 1 else None
 
 
 @blueprint.get("/<poll_id>/count")

@@ -77,3 +77,23 @@ def test_off_14_the_founder_chooses_the_rules_on_the_draft(db: Database) -> None
     founder.send(holding="issuer_account")
     found = life.stage.offering(life.offering_id)
     assert (found.regime, found.holding) == ("us.reg_cf", "issuer_account")
+
+
+def test_a_first_order_under_uk_rules_is_preceded_by_a_warning_by_name_and_a_day(db: Database) -> None:
+    life = lives.live(db, investors=1, fields={"regime": "uk.fca", "currency": "GBP/2"},
+                      contract={"currency": "GBP/2"})
+    declare(life, life.investors[0], category="restricted", currency="GBP/2")
+    investor = signed_in(create_app(life.stage.settings, db), life.investors[0])
+    url = f"/offerings/{life.stage.offering(life.offering_id).slug}/commit"
+    page = investor.open(f"{url}/category")
+    assert investor.path == f"{url}/think"
+    assert "Investor 1, this is a high-risk investment. How would you feel if you lost" in page.text
+    assert "Take 2 minutes to learn more" in page.text
+    page = investor.send()
+    assert "you may choose whether to go on from" in page.text
+    assert "Ask to go on" not in page.text
+    life.stage.advance(hours=24)
+    page = investor.open(f"{url}/think")
+    assert "Your time to think is over" in page.text
+    investor.send()
+    assert investor.path == f"{url}/category"
