@@ -65,9 +65,7 @@ def raised(session: Session, offerings: Sequence[Offering]) -> dict[int, Raised]
             sa.func.sum(sa.case((is_held, Commitment.amount_minor), else_=0)).label("cleared"),
             sa.func.sum(Commitment.amount_minor).label("committed"),
             sa.func.count(sa.distinct(sa.case((is_held, Commitment.party_id)))).label("investors"),
-            sa.func.sum(
-                sa.case((sa.and_(is_held, is_linked()), Commitment.amount_minor), else_=0)
-            ).label("linked"),
+            sa.func.sum(sa.case((sa.and_(is_held, is_linked()), Commitment.amount_minor), else_=0)).label("linked"),
         )
         .where(Commitment.offering_id.in_(ids), Commitment.status.in_(HOLDS_PLACE))
         .group_by(Commitment.offering_id)
