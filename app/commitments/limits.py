@@ -18,6 +18,7 @@ from app.accounts.models import Party
 from app.commitments import rules
 from app.commitments.models import HOLDS_PLACE, Commitment, Refund
 from app.errors import Refused
+from app.investors import cooling
 from app.investors.models import Declaration
 from app.offerings import figures
 from app.offerings.models import Offering
@@ -59,12 +60,14 @@ def demand(
     """Refuse an amount that the regime does not let this investor put in; return the answers to be stored.
 
     ``amount_minor`` is what will be charged. Locks the investor. Raises ``Refused`` with the first reason's code:
-    ``over_investor_limit`` says in money how much is left; ``facts['reasons']`` holds every reason.
+    ``over_investor_limit`` says in money how much is left; ``facts['reasons']`` holds every reason. ``cooling_off``
+    comes first, where a regime gives time to think.
     """
     lock_parties(session, [party_id])
+    thought = cooling.demand(session, party_id, offering.regime, figures.day_of(offering, now), now=now)
     asked = answers(session, offering, party_id, amount_minor, now=now)
     _demand_allowed(offering, asked)
-    return asked
+    return thought + asked
 
 
 def _demand_allowed(offering: Offering, asked: Sequence[Decision]) -> None:

@@ -20,7 +20,6 @@ from app.commitments.models import HOLDS_PLACE, UNPAID, Commitment, Refund
 from app.contracts import queries as contract_queries
 from app.db import public_id
 from app.errors import Conflict, Forbidden, NotFound, Refused
-from app.investors import cooling
 from app.investors import service as investors
 from app.ledger import chart
 from app.ledger import service as ledger
@@ -53,9 +52,8 @@ def accept_commitment(
     commitment back (COM-8). Two people at the last place: one gets it (COM-7), by the lock and the CHECK. Somebody
     whom the waiting list offered a place takes that one, at the price and terms of now (OFF-5). The investor must be
     verified, have declared and have understood (PPL-3), and confirm the wording of today. Raises ``Refused``
-    as ``quotes.quote`` does, ``unpaid_places_full``, ``large_place_open`` or ``large_place_once`` (COM-13),
-    ``not_open`` outside the window, ``conflict_of_interest`` for the issuer's team and auditors, ``Conflict``
-    ``unpaid_commitment`` while one is unpaid (COM-13).
+    as ``quotes.quote`` and ``places`` do (COM-13), ``not_open`` outside the window, ``conflict_of_interest`` for the
+    issuer's team and auditors, ``cooling_off``, ``Conflict`` ``unpaid_commitment`` while one is unpaid (COM-13).
     """
     accounts.demand(actor, "investor")
     if not actor.acts_for(party_id, "investor"):
@@ -78,8 +76,7 @@ def accept_commitment(
     _demand_none_unpaid(session, offering, party_id)
     room = places.room_of(session, offering, frozenset({party_id}), now=now)
     quoted = quotes.quote(offering, amount_minor, room)
-    asked = cooling.demand(session, party_id, offering.regime, figures.day_of(offering, now), now=now)
-    asked += limits.demand(session, offering, party_id, quoted.charge_minor, now=now)
+    asked = limits.demand(session, offering, party_id, quoted.charge_minor, now=now)
     places.demand_large(session, offering, party_id, quoted.charge_minor, room.offer)
     at_once = places.must_pay_at_once(session, offering, party_id, quoted.charge_minor)
     ordinal = places.take(session, offering, quoted.charge_minor, room.offer)
