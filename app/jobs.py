@@ -13,6 +13,7 @@ from app.investors import tasks as investors
 from app.notices import tasks as notices
 from app.offerings import tasks as offerings
 from app.payments import tasks as payments
+from app.progress import dispute_tasks as disputes
 from app.progress import ending_tasks as ending
 from app.progress import halt_tasks as halts
 from app.progress import lateness_tasks as lateness
@@ -30,6 +31,7 @@ JOBS: tuple[Job, ...] = (
     *reconfirming.JOBS,
     *closing.JOBS,
     *halts.JOBS,
+    *disputes.JOBS,
     *progress.JOBS,
     *parts_tasks.JOBS,
     *lateness.JOBS,

@@ -111,6 +111,8 @@ class Milestone(Base):
     past_grace_at: Mapped[dt.datetime | None]
     suspended_reason: Mapped[str | None]
     suspended_by: Mapped[int | None]
+    #: When the people concerned were told of the verdict that led to the present state: windows count from it.
+    notified_at: Mapped[dt.datetime | None]
     settled_at: Mapped[dt.datetime | None]
 
 

@@ -73,8 +73,11 @@ class Stage(Investing, Reporting):
     def advance_to(self, instant: dt.datetime) -> int:
         """Let time pass until just after ``instant`` and the worker act; does nothing for the past.
 
-        Founders report on the way, each in time (MIL-14).
+        People are told first of what has happened, as a worker that runs tells them at once: windows count from it
+        (MIL-10). Founders report on the way, each in time (MIL-14).
         """
+        if instant >= self.now:
+            self.work()
         while self.founders_report and (due := self.next_report()) is not None and due[0] <= instant:
             self._move_clock(due[0])
             self.report_due(due[1])

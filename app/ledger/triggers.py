@@ -23,6 +23,7 @@ APPEND_ONLY = (
     "update_flag",
     "evidence",
     "attestation",
+    "dispute_finding",
     "release",
     "halt_toll",
     "extension",

@@ -16,6 +16,7 @@ from app.commitments.models import HOLDS_PLACE, Commitment, EscrowStatement, Ref
 from app.commitments.reconfirm_models import Reconfirmation
 from app.commitments.waiting_models import WaitingEntry
 from app.notices.facts import Happened
+from app.progress.dispute_models import DisputeSeat
 from app.progress.halt_models import PollAnswer
 
 Query = sa.Select  # type: ignore[type-arg]
@@ -182,6 +183,17 @@ def _auditors(party_ids: list[int]) -> Query:
     )
 
 
+def _drawn(found: Happened) -> Query:
+    seats = sa.select(DisputeSeat.party_id).where(
+        DisputeSeat.dispute_id == found.dispute_id, DisputeSeat.state != "replaced"
+    )
+    return (
+        sa.select(Membership.user_id)
+        .where(Membership.party_id.in_(seats), Membership.role == "auditor", IN_FORCE)
+        .distinct()
+    )
+
+
 def _panel(found: Happened) -> Query:
     return _auditors(sorted({seat.party_id for seat in found.seats}))
 
@@ -212,6 +224,7 @@ _QUERIES: Mapping[str, Callable[[Happened], Query]] = MappingProxyType(
         "silent": _silent,
         "asked": _asked,
         "founders": _founders,
+        "drawn": _drawn,
         "panel": _panel,
         "appointee": _appointee,
         "member": _member,

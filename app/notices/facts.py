@@ -17,7 +17,6 @@ from sqlalchemy.orm import Session
 
 from app import clock
 from app.accounts.models import Membership
-from app.audit.models import LogEntry
 from app.commitments import queries as commitment_queries
 from app.commitments import reconfirming
 from app.commitments import service as commitments
@@ -30,12 +29,14 @@ from app.contracts.models import Appointment, Contract, Milestone
 from app.investors.models import Verification
 from app.investors.rules import REFUSAL_REASONS
 from app.ledger.models import Journal
+from app.notices import dispute_facts
 from app.offerings import changes, figures
 from app.offerings import rules as offering_rules
 from app.offerings.change_models import OfferingChange, OfferingUpdate
 from app.offerings.models import Issuer, Offering
 from app.payments import receipts
 from app.payments.models import Payout
+from app.progress.dispute_models import Challenge, Dispute
 from app.progress.ending_models import EndCall
 from app.progress.halt_models import Halt, Poll
 from app.progress.lateness_models import Report, ReportCountdown
@@ -60,6 +61,7 @@ class Happened:
     user_id: int | None = None
     change_id: int | None = None
     poll_id: int | None = None
+    dispute_id: int | None = None
     issuer: Issuer | None = None
     seats: list[Appointment] = field(default_factory=list)
 
@@ -163,40 +165,30 @@ def _of_milestone(session: Session, found: Happened, milestone_id: int) -> None:
         found.params["due_at"] = _text(milestone.deadline_at)
     if found.event == "milestone_challengeable":
         found.event += ":retention" if milestone.share_pct == 100 else ":partly" if milestone.verdict_pct < 100 else ""
-    came_back = found.event in ("milestone_partly_released", "milestone_retained") and not _was_released(
-        session, milestone
-    )
-    if found.event == "milestone_open" or came_back:
-        found.event += _why_open(session, found)
+    if found.event == "milestone_open" or dispute_facts.came_back(session, found.event, milestone):
+        way, params = dispute_facts.of_open(session, offering, milestone, found.at)
+        found.event += way
+        found.params |= params
+    if found.event == "milestone_disputed":
+        found.params |= dispute_facts.of_dispute(dispute_facts.last_of(session, milestone), milestone)
     if found.event == "milestone_failed" and offering.state in ("winding_down", "wound_down"):
         found.event += ":wind_down"
 
 
-def _was_released(session: Session, milestone: Milestone) -> bool:
-    """Whether a release led to where the milestone is now, and not a review that gave nothing."""
-    last = session.scalar(
-        sa.select(LogEntry.before)
-        .where(LogEntry.object_id == milestone.public_id, LogEntry.action == f"milestone.{milestone.state}")
-        .order_by(LogEntry.id.desc())
-        .limit(1)
-    )
-    return last is not None and '"approved"' in last
+def _of_challenge(session: Session, found: Happened, challenge_id: int) -> None:
+    challenge = session.get_one(Challenge, challenge_id)
+    _of_milestone(session, found, challenge.milestone_id)
+    assert found.offering is not None and found.milestone is not None
+    found.about = challenge.public_id
+    found.params |= dispute_facts.of_challenge(session, challenge, found.offering, found.milestone)
 
 
-def _why_open(session: Session, found: Happened) -> str:
-    """Say by which way a milestone became open: opened, not met, reviewed in vain, or suspended for too long."""
+def _of_dispute(session: Session, found: Happened, dispute_id: int) -> None:
+    dispute = session.get_one(Dispute, dispute_id)
+    _of_milestone(session, found, dispute.milestone_id)
     assert found.milestone is not None
-    latest = session.execute(
-        sa.select(Submission)
-        .where(Submission.milestone_id == found.milestone.id, Submission.received_at.is_not(None))
-        .order_by(Submission.number.desc())
-        .limit(1)
-    ).scalar_one_or_none()
-    if latest is None:
-        return ""
-    if latest.status == "discarded":
-        return ":review_abandoned"
-    return ":not_met" if latest.verdict == "not_met" else ":suspension_over"
+    found.about, found.dispute_id = dispute.public_id, dispute.id
+    found.params |= dispute_facts.of_dispute(dispute, found.milestone)
 
 
 def _of_report(session: Session, found: Happened, report_id: int) -> None:
@@ -376,6 +368,8 @@ _READERS: Mapping[str, Callable[[Session, Happened, int], None]] = MappingProxyT
     {
         "halt_id": _of_halt,
         "order_id": _of_order,
+        "challenge_id": _of_challenge,
+        "dispute_id": _of_dispute,
         "poll_id": _of_poll,
         "report_id": _of_report,
         "countdown_id": _of_countdown,

@@ -26,6 +26,7 @@ AUDIENCES: Mapping[str, str] = MappingProxyType(
         "silent": "investor",  # whose commitment this change ended because nothing was answered
         "polled": "investor",  # whom a question is put to, each with their weight
         "founders": "founder",
+        "drawn": "auditor",  # who sits on the panel of a dispute now
         "panel": "auditor",  # who accepted to review this milestone, or any of this contract
         "appointee": "auditor",
         "member": "member",  # whose role, check or complaint it is
@@ -56,6 +57,8 @@ PATHS: Mapping[str, str] = MappingProxyType(
     {
         "offering": "/offerings/{slug}",
         "milestone": "/milestones/{milestone}",
+        "challenge": "/challenges/{challenge}",
+        "dispute": "/auditor/disputes/{dispute}",
         "commitment": "/commitments/{commitment}",
         "waiting": "/waiting/{waiting}",
         "portfolio": "/portfolio",
@@ -179,6 +182,15 @@ EVENTS: Mapping[str, tuple[Telling, ...]] = MappingProxyType(
         "milestone_report_due": _told("milestone_report_due", ("founders", "reporting")),
         "milestone_suspended": _told("milestone_suspended", ("holders", "offering"), ("founders", "founder"),
                                     ("panel", "reviews", _OPTIONAL)),
+        "challenge_opened": _told("challenge_opened", ("holders", "challenge"), ("founders", "milestone"),
+                                  ("panel", "reviews", _OPTIONAL), ("operators", "console")),
+        "challenge_fallen": _told("challenge_fallen", ("holders", "challenge"), ("founders", "milestone")),
+        "milestone_disputed": _told("dispute_opened", ("holders", "milestone"), ("founders", "milestone"),
+                                    ("panel", "reviews", _OPTIONAL), ("operators", "console")),
+        "dispute_seated": _told("dispute_seated", ("drawn", "dispute")),
+        "poll_opened:dispute": _told("dispute_vote", ("polled", "poll"), ("founders", "founder")),
+        "dispute_decided": _told("dispute_decided", ("holders_before", "milestone"), ("founders", "milestone"),
+                                 ("drawn", "dispute"), ("panel", "reviews", _OPTIONAL)),
         "milestone_appealable": _told("milestone_appealable", ("holders", "offering"), ("founders", "milestone"),
                                       ("panel", "reviews", _OPTIONAL)),
         "milestone_failed": _told("milestone_failed", ("holders_before", "offering"), ("founders", "founder"),
@@ -262,6 +274,12 @@ SILENT: Mapping[str, str] = MappingProxyType(
         "poll_decided:wind_down_for_cause:winds_down": "the wind-down tells everybody with their figures",
         "poll_decided:halt:winds_down": "the wind-down tells everybody with their figures",
         "poll_decided:shortfall:winds_down": "the wind-down tells everybody with their figures",
+        "poll_decided:dispute:met": "dispute_decided says what came of it",
+        "poll_decided:dispute:not_met": "dispute_decided says what came of it",
+        "poll_decided:dispute:undecided": "dispute_decided says what came of it",
+        "milestone_open:dispute": "dispute_decided says what came of it",
+        "milestone_partly_released:dispute": "dispute_decided says what came of it",
+        "milestone_retained:dispute": "dispute_decided says what came of it",
         "milestone_submitted": "submission_received says it with its figures",
         "milestone_approved": "money_released follows in the same pass; what holds it up tells for itself",
         "milestone_released": "money_released says it with each holder's figures",

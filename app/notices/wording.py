@@ -26,6 +26,7 @@ from app.notices import rules
 from app.notices.models import Notice
 from app.offerings.change_models import OfferingChange, OfferingUpdate
 from app.offerings.models import Issuer, Offering
+from app.progress.dispute_models import Challenge
 from app.progress.halt_models import Halt
 
 
@@ -51,6 +52,7 @@ class _Book:
         self.changes = _by_id(session, OfferingChange, _ids(params, "change"))
         self.updates = _by_id(session, OfferingUpdate, _ids(params, "update"))
         self.halts = _by_id(session, Halt, _ids(params, "halt"))
+        self.challenges = _by_id(session, Challenge, _ids(params, "challenge_row"))
 
 
 def words_of(session: Session, notices: Sequence[Notice]) -> dict[int, Words]:
@@ -72,7 +74,8 @@ def _words(notice: Notice, params: Mapping[str, Any], book: _Book) -> Words:
         slug=offering.slug if offering else "", offering=offering.public_id if offering else "",
         issuer=issuer.public_id if issuer else "", commitment=params.get("commitment", ""),
         waiting=params.get("waiting", ""), complaint=params.get("complaint", ""),
-        poll=params.get("poll", ""), milestone=context["milestone"].public_id if context["milestone"] else "",
+        poll=params.get("poll", ""), challenge=params.get("challenge", ""), dispute=params.get("dispute", ""),
+        milestone=context["milestone"].public_id if context["milestone"] else "",
     )
     return put(notice.kind, context, path, legal=bool(params["legal"]))
 
@@ -104,6 +107,7 @@ def _context(params: Mapping[str, Any], book: _Book) -> dict[str, Any]:
         "change": book.changes.get(params.get("change", 0)),
         "update": book.updates.get(params.get("update", 0)),
         "halt": book.halts.get(params.get("halt", 0)),
+        "doubt": book.challenges.get(params.get("challenge_row", 0)),
         "money": lambda minor: formats.money_text(minor, currency),
         "moment": lambda instant: formats.instant_text(instant, zone),
     }

@@ -19,7 +19,7 @@ from app.errors import Conflict, Forbidden, Refused
 from app.offerings import halts
 from app.offerings import service as offerings
 from app.offerings.models import Offering
-from app.progress import halting, shortfalls, steps
+from app.progress import challenges, disputes, halting, shortfalls, steps
 from app.progress.models import Submission
 from app.progress.order_models import WindDownOrder
 from app.progress.service import demand_founder, located
@@ -114,6 +114,9 @@ def _set_aside(session: Session, offering: Offering, *, now: dt.datetime) -> Non
         sa.select(Submission).where(Submission.milestone_id.in_(of_offering), Submission.status == "received")
     ):
         submission.status, submission.decided_at = "discarded", now
+    for milestone_id in session.scalars(of_offering):
+        challenges.drop(session, milestone_id, now=now)
+    disputes.drop(session, offering, now=now)
     session.flush()
 
 

@@ -11,7 +11,7 @@ from app.accounts.actor import SYSTEM
 from app.offerings import figures
 from app.offerings import service as offerings
 from app.offerings.models import Offering
-from app.progress import ending, halting, interventions, polls, shortfalls
+from app.progress import disputes, ending, halting, interventions, polls, shortfalls
 from app.progress.halt_models import Halt, Poll
 from milestones import polls as rules
 
@@ -41,7 +41,8 @@ def end_with_offering(session: Session, offering: Offering, halt: Halt, *, now: 
 def decide(session: Session, offering: Offering, poll: Poll, *, now: dt.datetime) -> None:
     """Count a poll whose end has come and do what its kind says; silence never moves money to the issuer."""
     polls.strike(session, poll, now=now)
-    if offering.state == "active":
+    runs_on = poll.kind == rules.DISPUTE and offering.state == "winding_down"
+    if offering.state == "active" or runs_on:
         DECIDERS[poll.kind](session, offering, poll, now)
         return
     polls.close(session, poll, polls.DROPPED, now=now)
@@ -86,4 +87,5 @@ DECIDERS: Mapping[str, Callable[[Session, Offering, Poll, dt.datetime], None]] =
     polls.SHORTFALL: _decide_shortfall,
     rules.WIND_DOWN: ending.decide,
     rules.WIND_DOWN_FOR_CAUSE: ending.decide,
+    rules.DISPUTE: disputes.decide_by_vote,
 }

@@ -28,7 +28,7 @@ from app.offerings.models import Issuer, Offering, TokenClass
 from app.outbox import service as outbox
 from app.payments import reserve
 from app.payments import service as payments
-from app.progress import rules, shortfalls
+from app.progress import rules, shortfalls, standing
 from app.progress.models import Attestation, Evidence, Release, Submission
 from app.register import service as register
 
@@ -60,7 +60,7 @@ def _is_bound(session: Session, milestone: Milestone, published: Published) -> b
     """Whether the verdict stands on these terms and exactly these files, hashed again now (MIL-6)."""
     submission = session.execute(
         sa.select(Submission)
-        .where(Submission.milestone_id == milestone.id, Submission.verdict.in_(["met", "partly"]))
+        .where(Submission.milestone_id == milestone.id, standing.verdict_sql().in_(["met", "partly"]))
         .order_by(Submission.number.desc())
         .limit(1)
     ).scalar_one_or_none()

@@ -173,7 +173,7 @@ def attest(
     not on the panel, ``Conflict`` ``attested_already``, ``Refused`` when a criterion is unanswered.
     """
     accounts.demand(actor, "auditor", second_factor=True)
-    content = _findings_content(findings)
+    content = findings_content(findings)
     claimed = {"submission": submission_id, "findings": json.dumps(content)}
     earlier = idempotency.claim(session, actor=actor, operation="attest", key=key, fields=claimed, now=now)
     if earlier is not None:
@@ -303,7 +303,8 @@ def findings_from(attestation: Attestation) -> tuple[verdicts.Finding, ...]:
     )
 
 
-def _findings_content(findings: Sequence[verdicts.Finding]) -> list[Mapping[str, str]]:
+def findings_content(findings: Sequence[verdicts.Finding]) -> list[Mapping[str, str]]:
+    """Return findings as they are stored and hashed."""
     return [
         {"criterion": each.criterion_key, "result": each.result, "share_pct": str(each.share_pct), "note": each.note}
         for each in findings

@@ -10,7 +10,6 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app import calendars
@@ -27,8 +26,7 @@ from app.ledger import queries as ledger_queries
 from app.offerings import service as offerings
 from app.offerings.models import Offering
 from app.outbox import service as outbox
-from app.progress import releases, tolling
-from app.progress.models import Submission
+from app.progress import releases, standing, tolling
 from milestones import disputes, states
 from milestones import plan as engine
 from milestones.terms import SEQUENTIAL, end_of_day
@@ -159,7 +157,7 @@ def _write_states(
             _toll(session, running, row, now, was_met=was_met)
         if row.state in RETAINING_STATES and row.retained_until is None:
             row.retained_until = _retained_until(running.published, row, now)
-        row.deadline_at = _deadline(running, row, now)
+        row.deadline_at, row.notified_at = _deadline(session, running, row, now), None
         if states.is_terminal("milestone", row.state):
             row.settled_at = now
         audit.record(
@@ -190,20 +188,18 @@ def _retained_until(published: Published, row: Milestone, now: dt.datetime) -> d
 
 
 def _toll(session: Session, running: Running, row: Milestone, now: dt.datetime, *, was_met: bool) -> None:
-    """Give back the time that others took since the submission was received (MIL-14).
+    """Give back the time that others took since the submission was received, or an appeal was made (MIL-14).
 
     At most 60 days a milestone. It moves this milestone's long-stop if it opens again, and in a sequential contract the
     dates of those that had to wait for it, and the offering's own long-stop. For a retained part nobody waited: it
     moves only that part's own date.
     """
-    received_at = session.execute(
-        sa.select(sa.func.max(Submission.received_at)).where(Submission.milestone_id == row.id)
-    ).scalar()
-    if received_at is None or row.long_stop_at is None:
+    since = standing.taken_since(session, row)
+    if since is None or row.long_stop_at is None:
         return
     # A halt moves these dates by itself when it ends, so its time is not given back twice.
-    halted = tolling.halted_within(session, running.offering, received_at, now)
-    taken = (now - received_at) // dt.timedelta(seconds=1) - halted
+    halted = tolling.halted_within(session, running.offering, since, now)
+    taken = (now - since) // dt.timedelta(seconds=1) - halted
     if was_met:
         if row.retained_until is not None:
             row.retained_until += dt.timedelta(seconds=max(0, min(taken, tolling.MAX_TOLLING_SECONDS)))
@@ -224,8 +220,11 @@ def _toll(session: Session, running: Running, row: Milestone, now: dt.datetime, 
         running.offering.step_due_at = running.offering.long_stop_at
 
 
-def _deadline(running: Running, row: Milestone, now: dt.datetime) -> dt.datetime | None:
-    """Return when silence has its effect in the milestone's new state (states.md)."""
+def _deadline(session: Session, running: Running, row: Milestone, now: dt.datetime) -> dt.datetime | None:
+    """Return when silence has its effect in the milestone's new state (states.md).
+
+    No milestone fails before the time to appeal its "not met" is over (MIL-10).
+    """
     terms = running.published.terms
     agreed = terms.milestone(row.ordinal) if row.ordinal else None
 
@@ -236,6 +235,8 @@ def _deadline(running: Running, row: Milestone, now: dt.datetime) -> dt.datetime
 
     match row.state:
         case "open" | "partly_released":
+            if standing.is_rejected(session, row) and standing.may_appeal(session, row):
+                return max(row.long_stop_at or now, business_days(disputes.APPEAL_BUSINESS_DAYS))
             return row.long_stop_at
         case "retained" | "report_due":
             return tolling.retained_deadline(running.offering, row)
@@ -248,7 +249,7 @@ def _deadline(running: Running, row: Milestone, now: dt.datetime) -> dt.datetime
         case "disputed":
             return business_days(disputes.PANEL_BUSINESS_DAYS)
         case "appealable":
-            return business_days(disputes.APPEAL_BUSINESS_DAYS)
+            return business_days(disputes.APPEAL_BUSINESS_DAYS) if standing.may_appeal(session, row) else now
         case "approved":
             return business_days(RELEASE_BUSINESS_DAYS)
         case "locked":

@@ -25,8 +25,8 @@ from app.payments import reserve
 from app.progress import interventions, releases, service, shortfalls, steps
 from app.progress.models import Submission
 from app.work import Job
-from milestones import disputes, states
 from milestones import plan as engine
+from milestones import states
 
 RUNNING = ("active", "winding_down")
 WAIT_FOR_AUDITORS_BUSINESS_DAYS = 10
@@ -113,9 +113,6 @@ def _review(session: Session, milestone_id: int, now: dt.datetime) -> None:
 def step_job(state: str, step: str) -> tuple:  # type: ignore[type-arg]
     """Return (due, act) for a deadline whose effect is one step of the engine."""
     take = {
-        "window_over": engine.window_over,
-        "suspension_over": engine.suspension_over,
-        "appeal_over": disputes.appeal_over,
         "long_stop": lambda plan, ordinal: engine.fail(plan, ordinal, "long_stop"),
         "retention_over": engine.retention_over,
     }[step]
@@ -304,9 +301,6 @@ def _complete(session: Session, offering_id: int, now: dt.datetime) -> None:
 JOBS = (
     Job("start_contract", _start_due, _start),
     Job("decide_review", _review_due, _review),
-    Job("end_window", *step_job("challengeable", "window_over")),
-    Job("end_suspension", *step_job("suspended", "suspension_over")),
-    Job("end_appeal", *step_job("appealable", "appeal_over")),
     Job("release_tranche", _release_due, _release),
     Job("release_carried", _carried_due, _release_carried),
     Job("end_unsigned", _unsigned_due, _end_unsigned),

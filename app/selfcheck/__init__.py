@@ -14,6 +14,7 @@ from app.selfcheck import (
     books,
     carrying,
     changes,
+    disputes,
     escrow,
     halts,
     lateness,
@@ -34,8 +35,8 @@ __all__ = ["Problem", "problems", "run"]
 
 #: The quick ones first; the last two hash every document and log entry again.
 PARTS = (
-    books, escrow, carrying, changes, places, tokens, money, operations, progress, halts, lateness, lots, regimes,
-    waiting, log, promises,
+    books, escrow, carrying, changes, places, tokens, money, operations, progress, halts, lateness, lots, disputes,
+    regimes, waiting, log, promises,
 )
 
 

@@ -104,6 +104,7 @@ CHECKS = (
     *_told("release", "escrow.returned", where="t.kind = 'returned'"),
     *_told("submission", "submission.received", where="t.received_at IS NOT NULL", actor="created_by"),
     *_told("attestation", "attestation.signed", actor="user_id"),
+    *_told("dispute_finding", "finding.signed", actor="user_id"),
     *_told("evidence", "evidence.added", actor="uploaded_by"),
     *_told("milestone", "milestone.late", where="t.is_late"),
     Check(

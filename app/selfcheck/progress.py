@@ -72,8 +72,9 @@ CHECKS = (
             'milestone.partly_released', 'milestone.retained', 'milestone.report_due', 'milestone.lapsed')
           AND l.before LIKE '%"state":"approved"%' AND l.at <= r.occurred_at)
         OR (m.ordinal > 0 AND NOT EXISTS (
-          SELECT 1 FROM submission s WHERE s.milestone_id = m.id AND s.verdict IN ('met', 'partly')
-          AND s.decided_at < r.occurred_at)))""",
+          SELECT 1 FROM submission s WHERE s.milestone_id = m.id AND s.decided_at < r.occurred_at
+          AND COALESCE((SELECT d.outcome FROM dispute d WHERE d.submission_id = s.id AND d.decided_at <= r.occurred_at
+            ORDER BY d.id DESC LIMIT 1), s.verdict) IN ('met', 'partly'))))""",
     ),
     # What waits of a released tranche: a share of its own commitment, in escrow, until it is released or taken back.
     Check(

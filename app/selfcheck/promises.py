@@ -21,13 +21,16 @@ from app.contracts.models import Appointment, Milestone, TermsVersion
 from app.ledger.models import Journal
 from app.offerings import service as offerings
 from app.offerings.models import Offering
-from app.progress import releases, retention, rules
+from app.progress import releases, retention, rules, standing
 from app.progress import service as progress
 from app.progress.models import Attestation, Evidence, Release, Submission
 from app.selfcheck.problem import Check, Problem, run_checks
 from milestones import document as documents
 from milestones import verdict as verdicts
 from milestones.terms import SEQUENTIAL, MilestoneTerms, Terms
+
+#: Five business days are at most so many, with holidays; a deadline in "open" is later by the time to appeal only.
+APPEAL_AT_MOST = dt.timedelta(days=14)
 
 CHECKS = (
     Check(
@@ -172,7 +175,9 @@ def _differences(
         yield "target_at"
     if row.long_stop_at != agreed.long_stop_at(terms.zone) + moved + dt.timedelta(seconds=row.tolled_seconds):
         yield "long_stop_at"
-    if row.state == "open" and row.deadline_at != row.long_stop_at:
+    # No milestone fails while its "not met" may be appealed (MIL-10).
+    later = APPEAL_AT_MOST if not_met else dt.timedelta(0)
+    if row.state == "open" and not row.long_stop_at <= row.deadline_at <= row.long_stop_at + later:
         yield "deadline_at"
     if row.tries_left != max(0, agreed.resubmissions - not_met):
         yield "tries_left"
@@ -191,7 +196,7 @@ def _not_met(session: Session, offering_id: int) -> dict[int, int]:
     counted = (
         sa.select(Submission.milestone_id, sa.func.count())
         .join(Milestone, Milestone.id == Submission.milestone_id)
-        .where(Milestone.offering_id == offering_id, Submission.verdict == "not_met")
+        .where(Milestone.offering_id == offering_id, standing.verdict_sql(by=began) == "not_met")
         .group_by(Submission.milestone_id)
     )
     if began is not None:

@@ -12,7 +12,7 @@ from app.offerings import service as offerings
 from app.offerings.models import Offering
 from app.payments import tasks as payment_tasks
 from app.progress import ending, extending, interventions, reporting
-from tests.factories import altered, halts, panels, payers
+from tests.factories import altered, disputes, halts, panels, payers
 from tests.factories import life as lives
 from tests.factories.life import Life
 from tests.remembering import remembered
@@ -56,7 +56,9 @@ def full_books(db: Database) -> Stage:
     # A close is decided only once the rail was asked after it, and it is asked once a second.
     stage.advance(minutes=1)
     lives.reviewed(ending, 1, "not_met")
+    _challenge(divided)
     _review(running, shrinking)
+    _judge(divided)
     # One halt whose end comes, so that investors vote, and one that is lifted and moved dates.
     halts.place(running, days=1)
     lifted = halts.place(shrinking, days=9)
@@ -110,6 +112,23 @@ def _paid(life: Life, amount: int) -> Life:
         life.commitments.append(life.stage.invest(investor, life.offering_id, amount))
         amount += 1_111
     return life
+
+
+def _challenge(life: Life) -> None:
+    """Let one holder challenge a verdict, and another join and leave."""
+    lives.reviewed(life, 1)
+    life.stage.work()
+    opened = disputes.challenge(life, 0)
+    disputes.join(life, 1, opened.public_id)
+    disputes.leave(life, 1, opened.public_id)
+    for number in range(3):
+        life.stage.person("auditor", f"Juror {number}", email=f"juror.{life.stage.key()}@panel{number}.example")
+
+
+def _judge(life: Life) -> None:
+    """Let one member of the panel sign, once the window is over."""
+    dispute = disputes.newest(life)
+    disputes.sign(life, disputes.anybody_seated(life, dispute), dispute.public_id, "not_met")
 
 
 def _review(running: Life, shrinking: Life) -> None:

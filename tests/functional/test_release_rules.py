@@ -188,7 +188,7 @@ def test_wnd_2_a_submission_that_fails_during_a_wind_down_returns_its_tranche(db
         )
     )
     story.stage.attest(story.auditors[0], submission, "not_met")
-    story.stage.work()
+    story.stage.advance(days=8)
     assert story.stage.offering(story.offering_id).state == "wound_down"
     with db.read() as session:
         assert session.execute(sa.select(sa.func.sum(Refund.amount_minor))).scalar_one() == 383_300 - 57_495

@@ -73,7 +73,7 @@ TOLD_OF_OUTSIDE = {"verification.": "verification", "investor.": "investor_decla
 ROWS = {"sqlite": 3, "postgresql": 1}
 FLAGS = {
     "is_issuer", "is_late", "is_linked", "is_secret", "may_be_negative", "allowed", "takes_less", "by_table",
-    "is_material",
+    "is_material", "is_split", "was_exhausted",
 }
 HASHES = {"content_hash", "contract_hash", "manifest_hash", "sha256"}
 MONEY_WORLD = [table for table in metadata.sorted_tables if table.name not in OUTSIDE]
@@ -91,6 +91,11 @@ VALUES = {
     ("end_call", "state"): ("gathering", "put", "lapsed"),
     ("report", "state"): ("due", "filed", "missed", "ended"),
     ("report_countdown", "state"): ("running", "ended"),
+    ("challenge", "state"): ("open", "fallen", "disputed", "dropped"),
+    ("dispute", "state"): ("panel", "vote", "decided"),
+    ("dispute", "cause"): ("challenge", "appeal", "second_review", "withdrawal"),
+    ("dispute", "outcome"): ("met", "partly", "not_met", "undecided", "dropped"),
+    ("dispute_seat", "state"): ("seated", "signed", "replaced"),
     ("poll", "state"): ("open", "decided"),
     ("poll", "kind"): ("halt", "shortfall"),
     ("poll_answer", "choice"): ("yes", "no"),
