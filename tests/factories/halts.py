@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from app.accounts.actor import Actor
 from app.closing import early_close
 from app.closing.models import EarlyClose
+from app.offerings.models import Offering
 from app.progress import halting, polls
 from app.progress.halt_models import Halt, Poll, PollAnswer
 from tests.factories.life import Life
@@ -74,13 +75,16 @@ def notice(life: Life) -> EarlyClose:
 
 
 def poll(life: Life) -> Poll:
-    """Return the newest poll."""
+    """Return the newest poll of the life's offering."""
+    of_it = sa.select(Poll).join(Offering, Offering.id == Poll.offering_id)
     with life.stage.db.read() as session:
-        return session.scalars(sa.select(Poll).order_by(Poll.id.desc()).limit(1)).one()
+        return session.scalars(
+            of_it.where(Offering.public_id == life.offering_id).order_by(Poll.id.desc()).limit(1)
+        ).one()
 
 
 def answer(life: Life, number: int, choice: str) -> PollAnswer:
-    """Let the life's investor answer the newest poll."""
+    """Let the life's investor answer the offering's newest poll."""
     stage, poll_id = life.stage, poll(life).public_id
     return stage.db.unit_of_work(
         lambda session: polls.answer(
