@@ -13,6 +13,7 @@ from app.investors import tasks as investors
 from app.notices import tasks as notices
 from app.offerings import tasks as offerings
 from app.payments import tasks as payments
+from app.progress import amendment_tasks as amendments
 from app.progress import dispute_tasks as disputes
 from app.progress import ending_tasks as ending
 from app.progress import halt_tasks as halts
@@ -32,6 +33,7 @@ JOBS: tuple[Job, ...] = (
     *closing.JOBS,
     *halts.JOBS,
     *disputes.JOBS,
+    *amendments.JOBS,
     *progress.JOBS,
     *parts_tasks.JOBS,
     *lateness.JOBS,

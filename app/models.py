@@ -21,6 +21,7 @@ from app.outbox import models as outbox  # noqa: F401
 from app.payments import models as payments  # noqa: F401
 from app.payments import sandbox_models  # noqa: F401
 from app.progress import (
+    amendment_models,  # noqa: F401
     dispute_models,  # noqa: F401
     ending_models,  # noqa: F401
     halt_models,  # noqa: F401

@@ -316,6 +316,11 @@ def shrink(plan: Plan, unreleased_minor: int) -> Step:
     return Step(replace(plan, unreleased_minor=unreleased_minor), (event,))
 
 
+def follow_amendment(plan: Plan) -> Step:
+    """Open what amended terms let open: in a parallel plan a milestone that they add (MIL-13)."""
+    return Step(*_open_what_may_open(plan))
+
+
 def wind_down(plan: Plan, reason: str, *, everything: bool = False) -> Step:
     """End the contract early (WND-2).
 

@@ -135,6 +135,10 @@ WAITING: tuple[Waiting, ...] = (
             "investors"),
     Waiting("vote", "open", "investors", "vote", "10bd",
             "without a quarter of the money, or with a tie, what is unreleased goes back", (), "investors"),
+    Waiting("amendment", "open", "investors", "vote on the change of the plan", "10bd",
+            "it falls and the terms stay; what is submitted meanwhile drops out of it", _HALT),
+    Waiting("amendment", "leaving", "investor", "leave with what is unreleased, if you did not vote for the change",
+            "10bd", "it takes effect for everybody who stays", _HALT, None, MAY),
     Waiting("stay", "open", "investor", "say whether you stay", "10bd",
             "all of it in escrow is refunded", _HALT, "investors"),
     # Tokens for it are out, so it never goes back to investors.

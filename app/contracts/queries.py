@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,12 +27,14 @@ __all__ = [
     "appointments_of_party",
     "auditor_parties",
     "contract",
+    "hashes_until",
     "milestones_of",
     "milestones_of_contracts",
     "panels",
     "plan_from",
     "published_terms",
     "read_contract",
+    "version_by_hash",
     "write_yaml",
 ]
 
@@ -65,6 +68,28 @@ def published_terms(session: Session, terms_version_id: int) -> Published:
     """Return a published version, its document read back from the frozen canonical form."""
     row = session.get_one(TermsVersion, terms_version_id)
     return Published(row.id, row.public_id, row.number, row.content_hash, _terms(row.document))
+
+
+def version_by_hash(session: Session, contract_id: int, content_hash: str) -> Published | None:
+    """Return the contract's version with this hash, None when it has none."""
+    found = session.scalar(
+        sa.select(TermsVersion.id)
+        .where(TermsVersion.contract_id == contract_id, TermsVersion.content_hash == content_hash)
+        .order_by(TermsVersion.number)
+        .limit(1)
+    )
+    return None if found is None else published_terms(session, found)
+
+
+def hashes_until(session: Session, contract_id: int, instant: dt.datetime) -> list[str]:
+    """Return the hashes of the versions published by an instant, the newest first."""
+    return list(
+        session.scalars(
+            sa.select(TermsVersion.content_hash)
+            .where(TermsVersion.contract_id == contract_id, TermsVersion.published_at <= instant)
+            .order_by(TermsVersion.number.desc())
+        )
+    )
 
 
 @lru_cache(maxsize=512)

@@ -192,7 +192,7 @@ def publish(
     session: Session, *, contract: Contract, offering_id: int, terms: Terms, actor: Actor, now: dt.datetime
 ) -> TermsVersion:
     """Freeze ``terms`` as the contract's next version and set up its milestones (OFF-2, MIL-3)."""
-    version = _freeze(session, contract=contract, terms=terms, actor=actor, now=now)
+    version = freeze(session, contract=contract, terms=terms, actor=actor, now=now)
     _set_up_milestones(session, contract=contract, offering_id=offering_id, terms=terms, now=now)
     return version
 
@@ -206,7 +206,7 @@ def publish_again(
     Milestones follow the terms, those that stay keep their row and what it was moved by; seats become those that
     the terms name, whose consent :func:`demand_seats` has found. ``object_id`` is the offering that the log speaks of.
     """
-    version = _freeze(session, contract=contract, terms=terms, actor=actor, now=now)
+    version = freeze(session, contract=contract, terms=terms, actor=actor, now=now)
     rows = session.execute(sa.select(Milestone).where(Milestone.contract_id == contract.id)).scalars().all()
     if any(row.state != "locked" for row in rows):
         raise Conflict("The plan has begun, so its terms no longer change this way.", code="plan_has_begun")
@@ -266,9 +266,10 @@ def _reseat(
     session.flush()
 
 
-def _freeze(
+def freeze(
     session: Session, *, contract: Contract, terms: Terms, actor: Actor, now: dt.datetime
 ) -> TermsVersion:
+    """Write ``terms`` as the contract's next version, which never changes (MIL-3)."""
     version = TermsVersion(
         public_id=public_id("trm"),
         contract_id=contract.id,

@@ -66,6 +66,7 @@ JOBS: Mapping[str, tuple[str, str]] = {
     "end_halt": ("halt", "ends a halt that nobody lifted or lengthened"),
     "decide_poll": ("poll", "counts a vote"),
     "lapse_wind_down_order": ("wind_down_order", "lets an order fall that no second operator confirmed"),
+    "end_amendment": ("amendment", "puts an amendment in force, or ends it with its plan"),
     "ask_after_shortfall": ("offering", "asks investors after a shortfall"),
     "lapse_end_call": ("end_call", "ends a call for a vote that too few stood behind"),
     "end_grace": ("milestone", "ends the grace of a late milestone"),

@@ -35,6 +35,8 @@ APPEND_ONLY = (
     "lot_seed",
     "lot_draw",
     "lot_ticket",
+    "amendment_comment",
+    "amendment_exit",
 )
 
 #: What a person said is never edited either, but it can be erased when its retention ends (PPL-6).

@@ -15,7 +15,7 @@ from app.accounts.queries import IN_FORCE
 from app.commitments.models import HOLDS_PLACE, Commitment, EscrowStatement, Refund
 from app.commitments.reconfirm_models import Reconfirmation
 from app.commitments.waiting_models import WaitingEntry
-from app.notices.facts import Happened
+from app.notices.happened import Happened
 from app.progress.dispute_models import DisputeSeat
 from app.progress.halt_models import PollAnswer
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -29,13 +28,15 @@ from app.contracts.models import Appointment, Contract, Milestone
 from app.investors.models import Verification
 from app.investors.rules import REFUSAL_REASONS
 from app.ledger.models import Journal
-from app.notices import dispute_facts
+from app.notices import amendment_facts, dispute_facts
+from app.notices.happened import Happened
 from app.offerings import changes, figures
 from app.offerings import rules as offering_rules
 from app.offerings.change_models import OfferingChange, OfferingUpdate
 from app.offerings.models import Issuer, Offering
 from app.payments import receipts
 from app.payments.models import Payout
+from app.progress.amendment_models import Amendment
 from app.progress.dispute_models import Challenge, Dispute
 from app.progress.ending_models import EndCall
 from app.progress.halt_models import Halt, Poll
@@ -43,33 +44,11 @@ from app.progress.lateness_models import Report, ReportCountdown
 from app.progress.models import Evidence, Release, Submission
 from app.progress.order_models import WindDownOrder
 
-Params = dict[str, Any]
-
-
-@dataclass(slots=True)
-class Happened:
-    """An event with what its notices need. ``about`` is the public id that the notices are about."""
-
-    event: str
-    about: str
-    at: dt.datetime
-    params: Params
-    offering: Offering | None = None
-    milestone: Milestone | None = None
-    journal_id: int | None = None
-    party_id: int | None = None
-    user_id: int | None = None
-    change_id: int | None = None
-    poll_id: int | None = None
-    dispute_id: int | None = None
-    issuer: Issuer | None = None
-    seats: list[Appointment] = field(default_factory=list)
-
 
 def happened(session: Session, payload: Mapping[str, Any]) -> Happened:
     """Return the event that an outbox message tells of, its figures read now."""
     at = dt.datetime.fromisoformat(payload["at"])
-    found = Happened(event=str(payload["kind"]), about="", at=at, params={})
+    found = Happened(event=str(payload["kind"]), about="", at=at, params={}, party_id=payload.get("party_id"))
     for name, read in _READERS.items():
         if name in payload:
             read(session, found, payload[name])
@@ -139,8 +118,18 @@ def _of_poll(session: Session, found: Happened, poll_id: int) -> None:
     poll = session.get_one(Poll, poll_id)
     _of_offering(session, found, poll.offering_id)
     found.about, found.poll_id = poll.public_id, poll.id
+    if poll.subject.startswith("amd_"):
+        _of_amendment(session, found, session.scalars(sa.select(Amendment.id).filter_by(public_id=poll.subject)).one())
+        found.about = poll.public_id
     found.params |= {"poll": poll.public_id, "ends_at": _text(poll.ends_at), "total_minor": poll.total_minor,
                      "yes_minor": poll.yes_minor or 0, "no_minor": poll.no_minor or 0}
+
+
+def _of_amendment(session: Session, found: Happened, amendment_id: int) -> None:
+    amendment = session.get_one(Amendment, amendment_id)
+    _of_offering(session, found, amendment.offering_id)
+    found.about = amendment.public_id
+    found.params |= amendment_facts.params_of(session, amendment, found.party_id)
 
 
 def _of_milestone(session: Session, found: Happened, milestone_id: int) -> None:
@@ -374,6 +363,7 @@ _READERS: Mapping[str, Callable[[Session, Happened, int], None]] = MappingProxyT
         "report_id": _of_report,
         "countdown_id": _of_countdown,
         "end_call_id": _of_end_call,
+        "amendment_id": _of_amendment,
         "release_id": _of_release,
         "refund_id": _of_refund,
         "waiting_id": _of_waiting,

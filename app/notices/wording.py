@@ -76,6 +76,7 @@ def _words(notice: Notice, params: Mapping[str, Any], book: _Book) -> Words:
         waiting=params.get("waiting", ""), complaint=params.get("complaint", ""),
         poll=params.get("poll", ""), challenge=params.get("challenge", ""), dispute=params.get("dispute", ""),
         milestone=context["milestone"].public_id if context["milestone"] else "",
+        amendment=params.get("amendment", ""),
     )
     return put(notice.kind, context, path, legal=bool(params["legal"]))
 

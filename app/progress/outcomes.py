@@ -11,7 +11,7 @@ from app.accounts.actor import SYSTEM
 from app.offerings import figures
 from app.offerings import service as offerings
 from app.offerings.models import Offering
-from app.progress import disputes, ending, halting, interventions, polls, shortfalls
+from app.progress import amendment_effects, disputes, ending, halting, interventions, polls, shortfalls
 from app.progress.halt_models import Halt, Poll
 from milestones import polls as rules
 
@@ -88,4 +88,6 @@ DECIDERS: Mapping[str, Callable[[Session, Offering, Poll, dt.datetime], None]] =
     rules.WIND_DOWN: ending.decide,
     rules.WIND_DOWN_FOR_CAUSE: ending.decide,
     rules.DISPUTE: disputes.decide_by_vote,
+    rules.AMENDMENT: amendment_effects.decide,
+    rules.ADVERSE_AMENDMENT: amendment_effects.decide,
 }

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.accounts import queries as people
+from app.contracts import queries as contract_queries
 from app.contracts.models import Milestone, TermsVersion
 from app.ledger.models import Journal
 from app.offerings import lot_queries
@@ -139,13 +140,15 @@ def _release(session: Session, public_id: str | None, digest: str | None) -> Che
     if row is None:
         return None
     release, offering, journal, milestone = row
-    contract_hash = session.execute(
-        sa.select(TermsVersion.content_hash).where(TermsVersion.id == offering.terms_version_id)
-    ).scalar_one()
-    recomputed = releases.release_hash(
-        release, offering=offering, milestone=milestone.public_id if milestone else None, journal=journal,
-        contract_hash=contract_hash,
-    )
+    # Of the versions published by then, the one that it was posted under gives its hash.
+    until = contract_queries.hashes_until(session, offering.contract_id, release.occurred_at)
+    for contract_hash in until:
+        recomputed = releases.release_hash(
+            release, offering=offering, milestone=milestone.public_id if milestone else None, journal=journal,
+            contract_hash=contract_hash,
+        )
+        if recomputed == release.content_hash:
+            break
     return Checked(
         "release" if release.kind == "released" else "return", release.public_id, offering, release.occurred_at,
         release.content_hash, recomputed,

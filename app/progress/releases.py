@@ -18,6 +18,7 @@ from app.audit import service as audit
 from app.closing import funding
 from app.commitments import carrying, escrow
 from app.commitments import service as commitments
+from app.contracts import queries as contract_queries
 from app.contracts.models import Milestone
 from app.contracts.queries import Published
 from app.db import public_id
@@ -44,7 +45,7 @@ def gate(session: Session, offering: Offering, milestone: Milestone, published: 
     unsigned = funding.waits_for(offering)
     if unsigned is not None:
         return unsigned
-    if milestone.ordinal and not _is_bound(session, milestone, published):
+    if milestone.ordinal and not _is_bound(session, offering, milestone, published):
         return "the attestations do not match the published terms and the files; an operator has to look"
     return None
 
@@ -56,7 +57,7 @@ def stopped_by(offering: Offering) -> str | None:
     return offering.releases_stopped or None
 
 
-def _is_bound(session: Session, milestone: Milestone, published: Published) -> bool:
+def _is_bound(session: Session, offering: Offering, milestone: Milestone, published: Published) -> bool:
     """Whether the verdict stands on these terms and exactly these files, hashed again now (MIL-6)."""
     submission = session.execute(
         sa.select(Submission)
@@ -64,18 +65,29 @@ def _is_bound(session: Session, milestone: Milestone, published: Published) -> b
         .order_by(Submission.number.desc())
         .limit(1)
     ).scalar_one_or_none()
-    if submission is None or submission.contract_hash != published.content_hash:
+    if submission is None or not _is_of_these_terms(session, offering, milestone, submission, published):
         return False
     files = session.execute(
         sa.select(Evidence.kind, Evidence.filename, Evidence.sha256, Evidence.size_bytes)
         .where(Evidence.submission_id == submission.id)
         .order_by(Evidence.ordinal)
     ).all()
-    hashed = rules.manifest_hash(published.content_hash, milestone.key, submission.number, files)
+    hashed = rules.manifest_hash(submission.contract_hash or "", milestone.key, submission.number, files)
     signed = session.execute(
         sa.select(Attestation.manifest_hash).where(Attestation.submission_id == submission.id)
     ).scalars()
     return hashed == submission.manifest_hash and all(each == hashed for each in signed)
+
+
+def _is_of_these_terms(
+    session: Session, offering: Offering, milestone: Milestone, submission: Submission, published: Published
+) -> bool:
+    """Whether the submission was received under terms in which this milestone reads as it does now (MIL-6, MIL-13)."""
+    if submission.contract_hash == published.content_hash:
+        return True
+    received_under = contract_queries.version_by_hash(session, offering.contract_id, submission.contract_hash or "")
+    now = published.terms.milestone(milestone.ordinal)
+    return received_under is not None and any(each == now for each in received_under.terms.milestones)
 
 
 def fee_minor(amount_minor: int, fee_bp: int) -> int:

@@ -7,20 +7,13 @@ import datetime as dt
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.accounts.actor import SYSTEM
-from app.audit import service as audit
-from app.commitments import carrying, escrow
-from app.commitments import service as commitments
-from app.commitments.models import Commitment, EscrowStatement
+from app.commitments import escrow
+from app.commitments.models import Commitment
 from app.commitments.queries import is_linked
 from app.contracts.models import Milestone
-from app.ledger import chart
-from app.ledger import service as ledger
-from app.offerings.models import Offering, TokenClass
-from app.progress import polls
+from app.offerings.models import Offering
+from app.progress import leaving, polls
 from app.progress.halt_models import Poll, PollAnswer
-
-LEFT = "left"
 
 
 def reason_to_wait(session: Session, offering: Offering) -> str | None:
@@ -86,62 +79,9 @@ def enough_stay(session: Session, offering: Offering, poll: Poll) -> bool:
 
 
 def let_others_leave(session: Session, offering: Offering, poll: Poll, *, now: dt.datetime) -> int:
-    """Owe everybody who does not stay all of their unreleased money; return how many refunds it makes.
-
-    One journal: D escrow / C refunds, D unissued / C reserved for the tokens they were still to get. Issued tokens
-    remain. The tranches shrink with the next step (MIL-1).
-    """
-    token_class = session.get_one(TokenClass, offering.token_class_id)
-    last = escrow.last_rows(offering.id)
-    leaving = sa.and_(last.c.unreleased_after_minor > 0, last.c.party_id.not_in(staying(poll)))
-    back, lapsed = (
-        int(each) for each in session.execute(
-            sa.select(
-                sa.func.coalesce(sa.func.sum(last.c.unreleased_after_minor), 0),
-                sa.func.coalesce(sa.func.sum(last.c.entitled_after_tokens - last.c.issued_after_tokens), 0),
-            ).where(leaving)
-        ).one()
+    """Owe everybody who does not stay all of their unreleased money; return how many refunds it makes."""
+    left = leaving.give_back(
+        session, offering, lambda last: last.c.party_id.not_in(staying(poll)), key=f"poll:{poll.public_id}:left",
+        cause=poll.public_id, reason="They did not stay with less than the minimum.", now=now,
     )
-    if not back:
-        return 0
-
-    def lines(journal_id: int) -> list[ledger.Line]:
-        _write_rows(session, offering, last, leaving, journal_id, now)
-        return [
-            ledger.debit(chart.escrow(offering.public_id, offering.currency), back),
-            ledger.credit(chart.refunds(offering.public_id, offering.currency), back),
-            ledger.debit(chart.unissued(token_class.public_id, token_class.asset), lapsed),
-            ledger.credit(chart.reserved(offering.public_id, token_class.asset), lapsed),
-        ]
-
-    posted = ledger.post(
-        session, kind=LEFT, key=f"poll:{poll.public_id}:left", cause=poll.public_id, offering_id=offering.id,
-        occurred_at=now, lines=lines,
-    )
-    count = escrow.owe_refunds(
-        session, journal_id=posted.journal_id, reason=LEFT, due_at=commitments.refund_due(offering, now), now=now
-    )
-    audit.record(
-        session, actor=SYSTEM, action="investors.left", object_id=poll.public_id, now=now, count=count,
-        after={"amount_minor": back, "tokens": lapsed}, reason="They did not stay with less than the minimum.",
-    )
-    return count
-
-
-def _write_rows(
-    session: Session, offering: Offering, last: sa.Subquery, leaving: sa.ColumnElement[bool], journal_id: int,
-    now: dt.datetime,
-) -> None:
-    statement = EscrowStatement.__table__
-    rows = sa.select(
-        sa.literal(offering.id), last.c.commitment_id, last.c.party_id, last.c.ordinal, last.c.seq + 1,
-        sa.literal(LEFT), -last.c.unreleased_after_minor, sa.literal(0), sa.literal(0), last.c.released_after_minor,
-        last.c.issued_after_tokens, last.c.issued_after_tokens, sa.literal(journal_id),
-        sa.literal(now, statement.c.occurred_at.type),
-    ).where(leaving).order_by(last.c.ordinal)
-    columns = ["offering_id", "commitment_id", "party_id", "ordinal", "seq", "kind", "amount_minor", "tokens_issued",
-               "unreleased_after_minor", "released_after_minor", "issued_after_tokens", "entitled_after_tokens",
-               "journal_id", "occurred_at"]
-    session.execute(sa.insert(statement).from_select(columns, rows, include_defaults=False))
-    gone = sa.select(EscrowStatement.commitment_id).where(EscrowStatement.journal_id == journal_id)
-    carrying.void(session, gone)
+    return left.refunds

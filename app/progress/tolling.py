@@ -25,6 +25,7 @@ from app.offerings import deadlines
 from app.offerings.change_models import OfferingChange
 from app.offerings.models import Offering
 from app.progress import polls
+from app.progress.amendment_models import Amendment
 from app.progress.ending_models import EndCall
 from app.progress.halt_models import Halt, HaltToll
 from app.progress.lateness_models import Report, ReportCountdown
@@ -73,6 +74,8 @@ INSTANTS: tuple[Instant, ...] = (
             lambda offering: sa.and_(Report.offering_id == offering.id, Report.state == lateness.DUE)),
     Instant(ReportCountdown.ends_at, ReportCountdown.started_at,
             lambda offering: sa.and_(ReportCountdown.offering_id == offering.id, ReportCountdown.state == "running")),
+    Instant(Amendment.leave_until, Amendment.passed_at,
+            lambda offering: sa.and_(Amendment.offering_id == offering.id, Amendment.state == "leaving")),
     Instant(Submission.review_due_at, Submission.received_at, _of_milestones),
 )
 

@@ -17,7 +17,9 @@ from sqlalchemy.orm import Session
 
 from app.audit.models import LogEntry
 from app.audit.service import canonical
+from app.contracts import queries as contract_queries
 from app.contracts.models import Appointment, Milestone, TermsVersion
+from app.contracts.queries import Published
 from app.ledger.models import Journal
 from app.offerings import service as offerings
 from app.offerings.models import Offering
@@ -207,7 +209,7 @@ def _not_met(session: Session, offering_id: int) -> dict[int, int]:
 def _figures(session: Session) -> Iterator[Problem]:
     """Compare every offering, class and company with the figures that the log tells of them (OFF-2)."""
     actions = ("offering.drafted", "offering.draft_changed", "offering.fee_agreed", "offering.published",
-               "offering.deadline_moved", "offering.version_published")
+               "offering.deadline_moved", "offering.version_published", "offering.terms_amended")
     for offering in session.scalars(sa.select(Offering)):
         told = session.execute(
             sa.select(LogEntry.after)
@@ -253,17 +255,20 @@ def _submissions(session: Session) -> Iterator[Problem]:
     for attestation in session.scalars(sa.select(Attestation).order_by(Attestation.id)):
         signed[attestation.submission_id].append(attestation)
     rows = session.execute(
-        sa.select(Submission, Milestone, TermsVersion)
+        sa.select(Submission, Milestone, Offering.contract_id)
         .join(Milestone, Milestone.id == Submission.milestone_id)
         .join(Offering, Offering.id == Milestone.offering_id)
-        .join(TermsVersion, TermsVersion.id == Offering.terms_version_id)
         .where(Submission.status.in_(["received", "decided"]))
     )
-    for submission, milestone, version in rows:
-        hashed = rules.manifest_hash(version.content_hash, milestone.key, submission.number, files[submission.id])
-        if (submission.contract_hash, submission.manifest_hash) != (version.content_hash, hashed):
+    for submission, milestone, contract_id in rows:
+        version = _in_force_at(session, contract_id, submission)
+        hashed = rules.manifest_hash(
+            submission.contract_hash or "", milestone.key, submission.number, files[submission.id]
+        )
+        if version is None or submission.manifest_hash != hashed:
             yield Problem("submission_altered", submission.public_id, "The files or terms are not those handed in.")
-        agreed = documents.parse_document(json.loads(version.document)).milestone(milestone.ordinal)
+            continue
+        agreed = next(each for each in version.terms.milestones if each.key == milestone.key)
         terms = retention.judged(agreed, submission)
         at_time_limit = submission.decided_at is not None and submission.review_due_at is not None and (
             submission.decided_at >= submission.review_due_at
@@ -282,6 +287,21 @@ def _submissions(session: Session) -> Iterator[Problem]:
                           {"verdict": submission.verdict, "follows": stands})
 
 
+def _in_force_at(session: Session, contract_id: int, submission: Submission) -> Published | None:
+    """Return the version that a submission names, if it was in force when it was received (MIL-6, MIL-13)."""
+    versions = session.scalars(
+        sa.select(TermsVersion).where(TermsVersion.contract_id == contract_id).order_by(TermsVersion.number)
+    ).all()
+    # Two versions may have one hash: terms can be amended back.
+    for index, version in enumerate(versions):
+        until = versions[index + 1].published_at if index + 1 < len(versions) else None
+        if version.content_hash == submission.contract_hash and submission.received_at is not None and (
+            version.published_at <= submission.received_at and (until is None or submission.received_at <= until)
+        ):
+            return contract_queries.published_terms(session, version.id)
+    return None
+
+
 def _attestations(session: Session) -> Iterator[Problem]:
     rows = session.execute(
         sa.select(Attestation, Submission.public_id).join(Submission, Submission.id == Attestation.submission_id)
@@ -293,15 +313,18 @@ def _attestations(session: Session) -> Iterator[Problem]:
 
 def _releases(session: Session) -> Iterator[Problem]:
     rows = session.execute(
-        sa.select(Release, Offering, Milestone.public_id, TermsVersion.content_hash, Journal.public_id)
+        sa.select(Release, Offering, Milestone.public_id, Journal.public_id)
         .join(Offering, Offering.id == Release.offering_id)
-        .join(TermsVersion, TermsVersion.id == Offering.terms_version_id)
         .join(Journal, Journal.id == Release.journal_id)
         .outerjoin(Milestone, Milestone.id == Release.milestone_id)
     )
-    for release, offering, milestone, contract_hash, journal in rows:
-        hashed = releases.release_hash(
-            release, offering=offering, milestone=milestone, journal=journal, contract_hash=contract_hash
-        )
-        if hashed != release.content_hash:
+    for release, offering, milestone, journal in rows:
+        until = contract_queries.hashes_until(session, offering.contract_id, release.occurred_at)
+        hashed = {
+            releases.release_hash(
+                release, offering=offering, milestone=milestone, journal=journal, contract_hash=contract_hash
+            )
+            for contract_hash in until
+        }
+        if release.content_hash not in hashed:
             yield Problem("release_altered", release.public_id, "The release is not the one that was recorded.")
