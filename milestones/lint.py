@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from milestones.apportion import WHOLE_BP
 from milestones.money import PRICE_UNIT, Asset, format_price
-from milestones.terms import INVESTORS_DECIDE, PARALLEL, RELAXABLE, SEQUENTIAL, Terms
+from milestones.terms import INVESTORS_DECIDE, PARALLEL, RELAXABLE, SEQUENTIAL, MilestoneTerms, Terms
 
 REFUSED, RELAXABLE_SEVERITY, RELAXED = "refused", "relaxable", "relaxed"
 
@@ -19,6 +19,7 @@ MOST_TRANCHE_BP = 4_000
 MOST_CLOSING_BP = 3_000
 LEAST_LAST_BP = 1_500
 MOST_EARLY_BP = 5_000
+MOST_WEIGHT_BP = 5_000
 EARLY_DAYS = 60
 TWO_AUDITORS_ABOVE_MAJOR = 25_000
 LEAST_TOKENS_A_PART = 100
@@ -115,7 +116,7 @@ def _too_soon(terms: Terms, context: LintContext) -> Iterator[_Judgement]:
                 f"{percent(MOST_EARLY_BP)} should be."
             )
             yield "/milestones", "half_in_60_days", message
-    if terms.order == PARALLEL and len(terms.milestones) > 1:
+    if terms.order == PARALLEL and len(terms.milestones) > 1 and not terms.tail_waits:
         message = (
             "Milestones in parallel do not wait for each other, so the last quarter of the money does not wait for all "
             "others. Make the order sequential, or relax this rule."
@@ -130,9 +131,28 @@ def _criteria(terms: Terms, _context: LintContext) -> Iterator[_Judgement]:
             if not criterion.evidence:
                 message = f"Criterion “{criterion.key}” names no kind of evidence. Say what the founder must hand in."
                 yield f"{path}/criteria/{number}/evidence", "no_evidence", message
+        if terms.has_parts:
+            yield from _weights(milestone, path)
         if not any(criterion.measure for criterion in milestone.criteria):
             message = f"No criterion of “{milestone.title}” can be measured. Give at least one a measure."
             yield f"{path}/criteria", "no_measure", message
+
+
+def _weights(milestone: MilestoneTerms, path: str) -> Iterator[_Judgement]:
+    """Judge what bears on releases in part (MIL-11). A milestone's only criterion has all of the weight by itself."""
+    if not any(criterion.must for criterion in milestone.criteria):
+        message = (
+            f"No criterion of “{milestone.title}” must be met, so it could be released in part without what matters "
+            "most. Mark at least one."
+        )
+        yield f"{path}/criteria", "no_must", message
+    for number, criterion in enumerate(milestone.criteria if len(milestone.criteria) > 1 else ()):
+        if criterion.weight_bp > MOST_WEIGHT_BP:
+            message = (
+                f"Criterion “{criterion.key}” has {percent(criterion.weight_bp)} of the weight; "
+                f"{percent(MOST_WEIGHT_BP)} is the most. Split it, or weigh the others more."
+            )
+            yield f"{path}/criteria/{number}/weight_bp", "weight_over_50", message
 
 
 def _dates(terms: Terms, context: LintContext) -> Iterator[_Judgement]:
@@ -149,6 +169,13 @@ def _dates(terms: Terms, context: LintContext) -> Iterator[_Judgement]:
         if context.deadline_at is not None and milestone.target_at(terms.zone) <= context.deadline_at:
             message = f"The target date {milestone.target_date} is before the offering's deadline."
             yield f"{path}/target_date", "dates_out_of_order", message
+        retainage = milestone.retainage
+        if retainage and milestone.target_date + timedelta(days=retainage.days) > terms.long_stop:
+            message = (
+                f"What is retained may be shown until {retainage.days} days after the release, which is after the "
+                f"long-stop of the whole offering, {terms.long_stop}."
+            )
+            yield f"{path}/retainage/days", "dates_out_of_order", message
         if terms.order == SEQUENTIAL and index:
             before = terms.milestones[index - 1]
             if milestone.target_date < before.target_date:

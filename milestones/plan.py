@@ -86,6 +86,7 @@ __all__ = [
     "shrink",
     "start",
     "submit",
+    "states",
     "suspend",
     "suspension_over",
     "undecided",
