@@ -1,11 +1,13 @@
-"""What a contract would do if it raised this much and these milestones were met, late or failed (MIL-5).
+"""What a contract would do if it raised this much and these milestones were met, late, met in part or failed (MIL-5).
 
 Runs `plan` and `apportion`, the engine that runs the real contract, on imagined dates: a milestone is submitted on its
 target date plus the days it is late (not before it opens), reviewed and challengeable for the full windows, then
-released at once; a failed one fails on its long-stop date. Gates outside the contract are not imagined.
+released at once; a failed one fails on its long-stop date. One met in part is released on that share, and its rest is
+handed in later, or never. What is retained is asked for as soon as it may be, or never; reports come when they are due.
+Gates outside the contract are not imagined, nor the days that reviews give back (MIL-14).
 """
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -13,10 +15,12 @@ from milestones import plan as engine
 from milestones.apportion import WHOLE_BP, apportion, tokens_after
 from milestones.calendar import business_day_after
 from milestones.events import Complete, MilestoneOpened, ReleaseTranche, ReturnMoney
+from milestones.lateness import months_after
 from milestones.money import Asset, tokens_for
 from milestones.terms import CLOSING_ORDINAL, Terms
+from milestones.verdict import LEAST_PART_PCT, STEP_PCT
 
-MET, LATE, FAILED = "met", "late", "failed"
+MET, LATE, PARTIAL, FAILED = "met", "late", "partial", "failed"
 LEAST_WINDOW_DAYS = 7
 
 
@@ -31,10 +35,17 @@ class SimulationError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one milestone is imagined to do: `met`, `late` by some days, or `failed`."""
+    """What one milestone is imagined to do: `met`, `late` by some days, `partial`, or `failed`.
+
+    A partial one is handed in like any other and found met on `share_pct`; its rest `rest_days` after that, or never
+    where that is None. `is_shown` says whether what its retained part waits for is shown to the auditors.
+    """
 
     kind: str = MET
     days_late: int = 0
+    share_pct: int = 100
+    rest_days: int | None = None
+    is_shown: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +130,9 @@ class _Run:
     plan: engine.Plan
     opened_on: dict[int, date] = field(default_factory=dict)
     submitted_on: dict[int, date] = field(default_factory=dict)
+    handed_in_on: dict[int, date] = field(default_factory=dict)
+    released_on: dict[int, date] = field(default_factory=dict)
+    closed_on: date = date.max
     steps: list[SimStep] = field(default_factory=list)
     completed: bool = False
 
@@ -149,12 +163,12 @@ def simulate(
         holders=[_Holder(amount, tokens_for(amount, price_micro, asset)) for amount in holders],
         plan=engine.start(terms, proceeds_minor).plan,
     )  # fmt: skip
+    run.closed_on = day
     run.opened_on = {m.ordinal: day for m in run.plan.milestones if m.state == "open"}
     if terms.closing_bp:
         _apply(run, engine.release(run.plan, CLOSING_ORDINAL), CLOSING_ORDINAL, day)
     while (upcoming := _next_event(run)) is not None:
-        day, ordinal = upcoming
-        _play(run, ordinal, day)
+        _play(run, *upcoming)
     ends = "completed" if run.completed else "wound_down"
     return Simulation(tuple(run.steps), _cash_by_month(run.steps), _totals(run), ends)
 
@@ -169,29 +183,66 @@ def _check_question(
     for ordinal, outcome in scenario.items():
         if not 1 <= ordinal <= len(terms.milestones):
             raise SimulationError("milestone_unknown", f"This contract has no milestone {ordinal}.")
-        if outcome.kind not in (MET, LATE, FAILED) or outcome.days_late < 0:
-            raise SimulationError("outcome_unknown", "A milestone can be met, late by some days, or failed.")
+        if outcome.kind not in (MET, LATE, PARTIAL, FAILED) or outcome.days_late < 0 or (outcome.rest_days or 0) < 0:
+            raise SimulationError("outcome_unknown", "A milestone can be met, late by some days, in part, or failed.")
+        if outcome.kind == PARTIAL:
+            _check_part(terms, ordinal, outcome.share_pct)
 
 
-def _next_event(run: _Run) -> tuple[date, int] | None:
+def _check_part(terms: Terms, ordinal: int, share_pct: int) -> None:
+    if not terms.milestone(ordinal).partial_releases:
+        message = f"Milestone {ordinal} of this contract is not released in part: it is met, or it is not."
+        raise SimulationError("no_partial_release", message)
+    if share_pct not in range(LEAST_PART_PCT, engine.WHOLE_PCT, STEP_PCT):
+        raise SimulationError("share_unknown", "A part is 50 to 90 percent, in steps of 10.")
+
+
+SUBMIT, FAIL, RELEASE, REPORT, OVER = "submit", "fail", "release", "report", "over"
+
+
+def _next_event(run: _Run) -> tuple[date, int, str] | None:
     """Find what happens next: the earliest day, the lowest ordinal; None when nothing can happen any more."""
-    upcoming = []
-    for milestone in run.plan.unsettled:
-        if milestone.state == "open":
-            upcoming.append((_acts_on(run, milestone.ordinal)[0], milestone.ordinal))
-        elif milestone.state == "submitted":
-            upcoming.append((_releases_on(run, milestone.ordinal), milestone.ordinal))
-    return min(upcoming, default=None)
+    return min((event for m in run.plan.unsettled for event in _events_of(run, m)), default=None)
 
 
-def _acts_on(run: _Run, ordinal: int) -> tuple[date, bool]:
-    """Say when an open milestone is submitted, or fails, and which of the two."""
-    agreed, opened = run.terms.milestone(ordinal), run.opened_on[ordinal]
-    outcome = run.scenario.get(ordinal, Outcome())
-    submits_on = max(agreed.target_date + timedelta(days=outcome.days_late), opened)
-    if outcome.kind == FAILED or submits_on > agreed.long_stop:
-        return max(agreed.long_stop, opened), False
-    return submits_on, True
+def _events_of(run: _Run, milestone: engine.MilestoneState) -> Iterator[tuple[date, int, str]]:
+    """Yield what waits to happen to one milestone."""
+    ordinal = milestone.ordinal
+    agreed, outcome = run.terms.milestone(ordinal), run.scenario.get(ordinal, Outcome())
+    if milestone.reporting_minor:
+        yield _report_after(run, run.released_on[ordinal]), ordinal, REPORT
+    match milestone.state:
+        case "open":
+            submits_on = max(agreed.target_date + timedelta(days=outcome.days_late), run.opened_on[ordinal])
+            yield _in_time(run, ordinal, None if outcome.kind == FAILED else submits_on)
+        case "partly_released" if outcome.rest_days is None:
+            yield _in_time(run, ordinal, None)
+        case "partly_released":
+            submits_on = run.handed_in_on[ordinal] + timedelta(days=outcome.rest_days)
+            yield _in_time(run, ordinal, max(submits_on, run.released_on[ordinal]))
+        case "submitted":
+            yield _releases_on(run, ordinal), ordinal, RELEASE
+        case "retained" if agreed.retainage is not None:
+            days = agreed.retainage.after_days if outcome.is_shown else agreed.retainage.days
+            day = min(run.released_on[ordinal] + timedelta(days=days), run.terms.long_stop)
+            yield day, ordinal, SUBMIT if outcome.is_shown else OVER
+
+
+def _in_time(run: _Run, ordinal: int, submits_on: date | None) -> tuple[date, int, str]:
+    """Say that a milestone is handed in on a day, or fails where that is never, or after its long-stop."""
+    long_stop = run.terms.milestone(ordinal).long_stop
+    if submits_on is None or submits_on > long_stop:
+        return max(long_stop, run.released_on.get(ordinal, run.opened_on[ordinal])), ordinal, FAIL
+    return submits_on, ordinal, SUBMIT
+
+
+def _report_after(run: _Run, day: date) -> date:
+    """Find the first day after another on which a report is due."""
+    due, number = run.closed_on, 0
+    while due <= day:
+        number += 1
+        due = months_after(run.closed_on, number * run.terms.report_months)
+    return due
 
 
 def _releases_on(run: _Run, ordinal: int) -> date:
@@ -201,15 +252,35 @@ def _releases_on(run: _Run, ordinal: int) -> date:
     return max(unchallenged, decided + timedelta(days=LEAST_WINDOW_DAYS))
 
 
-def _play(run: _Run, ordinal: int, day: date) -> None:
-    if run.plan.milestone(ordinal).state == "submitted":
-        run.plan = engine.window_over(engine.decide(run.plan, ordinal, engine.WHOLE_PCT).plan, ordinal).plan
-        _apply(run, engine.release(run.plan, ordinal), ordinal, day)
-    elif _acts_on(run, ordinal)[1]:
+def _play(run: _Run, day: date, ordinal: int, action: str) -> None:
+    milestone = run.plan.milestone(ordinal)
+    if action == SUBMIT:
         run.plan = engine.submit(run.plan, ordinal).plan
         run.submitted_on[ordinal] = day
+        run.handed_in_on.setdefault(ordinal, day)
+    elif action == RELEASE:
+        outcome = run.scenario.get(ordinal, Outcome())
+        is_first_part = outcome.kind == PARTIAL and not milestone.share_pct
+        share_pct = outcome.share_pct if is_first_part else engine.WHOLE_PCT
+        run.plan = engine.window_over(engine.decide(run.plan, ordinal, share_pct).plan, ordinal).plan
+        # In parallel a release may wait for the others; it is tried again when another one has moved (MIL-4).
+        _release_what_may(run, day)
+    elif action == REPORT:
+        waiting = {m.ordinal for m in run.plan.unsettled if m.reporting_minor and run.released_on[m.ordinal] < day}
+        _apply(run, engine.report_received(run.plan, waiting), ordinal, day)
+    elif action == OVER:
+        _apply(run, engine.retention_over(run.plan, ordinal), ordinal, day)
     else:
         _apply(run, engine.fail(run.plan, ordinal, "long_stop"), ordinal, day)
+        _release_what_may(run, day)
+
+
+def _release_what_may(run: _Run, day: date) -> None:
+    """Release every approved milestone that waits for no other."""
+    for milestone in run.plan.milestones:
+        if milestone.state == engine.APPROVED and not engine.waits_for_others(run.plan, milestone.ordinal):
+            run.released_on[milestone.ordinal] = day
+            _apply(run, engine.release(run.plan, milestone.ordinal), milestone.ordinal, day)
 
 
 def _apply(run: _Run, step: engine.Step, ordinal: int, day: date) -> None:
@@ -220,7 +291,7 @@ def _apply(run: _Run, step: engine.Step, ordinal: int, day: date) -> None:
             run.opened_on[event.ordinal] = day
     for instruction in step.instructions:
         if isinstance(instruction, ReleaseTranche):
-            run.steps.append(_release(run, instruction.amount_minor, ordinal, day))
+            run.steps.append(_release(run, instruction.amount_minor, instruction.ordinal, day))
         elif isinstance(instruction, ReturnMoney):
             run.steps.append(_return(run, instruction.amount_minor, ordinal, day))
         elif isinstance(instruction, Complete):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -96,10 +98,14 @@ def hash_(file: Path, as_json: bool) -> None:
               "when left out.")
 @click.option("--late", multiple=True, metavar="K=DAYS", help="Milestone K is late by DAYS.")
 @click.option("--failed", multiple=True, type=int, metavar="K", help="Milestone K fails.")
+@click.option("--part", "parts", multiple=True, metavar="K=SHARE[+DAYS]", help="SHARE percent of K is met, the "
+              "rest DAYS later, or never.")
+@click.option("--unshown", multiple=True, type=int, metavar="K", help="What K's retained part waits for is never "
+              "shown.")
 @as_json_option
 def simulate(
     file: Path, raises: str, price: str, fee_bp: int, holders: tuple[str, ...], closes: dt.datetime | None,
-    late: tuple[str, ...], failed: tuple[int, ...], as_json: bool,
+    late: tuple[str, ...], failed: tuple[int, ...], parts: tuple[str, ...], unshown: tuple[int, ...], as_json: bool,
 ) -> None:
     """Play FILE to its end with the engine that runs it: money and tokens per step, and if it stopped (MIL-5)."""
     terms = _read(file, as_json=as_json).terms
@@ -108,7 +114,7 @@ def simulate(
         paid = [money.parse_amount(each, terms.asset) for each in holders or (raises,)]
         found = simulator.simulate(
             terms, proceeds_minor=sum(paid), holders=paid, price_micro=money.parse_price(price), asset=terms.asset,
-            fee_bp=fee_bp, scenario=_scenario(late, failed), closes_on=closes_on,
+            fee_bp=fee_bp, scenario=_scenario(late, failed, parts, unshown), closes_on=closes_on,
             holidays=calendars.holidays_between(terms.calendar, closes_on.year, terms.long_stop.year + 2),
         )
     except (money.MoneyError, simulator.SimulationError) as error:
@@ -134,13 +140,26 @@ def simulate(
     )
 
 
-def _scenario(late: tuple[str, ...], failed: tuple[int, ...]) -> dict[int, simulator.Outcome]:
+_PART = re.compile(r"([0-9]{1,3})=([0-9]{1,3})(?:\+([0-9]{1,4}))?")
+
+
+def _scenario(
+    late: tuple[str, ...], failed: tuple[int, ...], parts: tuple[str, ...], unshown: tuple[int, ...]
+) -> dict[int, simulator.Outcome]:
     scenario = {ordinal: simulator.Outcome(simulator.FAILED) for ordinal in failed}
     for each in late:
         ordinal, _, days = each.partition("=")
         if not (ordinal.isascii() and ordinal.isdigit() and days.isascii() and days.isdigit()):
             raise click.BadParameter(f"Write --late 2=30 for milestone 2 late by 30 days, not “{each}”.")
         scenario[int(ordinal)] = simulator.Outcome(simulator.LATE, int(days))
+    for each in parts:
+        found = _PART.fullmatch(each)
+        if found is None:
+            raise click.BadParameter(f"Write --part 2=70+30 for 70 percent of milestone 2, not “{each}”.")
+        rest = int(found[3]) if found[3] else None
+        scenario[int(found[1])] = simulator.Outcome(simulator.PARTIAL, share_pct=int(found[2]), rest_days=rest)
+    for number in unshown:
+        scenario[number] = replace(scenario.get(number, simulator.Outcome()), is_shown=False)
     return scenario
 
 

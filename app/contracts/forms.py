@@ -9,10 +9,11 @@ from flask_babel import gettext as _
 
 from app.offerings.queries import Offering
 from milestones import money
-from milestones.simulate import FAILED, LATE, MET, Outcome
+from milestones.simulate import FAILED, LATE, MET, PARTIAL, Outcome
 from milestones.terms import Terms
 
 MOST_DAYS_LATE = 3_650
+SHARES = ("50", "60", "70", "80", "90")
 USUAL_DAYS_LATE = 35
 _USUAL_OWN_MAJOR = 1_000
 
@@ -50,7 +51,8 @@ def read_question(args: Mapping[str, str], terms: Terms, offering: Offering, ass
     scenario: dict[int, Outcome] = {}
     for number in range(1, len(terms.milestones) + 1):
         kind = args.get(f"m{number}", MET)
-        kind = kind if kind in (MET, LATE, FAILED) else MET
+        agreed = terms.milestone(number)
+        kind = kind if kind in (MET, LATE, FAILED) or (kind == PARTIAL and agreed.partial_releases) else MET
         days = typed[f"m{number}_days"] = args.get(f"m{number}_days", str(USUAL_DAYS_LATE))[:6].strip()
         typed[f"m{number}"] = kind
         late = 0
@@ -59,7 +61,19 @@ def read_question(args: Mapping[str, str], terms: Terms, offering: Offering, ass
                 late = int(days)
             else:
                 errors[f"m{number}_days"] = _("Enter the days late as a whole number from 1 to 3,650.")
-        scenario[number] = Outcome(kind, late)
+        share = typed[f"m{number}_share"] = args.get(f"m{number}_share", "50")[:3]
+        rest = typed[f"m{number}_rest"] = args.get(f"m{number}_rest", "").strip()[:6]
+        typed[f"m{number}_unshown"] = "1" if agreed.retainage and args.get(f"m{number}_unshown") else ""
+        if rest and not (rest.isascii() and rest.isdigit() and int(rest) <= MOST_DAYS_LATE):
+            errors[f"m{number}_days"] = _("Enter the days until the rest as a whole number, or leave it empty.")
+            rest = ""
+        if kind == PARTIAL and share not in SHARES:
+            errors[f"m{number}_days"] = _("Choose a share of 50 to 90 percent.")
+            share = SHARES[0]
+        scenario[number] = Outcome(
+            kind, late, int(share) if kind == PARTIAL else 100, int(rest) if rest else None,
+            is_shown=not typed[f"m{number}_unshown"],
+        )
     return Question(raised, own, scenario, typed, errors, "raised" in args)
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from app.commitments.models import EscrowStatement
+from app.contracts import queries as contract_queries
 from app.contracts.models import Milestone
 from app.db import Database
 from app.errors import Refused
@@ -17,6 +19,7 @@ from app.progress import interventions, queries, reporting
 from app.progress import service as progress
 from app.progress.models import Release, Submission
 from app.register.models import RegisterEntry
+from milestones.simulate import FAILED, PARTIAL, Outcome, simulate
 from tests.factories import life
 from tests.factories.life import Life
 from tests.unchanged import refused
@@ -193,3 +196,40 @@ def test_mil_11_the_rest_keeps_its_long_stop_and_fails_by_its_terms(db: Database
     # The report that came meanwhile released what waited for it.
     assert (first.state, first.decided_minor, first.returned_minor) == ("failed", 51_746, 63_244)
     assert story.stage.offering(story.offering_id).state == "wound_down"
+
+
+def test_mil_5_the_simulator_gives_every_investor_what_the_application_posts(db: Database) -> None:
+    """One story in both: 70 %, then the rest, what is retained never shown, the second milestone failed."""
+    document = agreed(reporting_retainage_bp=0, retainage={**RETAINAGE, "days": 60})
+    story = life.active(db, document=document)
+    judge(story, works=40)
+    judge(story, works=100)
+    for ordinal in (1, 2):
+        deadline = story.stage.milestone(story.offering_id, ordinal).deadline_at
+        assert deadline is not None
+        story.stage.advance_to(deadline)
+    assert story.stage.offering(story.offering_id).state == "wound_down"
+    with db.read() as session:
+        rows = session.execute(
+            sa.select(EscrowStatement).where(EscrowStatement.kind.in_(["paid", "released", "returned"]))
+        ).scalars().all()
+        offering = story.stage.offering(story.offering_id)
+        terms = contract_queries.published_terms(session, offering.terms_version_id or 0).terms
+    people = sorted({row.ordinal for row in rows})
+
+    def total(ordinal: int, kind: str) -> int:
+        return abs(sum(row.amount_minor for row in rows if (row.ordinal, row.kind) == (ordinal, kind)))
+
+    holders = [total(each, "paid") for each in people]
+    played = simulate(
+        terms, proceeds_minor=sum(holders), holders=holders, price_micro=offering.price_micro, asset=terms.asset,
+        fee_bp=offering.fee_bp, closes_on=offering.deadline_at.date(),
+        scenario={1: Outcome(PARTIAL, share_pct=70, rest_days=0, is_shown=False), 2: Outcome(FAILED)},
+    )
+    assert [(step.kind, step.released_minor + step.returned_minor) for step in played.steps] == [
+        ("released", 57_495), ("released", 72_444), ("released", 31_047), ("returned", 11_499), ("returned", 210_815),
+    ]  # fmt: skip
+    tokens = [sum(row.tokens_issued for row in rows if row.ordinal == each) for each in people]
+    assert [(each.released_minor, each.returned_minor, each.tokens) for each in played.totals.per_holder] == [
+        (total(each, "released"), total(each, "returned"), issued) for each, issued in zip(people, tokens, strict=True)
+    ]

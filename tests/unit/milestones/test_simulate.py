@@ -10,7 +10,8 @@ from milestones.apportion import bp_from_costs
 from milestones.document import parse_document
 from milestones.money import Asset, tokens_for
 from milestones.plan import IfStopped
-from milestones.simulate import CashMonth, HolderStep, Outcome, SimulationError, simulate
+from milestones.simulate import PARTIAL, CashMonth, HolderStep, Outcome, SimulationError, simulate
+from milestones.terms import SCHEMA_1, SCHEMA_2
 from tests.unit.milestones.documents import contract, document, milestone
 
 USD = Asset("USD", 2)
@@ -186,3 +187,56 @@ def test_rel_2_totals_are_exact_and_everyone_ends_whole(
             assert holder.tokens == tokens_for(amount, price_micro, USD)
     if played.cash_by_month:
         assert played.cash_by_month[-1].total_minor == totals.to_company_minor
+
+
+def test_mil_5_a_part_then_the_rest_with_retainage_and_reports_to_the_cent():
+    """30,000.00 of 100,000.00: 70 % of it, then the rest; a tenth retained, a tenth of each release for the report."""
+    retainage = {"bp": 1000, "event": "No defect is open.", "procedure": "Read it.", "after_days": 60, "days": 120}
+    first = milestone(1, 3000, retainage=retainage, reporting_retainage_bp=1000)
+    terms = contract(3000, 7000, schema=SCHEMA_2, milestones=[first, milestone(2, 7000)])
+    found = simulate(
+        terms, proceeds_minor=10_000_000, holders=[6_000_001, 3_999_999], price_micro=1_000_000, asset=USD, fee_bp=500,
+        scenario={1: Outcome(PARTIAL, share_pct=70, rest_days=30)}, closes_on=date(2027, 1, 4),
+    )
+    told = [(step.at.isoformat(), step.kind, step.label, step.released_minor) for step in found.steps]
+    # 2,100,000 less a tenth is 1,890,000, of which 189,000 waits; then 810,000 less 81,000; then 270,000 retained.
+    assert told == [
+        ("2027-02-18", "released", "Step 1", 1_701_000),
+        ("2027-03-19", "released", "Step 1", 729_000),
+        ("2027-04-04", "released", "Step 1", 270_000),  # the report three months after the close
+        ("2027-04-09", "released", "Step 2", 7_000_000),  # step 2 opened with the rest of step 1
+        ("2027-06-08", "released", "Step 1", 300_000),  # what was retained
+    ]
+    assert (found.ends, found.totals.released_minor, found.totals.tokens) == ("completed", 10_000_000, 99_999)
+    assert [each.released_minor for each in found.totals.per_holder] == [6_000_001, 3_999_999]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "released", "returned"),
+    [
+        (Outcome(PARTIAL, share_pct=60), 1_620_000, 8_380_000),  # the rest never comes: failed, and wound down
+        (Outcome(is_shown=False), 9_700_000, 300_000),  # all met, nothing shown for the retained part
+    ],
+)
+def test_mil_5_a_rest_or_retained_part_that_never_comes_goes_back(outcome, released, returned):
+    retainage = {"bp": 1000, "event": "No defect is open.", "procedure": "Read it.", "days": 120}
+    terms = contract(
+        3000, 7000, schema=SCHEMA_2, milestones=[milestone(1, 3000, retainage=retainage), milestone(2, 7000)]
+    )
+    found = simulate(
+        terms, proceeds_minor=10_000_000, holders=[10_000_000], price_micro=1_000_000, asset=USD, fee_bp=0,
+        scenario={1: outcome}, closes_on=date(2027, 1, 4),
+    )
+    assert (found.totals.released_minor, found.totals.returned_minor) == (released, returned)
+
+
+@pytest.mark.parametrize(
+    ("schema", "share", "code"), [(SCHEMA_1, 70, "no_partial_release"), (SCHEMA_2, 55, "share_unknown")]
+)
+def test_mil_5_a_part_that_cannot_be_is_refused(schema, share, code):
+    with pytest.raises(SimulationError) as refused:
+        simulate(
+            contract(3000, 7000, schema=schema), proceeds_minor=100, holders=[100], price_micro=1, asset=USD, fee_bp=0,
+            scenario={1: Outcome(PARTIAL, share_pct=share)},
+        )
+    assert refused.value.code == code
