@@ -4,6 +4,6 @@ Everything here is a function of its arguments: no database, no web, no clock, n
 known auditors are passed in. The application maps its rows to these values and back and never re-implements a rule.
 
 Where to find what: `money` and `apportion` (exact integers), `states` (one table of transitions, one of waiting),
-`terms`, `document`, `lint`, `diff` (the contract), `verdict` (findings to a result), `plan` (the engine that runs a
-contract), `simulate` (the same engine asked "what if"), `calendar` (business days).
+`waiting`, `terms`, `document`, `written`, `lint`, `diff` (the contract), `verdict` (findings to a result), `plan` (the
+engine that runs a contract, of the pieces in `running` and the parts of a `tranche`), `simulate` (the same engine asked "what if"), `calendar` (business days).
 """

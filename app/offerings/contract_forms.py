@@ -14,10 +14,20 @@ from flask_babel import lazy_gettext as _l
 from werkzeug.datastructures import MultiDict
 
 from app.forms import KeyedForm
-from app.offerings import rules
+from app.offerings import parts_forms, rules
 from milestones import document as documents
 from milestones import money
-from milestones.terms import RELAXABLE, SCHEMA_NAME, SEQUENTIAL, WIND_DOWN, Criterion, MilestoneTerms, Terms
+from milestones.terms import (
+    RELAXABLE,
+    SCHEMA_1,
+    SCHEMA_NAME,
+    SCHEMAS,
+    SEQUENTIAL,
+    WIND_DOWN,
+    Criterion,
+    MilestoneTerms,
+    Terms,
+)
 
 MOST_MILESTONES, MOST_CRITERIA = 20, 10
 _PERCENT = money.Asset("PERCENT", 2)
@@ -58,9 +68,14 @@ class ContractTree:
         """Show existing terms."""
         return cls(
             {
-                "title": terms.title, "order": terms.order, "long_stop": terms.long_stop.isoformat(),
+                "schema": terms.schema, "report_months": str(terms.report_months), "title": terms.title,
+                "order": terms.order, "long_stop": terms.long_stop.isoformat(),
                 "closing": percent(terms.closing_bp), "relaxed": list(terms.relaxed),
-                "milestones": [_of_milestone(each) for each in terms.milestones],
+                "milestones": [
+                    {**_of_milestone(each),
+                     **parts_forms.of_milestone(each, terms.asset, percent, is_last=each is terms.milestones[-1])}
+                    for each in terms.milestones
+                ],
             }
         )
 
@@ -80,6 +95,8 @@ class ContractTree:
                 criteria.setdefault(number, {}).setdefault(int(inner), {})[key] = form[name]
         return cls(
             {
+                "schema": form.get("schema") if form.get("schema") in SCHEMAS else SCHEMA_NAME,
+                "report_months": form.get("report_months", ""),
                 "title": form.get("title", ""), "order": form.get("order", SEQUENTIAL),
                 "long_stop": form.get("long_stop", ""), "closing": form.get("closing", "0"),
                 "relaxed": [code for code in form.getlist("relaxed") if code in RELAXABLE],
@@ -122,11 +139,17 @@ class ContractTree:
         """Return the document that was typed, or None with ``errors`` filled."""
         values, self.errors = self.values, {}
         document = {
-            "schema": SCHEMA_NAME, "title": values["title"], "currency": currency, "zone": zone, "calendar": calendar,
+            "schema": values["schema"], "title": values["title"], "currency": currency, "zone": zone,
+            "calendar": calendar,
             "order": values["order"], "long_stop": values["long_stop"].strip(), "relaxed": values["relaxed"],
             "closing_bp": self._share("closing", values["closing"] or "0"),
-            "milestones": [self._milestone(number, each) for number, each in enumerate(values["milestones"])],
+            "milestones": [
+                self._milestone(number, each, money.Asset.parse(currency))
+                for number, each in enumerate(values["milestones"])
+            ],
         }
+        if values["schema"] != SCHEMA_1 and values["report_months"].strip():
+            document["report_months"] = self._whole("report_months", values["report_months"])
         if not self.errors:
             try:
                 documents.parse_document(document)
@@ -135,7 +158,7 @@ class ContractTree:
                     self.errors.setdefault(field_of(problem.path), problem.message)
         return None if self.errors else document
 
-    def _milestone(self, number: int, each: dict[str, Any]) -> dict[str, Any]:
+    def _milestone(self, number: int, each: dict[str, Any], asset: money.Asset) -> dict[str, Any]:
         name = f"milestones-{number}"
         taken = {other["key"] for place, other in enumerate(self.values["milestones"]) if place != number}
         each["key"] = each["key"] or _free_key(each["title"] or f"milestone-{number + 1}", taken | {"closing"})
@@ -151,6 +174,10 @@ class ContractTree:
         }
         for key in _WHOLE:
             document[key] = self._whole(f"{name}-{key}", each[key])
+        if self.values["schema"] != SCHEMA_1:
+            document |= parts_forms.document_of(
+                each, name, asset, self.errors, whole=self._whole, share=self._share, kind=_kind
+            )
         return document
 
     def _criterion(self, name: str, place: int, one: dict[str, Any], siblings: list[dict[str, Any]]) -> dict[str, Any]:
@@ -199,7 +226,7 @@ def field_of(path: str) -> str:
     name = {"closing_bp": "closing", "milestones": "milestones-0-tranche"}.get(name, name)
     name = re.sub(r"-criteria$", "-criteria-0-quantity", name)
     name = re.sub(r"-quorum$", "-approvals", name)
-    return name.replace("-tranche_bp", "-tranche")
+    return parts_forms.field_of(name.replace("-tranche_bp", "-tranche"))
 
 
 def starter_document(
@@ -248,7 +275,8 @@ def _of_criterion(each: Criterion, *, show_weight: bool) -> dict[str, Any]:
 def _new_milestone() -> dict[str, Any]:
     return {
         "key": "", "title": "", "deliverable": "", "tranche": "", "target_date": "", "long_stop": "",
-        "approvals": "2", "auditors": "3", "on_failure": WIND_DOWN, **_USUAL, "criteria": [_new_criterion()],
+        "approvals": "2", "auditors": "3", "on_failure": WIND_DOWN, **_USUAL, **parts_forms.NEW,
+        "criteria": [_new_criterion()],
     }
 
 

@@ -61,10 +61,12 @@ SCHEMA = documents.schema()
 OBJECTS = {
     "### The contract": SCHEMA, "### A milestone": SCHEMA["$defs"]["milestone"],
     "### A quorum": SCHEMA["$defs"]["milestone"]["properties"]["quorum"],
+    "### Retainage": SCHEMA["$defs"]["retainage"],
     "### A criterion": SCHEMA["$defs"]["criterion"], "### A measure": SCHEMA["$defs"]["measure"],
 }
 #: Defaults that the schema cannot write as a value, as the page says them.
 SAID = {"auditors": "none", "relaxed": "none", "evidence": "none", "quorum": "2 of 3", "measure": "absent",
+        "retainage": "absent",
         "weight_bp": "equal parts", "at_least": "one of the two", "at_most": "one of the two", "must": "`true`"}
 
 

@@ -11,7 +11,7 @@ import yaml
 from app.contracts import queries as contract_queries
 from app.contracts import service as contracts
 from app.offerings import service
-from milestones.terms import Terms
+from milestones.terms import Retainage, Terms
 from tests.factories.life import contract_document
 from tests.functional.offerings.conftest import Raise
 from tests.functional.visitor import Visitor
@@ -147,3 +147,26 @@ def test_an_imported_contract_is_checked_before_it_can_be_submitted(raise_of: Ra
     founder.send()
     assert founder.status == 422
     assert raised.offering.state == "draft"
+
+
+def test_mil_11_parts_and_retainage_are_typed_and_saved(raise_of: RaiseOf) -> None:
+    raised = raise_of("drafted")
+    founder = editor(raised)
+    send(
+        founder, action="save", schema="milestake/contract/2", report_months="6", milestones__0__partial_releases="1",
+        milestones__0__reporting="5", milestones__0__extension_days="20", milestones__0__auditor_fee="250.50",
+        milestones__0__retain="10", milestones__0__retain_event="No defect is open.",
+        milestones__0__retain_procedure="Read it.", milestones__0__retain_evidence="Defects certificate",
+        milestones__0__retain_after_days="90", milestones__0__retain_days="180",
+    )
+    assert "The contract is saved." in founder.page.text
+    terms = terms_of(raised)
+    first = terms.milestones[0]
+    assert (terms.schema, terms.report_months) == ("milestake/contract/2", 6)
+    assert (first.partial_releases, first.reporting_retainage_bp, first.extension_days) == (1, 500, 20)
+    assert first.auditor_fee_minor == 25_050
+    assert first.retainage == Retainage(1000, "No defect is open.", "Read it.", ("defects_certificate",), 90, 180)
+    before = terms
+    send(founder, action="save", milestones__0__retain="11")
+    assert terms_of(raised) == before
+    assert founder.page.form_to().value("milestones-0-retain") == "11"
