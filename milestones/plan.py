@@ -48,6 +48,7 @@ from milestones.running import (
     put,
     returnable_minor,
     trim,
+    waits_for_others,
 )
 from milestones.terms import CLOSING_ORDINAL, RETURN_TRANCHE, SEQUENTIAL, MilestoneTerms, Terms, Tranche
 from milestones.tranche import APPROVED, WHOLE_PCT, MilestoneState, paid, resized, returned
@@ -94,9 +95,6 @@ __all__ = [
     "wind_down",
     "window_over",
 ]
-
-# In a parallel contract the last quarter of the money waits for all milestones (MIL-4).
-BEFORE_TAIL_BP = 7_500
 
 
 def start(terms: Terms, proceeds_minor: int) -> Step:
@@ -187,23 +185,6 @@ def suspension_over(plan: Plan, ordinal: int) -> Step:
 def review_abandoned(plan: Plan, ordinal: int) -> Step:
     """End a review too few auditors signed (MIL-9): open again with all tries; in a wind-down its money goes back."""
     return undecided(plan, ordinal, "review_abandoned")
-
-
-def waits_for_others(plan: Plan, ordinal: int) -> bool:
-    """Whether an approved milestone's release waits for other milestones.
-
-    In a sequential plan those before it are settled first. In a parallel one a release that takes more than three
-    quarters of the contract waits until every other milestone is decided (MIL-4).
-    """
-    milestone = plan.milestone(ordinal)
-    if milestone.is_met:
-        return False
-    if plan.order == SEQUENTIAL:
-        return any(m.gates and m.ordinal < ordinal for m in plan.milestones)
-    taken = sum(m.bp * m.share_pct for m in plan.milestones if m.ordinal != ordinal)
-    in_tail = taken + milestone.bp * milestone.verdict_pct > BEFORE_TAIL_BP * WHOLE_PCT
-    others = (m for m in plan.milestones if m.ordinal != ordinal)
-    return plan.tail_waits and in_tail and any(m.gates and m.state != APPROVED for m in others)
 
 
 def release(plan: Plan, ordinal: int) -> Step:

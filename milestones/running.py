@@ -17,11 +17,14 @@ from milestones.events import (
     RetainedReturned,
     ReturnMoney,
 )
-from milestones.tranche import APPROVED, MilestoneState, returned
+from milestones.terms import SEQUENTIAL
+from milestones.tranche import APPROVED, WHOLE_PCT, MilestoneState, returned
 
 UNDER_REVIEW = frozenset({"submitted", "challengeable", "suspended", "disputed", "appealable"})
 # Still to be decided or paid once a wind-down has begun (WND-2); everything else lapses.
 PENDING = UNDER_REVIEW | {APPROVED}
+# In a parallel contract the last quarter of the money waits for all milestones (MIL-4).
+BEFORE_TAIL_BP = 7_500
 
 
 class PlanError(Exception):
@@ -75,6 +78,23 @@ class IfStopped(NamedTuple):
     returned_minor: int
     still_to_release_minor: int
     under_review_minor: int
+
+
+def waits_for_others(plan: Plan, ordinal: int) -> bool:
+    """Whether an approved milestone's release waits for other milestones.
+
+    In a sequential plan those before it are settled first. In a parallel one a release that takes more than three
+    quarters of the contract waits until every other milestone is decided (MIL-4).
+    """
+    milestone = plan.milestone(ordinal)
+    if milestone.is_met:
+        return False
+    if plan.order == SEQUENTIAL:
+        return any(m.gates and m.ordinal < ordinal for m in plan.milestones)
+    taken = sum(m.bp * m.share_pct for m in plan.milestones if m.ordinal != ordinal)
+    in_tail = taken + milestone.bp * milestone.verdict_pct > BEFORE_TAIL_BP * WHOLE_PCT
+    others = (m for m in plan.milestones if m.ordinal != ordinal)
+    return plan.tail_waits and in_tail and any(m.gates and m.state != APPROVED for m in others)
 
 
 def payable_minor(plan: Plan, ordinal: int) -> int:
