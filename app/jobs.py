@@ -11,6 +11,7 @@ from app.commitments import waiting_tasks
 from app.complaints import tasks as complaints
 from app.investors import tasks as investors
 from app.notices import tasks as notices
+from app.offerings import panel_tasks as panels
 from app.offerings import tasks as offerings
 from app.payments import tasks as payments
 from app.progress import amendment_tasks as amendments
@@ -36,6 +37,7 @@ JOBS: tuple[Job, ...] = (
     *amendments.JOBS,
     *progress.JOBS,
     *parts_tasks.JOBS,
+    *panels.JOBS,
     *lateness.JOBS,
     *ending.JOBS,
     *complaints.JOBS,

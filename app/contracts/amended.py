@@ -133,7 +133,7 @@ def _reseat(
                 public_id=public_id("apt"), contract_id=contract.id, milestone_key=milestone.key, party_id=party_id,
                 appointed_by=actor.user_id or 0, appointed_at=now, answer_by=now,
             )
-            seat.state, seat.answered_at = "accepted", now
+            seat.state, seat.answered_at, seat.ended_at, seat.retry_at = "accepted", now, None, None
             session.add(seat)
             _log_seat(session, seat, before, now)
         audit.record(
@@ -158,5 +158,5 @@ def _release_seats(
     for (milestone_key, party_id), appointment in seated.items():
         if milestone_key == key and party_id not in wanted and appointment.state == "accepted":
             # The seat stays as history: what was signed from it was signed by somebody who had it.
-            appointment.state = "declined"
+            appointment.state, appointment.ended_at = "declined", now
             _log_seat(session, appointment, "accepted", now)

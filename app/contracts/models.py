@@ -116,10 +116,16 @@ class Milestone(Base):
     settled_at: Mapped[dt.datetime | None]
 
 
-class Appointment(Base):
-    """An auditor appointed to a milestone (by its key), and whether they consented (MIL-9).
+#: States in which a seat is held, and those in which it was given up and somebody else is asked.
+SEATED = ("appointed", "accepted")
+VACATED = ("declined", "lapsed", "recused", "struck", "replaced")
 
-    ``replaces_id`` names the seat of an auditor who fell silent, whose state is ``replaced`` then.
+
+class Appointment(Base):
+    """An auditor drawn for a milestone (by its key), and whether they consented (MIL-9).
+
+    ``draw_id`` is the draw by lot that gave the seat. A seat that was given up (``VACATED``) ended at ``ended_at``;
+    ``replaces_id`` of its successor names it. ``retry_at``: nobody could be asked, and then it is tried again.
     """
 
     __tablename__ = "appointment"
@@ -128,7 +134,11 @@ class Appointment(Base):
         sa.ForeignKeyConstraint(["party_id"], ["party.id"]),
         sa.UniqueConstraint("public_id"),
         sa.UniqueConstraint("contract_id", "milestone_key", "party_id"),
-        sa.CheckConstraint("state IN ('appointed', 'accepted', 'declined', 'replaced')", name="state"),
+        sa.CheckConstraint(
+            "state IN ('appointed', 'accepted', 'declined', 'lapsed', 'recused', 'struck', 'replaced')",
+            name="state",
+        ),
+        sa.CheckConstraint("(ended_at IS NULL) = (state IN ('appointed', 'accepted'))", name="ended"),
         sa.ForeignKeyConstraint(["replaces_id"], ["appointment.id"]),
         sa.Index("ix_appointment_party_id", "party_id"),
     )
@@ -144,3 +154,6 @@ class Appointment(Base):
     state: Mapped[str]
     replaces_id: Mapped[int | None]
     answered_at: Mapped[dt.datetime | None]
+    draw_id: Mapped[int | None]
+    ended_at: Mapped[dt.datetime | None]
+    retry_at: Mapped[dt.datetime | None]

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts import queries as people
 from app.contracts.importing import ContractFile, ContractFileError, FileProblem, read_contract, write_yaml
-from app.contracts.models import Appointment, Contract, Milestone, TermsVersion
+from app.contracts.models import SEATED, Appointment, Contract, Milestone, TermsVersion
 from milestones import document as documents
 from milestones.plan import MilestoneState, Plan
 from milestones.terms import WIND_DOWN, Terms
@@ -118,10 +118,10 @@ def milestones_of_contracts(session: Session, contract_ids: Sequence[int]) -> di
 
 
 def panels(session: Session, contract_id: int) -> dict[str, list[Panellist]]:
-    """Return the auditors of each milestone (by its key) who have not declined, in order of appointment."""
+    """Return the auditors of each milestone (by its key) who sit there, or sat there when findings were due."""
     rows = session.execute(
         sa.select(Appointment)
-        .where(Appointment.contract_id == contract_id, Appointment.state != "declined")
+        .where(Appointment.contract_id == contract_id, Appointment.state.in_([*SEATED, "replaced"]))
         .order_by(Appointment.id)
     ).scalars().all()
     names = people.party_names(session, {row.party_id for row in rows})
@@ -167,10 +167,10 @@ def appointments_of_party(session: Session, party_id: int) -> list[Appointment]:
 
 
 def auditor_parties(session: Session, contract_id: int) -> frozenset[int]:
-    """Return the parties appointed to any milestone of the contract and not declined."""
+    """Return the parties who hold a seat of any milestone of the contract."""
     rows = session.execute(
         sa.select(Appointment.party_id).where(
-            Appointment.contract_id == contract_id, Appointment.state != "declined"
+            Appointment.contract_id == contract_id, Appointment.state.in_(SEATED)
         )
     )
     return frozenset(rows.scalars())

@@ -7,23 +7,21 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app import calendars
 from app.accounts import queries as people
 from app.accounts.actor import Actor
 from app.audit import service as audit
-from app.contracts.models import Appointment, Contract, Milestone, TermsVersion
+from app.contracts.models import SEATED, Appointment, Contract, Milestone, TermsVersion
 from app.db import public_id
 from app.errors import Conflict, NotFound, Refused
 from app.outbox import service as outbox
 from milestones import document as documents
 from milestones.terms import CLOSING_ORDINAL, Terms
 
-ANSWER_BUSINESS_DAYS = 5
 _ASIDE = 1_000
 
 
@@ -65,62 +63,36 @@ def draft_terms(contract: Contract) -> Terms:
     return documents.parse_document(json.loads(contract.draft_document))
 
 
-def appoint(
-    session: Session,
-    *,
-    contract: Contract,
-    milestone_key: str,
-    auditor_party_ids: Sequence[str],
-    actor: Actor,
-    object_id: str,
-    now: dt.datetime,
-) -> None:
-    """Appoint exactly n auditors (public party ids) to one milestone, asking those who are new.
+def seat(
+    session: Session, *, contract_id: int, milestone_key: str, party_id: int, draw_id: int,
+    replaces_id: int | None = None, answer_by: dt.datetime, actor: Actor, now: dt.datetime,
+) -> Appointment:
+    """Ask a drawn auditor to take a seat; the log is the caller's, who knows the draw (MIL-9)."""
+    appointment = Appointment(
+        public_id=public_id("apt"), contract_id=contract_id, milestone_key=milestone_key, party_id=party_id,
+        appointed_by=actor.user_id or 0, appointed_at=now, answer_by=answer_by, state="appointed", draw_id=draw_id,
+        replaces_id=replaces_id,
+    )
+    session.add(appointment)
+    session.flush()
+    outbox.enqueue(
+        session, "notice", {"kind": "auditor_appointed", "appointment_id": appointment.id}, now=now,
+        key=f"notice:auditor_appointed:{appointment.public_id}",
+    )
+    return appointment
 
-    Those left out are released. Raises ``Refused``: ``auditor_unknown``, ``auditor_count`` (n stands in
-    the terms), ``milestone_unknown``. Independence is checked by the caller, which knows the issuer.
-    """
-    terms = draft_terms(contract)
-    milestone = next((each for each in terms.milestones if each.key == milestone_key), None)
-    if milestone is None:
-        raise Refused(f"The contract has no milestone “{milestone_key}”.", code="milestone_unknown")
-    known = {auditor.public_id: auditor for auditor in people.auditors(session)}
-    for wanted in auditor_party_ids:
-        if wanted not in known:
-            raise Refused(f"{wanted} is not an approved auditor here.", code="auditor_unknown", field=milestone_key)
-    if len(set(auditor_party_ids)) != milestone.quorum.auditors:
-        raise Refused(
-            f"“{milestone.title}” needs {milestone.quorum.auditors} different auditors; choose exactly that many.",
-            code="auditor_count",
-            field=milestone_key,
-        )
-    wanted_ids = {known[each].party_id for each in auditor_party_ids}
-    existing = {
-        each.party_id: each for each in appointments(session, contract.id) if each.milestone_key == milestone_key
-    }
-    for party_id, appointment in existing.items():
-        if party_id not in wanted_ids:
-            session.delete(appointment)
-    for party_id in sorted(wanted_ids - set(existing)):
-        appointment = Appointment(
-            public_id=public_id("apt"),
-            contract_id=contract.id,
-            milestone_key=milestone_key,
-            party_id=party_id,
-            appointed_by=actor.user_id or 0,
-            appointed_at=now,
-            answer_by=calendars.add_business_days(now, ANSWER_BUSINESS_DAYS, code=terms.calendar, zone=terms.zone),
-            state="appointed",
-        )
-        session.add(appointment)
-        session.flush()
-        outbox.enqueue(
-            session, "notice", {"kind": "auditor_appointed", "appointment_id": appointment.id}, now=now,
-            key=f"notice:auditor_appointed:{appointment.public_id}",
-        )
+
+def vacate(
+    session: Session, appointment: Appointment, state: str, *, actor: Actor, now: dt.datetime, reason: str | None = None
+) -> None:
+    """End a seat, as one of ``VACATED``. Raises ``Conflict`` ``seat_ended`` when it is not held any more."""
+    if appointment.state not in SEATED:
+        raise Conflict("This seat was given up already.", code="seat_ended")
+    before, appointment.state, appointment.ended_at, appointment.retry_at = appointment.state, state, now, now
+    session.flush()
     audit.record(
-        session, actor=actor, action="auditors.appointed", object_id=object_id, now=now,
-        after={"milestone": milestone_key, "auditors": sorted(auditor_party_ids)},
+        session, actor=actor, action=f"appointment.{state}", object_id=appointment.public_id, now=now, reason=reason,
+        before={"state": before}, after={"state": state},
     )
 
 
@@ -136,10 +108,14 @@ def answer_appointment(
     wanted = "accepted" if accept else "declined"
     if appointment.state == wanted:
         return appointment
-    if appointment.state != "appointed":
+    if appointment.state in ("accepted", "declined"):
         raise Conflict("You have answered this appointment already.", code="appointment_answered")
+    if appointment.state != "appointed" or now >= appointment.answer_by:
+        raise Conflict("The time to answer is over, and another auditor is asked.", code="appointment_over")
     appointment.state = wanted
     appointment.answered_at = now
+    if not accept:
+        appointment.ended_at = appointment.retry_at = now
     audit.record(
         session, actor=actor, action=f"appointment.{wanted}", object_id=appointment.public_id, now=now,
         before={"state": "appointed"}, after={"state": wanted},

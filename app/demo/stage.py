@@ -26,11 +26,12 @@ from app.contracts import queries as contract_queries
 from app.contracts import service as contracts
 from app.contracts.models import Milestone
 from app.db import Database
-from app.demo import standing
+from app.demo import seating, standing
 from app.demo.investing import Investing
 from app.demo.reporting import Reporting
 from app.investors import rules as investor_rules
 from app.offerings import issuers, withdrawing
+from app.offerings import panels as panel_service
 from app.offerings import service as offerings
 from app.offerings.models import Issuer, Offering
 from app.offerings.rules import OfferingFields
@@ -197,7 +198,7 @@ class Stage(Investing, Reporting):
         ).public_id
 
     def launch(self, offering_id: str, founder: Actor, operator: Actor, auditors: Sequence[Actor]) -> None:
-        """Submit, appoint the first n auditors to each milestone, let them accept, approve and launch."""
+        """Submit, draw each milestone's panel among the first n auditors, let them accept, approve and launch."""
         self.submit_offering(offering_id, founder)
         self.appoint(offering_id, operator, auditors)
         self.open_offering(offering_id, founder, operator)
@@ -220,7 +221,7 @@ class Stage(Investing, Reporting):
         )
 
     def appoint(self, offering_id: str, operator: Actor, auditors: Sequence[Actor], *, accept: bool = True) -> None:
-        """Appoint each milestone's auditors out of ``auditors`` in order, and let them accept."""
+        """Draw each milestone's panel among the first of ``auditors``, as many as it needs, and let them accept."""
         with self.db.read() as session:
             offering = offerings.offering_by_id(session, offering_id)
             terms = contracts.draft_terms(contract_queries.contract(session, offering.contract_id))
@@ -230,16 +231,16 @@ class Stage(Investing, Reporting):
     def appoint_each(
         self, offering_id: str, operator: Actor, panels: Mapping[str, Sequence[Actor]], *, accept: bool = True
     ) -> None:
-        """Appoint a panel to each milestone, by its key, and let them accept."""
+        """Draw each milestone's panel among exactly these auditors, by its key, and let them accept."""
         people = {self.party(each, "auditor"): each for panel in panels.values() for each in panel}
-        names = {party: self.party_public_id(each, "auditor") for party, each in people.items()}
 
-        def appoint(session: Session) -> None:
+        def draw(session: Session) -> None:
             for key, panel in panels.items():
-                offerings.appoint_auditors(
-                    session, actor=operator, offering_id=offering_id, milestone_key=key,
-                    auditors=[names[self.party(each, "auditor")] for each in panel], now=self._now(session),
+                seating.only_these(session, {self.party(each, "auditor") for each in panel}, now=self._now(session))
+                panel_service.draw_panel(
+                    session, actor=operator, offering_id=offering_id, milestone_key=key, now=self._now(session)
                 )
+            seating.everybody_again(session, now=self._now(session))
 
         def answer(session: Session) -> None:
             offering = offerings.offering_by_id(session, offering_id)
@@ -250,7 +251,7 @@ class Stage(Investing, Reporting):
                         accept=True, now=self._now(session),
                     )
 
-        self.db.unit_of_work(appoint)
+        self.db.unit_of_work(draw)
         if accept:
             self.db.unit_of_work(answer)
 

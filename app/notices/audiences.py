@@ -198,6 +198,10 @@ def _panel(found: Happened) -> Query:
     return _auditors(sorted({seat.party_id for seat in found.seats}))
 
 
+def _unsigned(found: Happened) -> Query:
+    return _auditors(sorted({seat.party_id for seat in found.seats} - found.signed))
+
+
 def _appointee(found: Happened) -> Query:
     return _auditors([found.party_id or 0])
 
@@ -226,6 +230,7 @@ _QUERIES: Mapping[str, Callable[[Happened], Query]] = MappingProxyType(
         "founders": _founders,
         "drawn": _drawn,
         "panel": _panel,
+        "unsigned": _unsigned,
         "appointee": _appointee,
         "member": _member,
         "operators": _operators,

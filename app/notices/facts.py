@@ -41,7 +41,7 @@ from app.progress.dispute_models import Challenge, Dispute
 from app.progress.ending_models import EndCall
 from app.progress.halt_models import Halt, Poll
 from app.progress.lateness_models import Report, ReportCountdown
-from app.progress.models import Evidence, Release, Submission
+from app.progress.models import Attestation, Evidence, Release, Submission
 from app.progress.order_models import WindDownOrder
 
 
@@ -211,6 +211,9 @@ def _of_submission(session: Session, found: Happened, submission_id: int) -> Non
         sa.select(sa.func.count()).select_from(Evidence).where(Evidence.submission_id == submission.id)
     )
     found.about = submission.public_id
+    found.signed = set(session.scalars(
+        sa.select(Attestation.party_id).where(Attestation.submission_id == submission.id)
+    ))
     found.params |= {"number": submission.number, "files": files or 0, "due_at": _text(submission.review_due_at)}
 
 

@@ -30,3 +30,4 @@ class Happened:
     dispute_id: int | None = None
     issuer: Issuer | None = None
     seats: list[Appointment] = field(default_factory=list)
+    signed: set[int] = field(default_factory=set)

@@ -28,6 +28,7 @@ AUDIENCES: Mapping[str, str] = MappingProxyType(
         "founders": "founder",
         "drawn": "auditor",  # who sits on the panel of a dispute now
         "panel": "auditor",  # who accepted to review this milestone, or any of this contract
+        "unsigned": "auditor",  # who sits on the panel of the submission and has not signed
         "appointee": "auditor",
         "member": "member",  # whose role, check or complaint it is
         "operators": "operator",
@@ -264,6 +265,9 @@ EVENTS: Mapping[str, tuple[Telling, ...]] = MappingProxyType(
         # people
         "auditor_appointed": _told("auditor_appointed", ("appointee", "reviews")),
         "auditor_replaced": _told("auditor_replaced", ("appointee", "reviews")),
+        "auditor_released": _told("auditor_released", ("appointee", "reviews", _OPTIONAL)),
+        "panel_short": _told("panel_short", ("operators", "review"), ("founders", "founder")),
+        "review_reminder": _told("review_reminder", ("unsigned", "reviews")),
         "appointment_declined": _told("appointment_declined", ("operators", "review"), ("founders", "founder")),
         "verification_verified": _told("verification_verified", ("member", "investor")),
         "verification_refused": _told("verification_refused", ("member", "investor")),

@@ -120,6 +120,14 @@ def draw(
     return Drawn(record, _seated(session, [ticket.candidate for ticket in drawn], seats, everybody, beside))
 
 
+def may_draw(session: Session, offering: Offering, *, asked: Collection[int], beside: Collection[int] = ()) -> bool:
+    """Whether a draw could seat somebody who was not asked yet, so that none is made in vain."""
+    out = {*asked, *_not_taking(session, offering)}
+    reasons, everybody = independence.reasons(session, offering), people.auditors(session)
+    line = [each.public_id for each in everybody if reasons[each.public_id] is None and each.party_id not in out]
+    return _unused(session, offering.id) is not None and bool(_seated(session, line, 1, everybody, beside))
+
+
 def _keep(
     session: Session, offering: Offering, record: Draw, seed: LotSeed, tickets: Sequence[DrawTicket], *, actor: Actor,
     now: dt.datetime,

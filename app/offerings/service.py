@@ -187,21 +187,6 @@ def withdraw_submission(session: Session, *, actor: Actor, offering_id: str, now
     return offering
 
 
-def appoint_auditors(
-    session: Session, *, actor: Actor, offering_id: str, milestone_key: str, auditors: list[str], now: dt.datetime
-) -> None:
-    """Appoint a milestone's auditors while in review or approved; each must be independent (MIL-8)."""
-    accounts.demand(actor, "operator", second_factor=True)
-    offering = locked(session, offering_id)
-    if offering.state not in ("in_review", "approved"):
-        raise Conflict("Auditors are appointed between submission and launch.", code="not_in_review")
-    independence.demand_independent_panel(session, offering, auditors, field=milestone_key)
-    contracts.appoint(
-        session, contract=contract_queries.contract(session, offering.contract_id), milestone_key=milestone_key,
-        auditor_party_ids=auditors, actor=actor, object_id=offering.public_id, now=now,
-    )
-
-
 def approve(session: Session, *, actor: Actor, offering_id: str, reason: str = "", now: dt.datetime) -> Offering:
     """Approve a submission; never one's own (OFF-4, PPL-2). The founder has 60 days to launch."""
     accounts.demand(actor, "operator", second_factor=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from wtforms import HiddenField, RadioField, SelectField, SelectMultipleField, TextAreaField, ValidationError
+from wtforms import HiddenField, RadioField, SelectField, TextAreaField, ValidationError
 from wtforms.validators import InputRequired
 
 from app.complaints.rules import MAX_CHARACTERS
@@ -80,12 +80,10 @@ class AnswerForm(ActForm):
             raise ValidationError(_("Write at most 5,000 characters."))
 
 
-class AppointForm(ActForm):
-    """The auditors of one milestone."""
+class DrawForm(ActForm):
+    """Let the lot seat the auditors of one milestone: nobody is chosen."""
 
-    operation = "appoint_auditors"
-
-    auditors = SelectMultipleField(_l("Auditors"), validate_choice=False)
+    operation = "draw_panel"
 
 
 class AmountForm(PlainForm):
@@ -120,12 +118,7 @@ class StepForm(PlainForm):
     seconds = HiddenField()
 
 
-class ReplaceForm(ReasonForm):
-    """Who leaves a panel and who takes the seat; both are public ids of parties."""
+class DrawAgainForm(ReasonForm):
+    """Have others drawn for those who were silent, with a reason."""
 
-    operation = "replace_auditor"
-
-    leaving = RadioField(_l("Who leaves"), validators=[InputRequired(_l("Choose who leaves."))], validate_choice=False)
-    joining = RadioField(
-        _l("Who takes the seat"), validators=[InputRequired(_l("Choose who takes the seat."))], validate_choice=False
-    )
+    operation = "draw_again"

@@ -25,12 +25,12 @@ from app.db import Session, get_db
 from app.errors import MilestakeError, NotFound
 from app.forms import ActForm
 from app.next_step import next_step
-from app.offerings import awaited, independence, withdrawing
+from app.offerings import awaited, independence, lot_queries, panels, withdrawing
 from app.offerings import queries as offering_queries
 from app.offerings import service as offerings
 from app.offerings.models import Issuer, Offering, TokenClass
 from app.operations import holdings, queries
-from app.operations.forms import AppointForm, NoteForm, ReasonForm
+from app.operations.forms import DrawForm, NoteForm, ReasonForm
 from app.operations.menu_views import side_items
 from app.operations.tables_views import number_arg
 from app.payments import queries as payment_queries
@@ -92,6 +92,7 @@ def _facts(session: Session, offering: Offering) -> dict[str, Any]:
         "token_class": session.get_one(TokenClass, offering.token_class_id), "asset": Asset.parse(offering.currency),
         "agreed": offering_queries.agreed_terms(session, offering),
         "panels": contract_queries.panels(session, offering.contract_id),
+        "draws": lot_queries.draws_of(session, offering.id), "seed": lot_queries.committed(session, offering.id),
         "milestones": progress.milestones_of(session, offering),
         "raised": commitment_queries.raised(session, [offering])[offering.id],
         "refused": refused if offering.state in ("draft", "in_review") else [], "relaxed": relaxed,
@@ -258,23 +259,19 @@ def appoint(offering_id: str, milestone_key: str) -> Answer:
     milestone = next((each for each in context["agreed"].terms.milestones if each.key == milestone_key), None)
     if milestone is None:
         raise NotFound(_("The contract has no such milestone."), code="milestone_not_found")
-    form = AppointForm(actor=security.current_actor())
-    form.auditors.choices = [(each.public_id, each.name) for each, _reason in context["auditors"]]
-    if not form.is_submitted():
-        sitting = {each.party_id for each in context["panels"].get(milestone_key, ())}
-        form.auditors.data = [each.public_id for each, _reason in context["auditors"] if each.party_id in sitting]
+    form = DrawForm(actor=security.current_actor())
     if form.validate_on_submit():
         try:
             actor = form.prove()
             get_db().unit_of_work(
-                lambda session: offerings.appoint_auditors(
+                lambda session: panels.draw_panel(
                     session, actor=actor, offering_id=offering_id, milestone_key=milestone_key,
-                    auditors=list(form.auditors.data or []), now=clock.business_now(session),
+                    now=clock.business_now(session),
                 )
             )
             return redirect(url_for(".decided", object_id=offering_id))
         except MilestakeError as error:
-            error.field = "auditors" if error.field == milestone_key else error.field
+            error.field = None
             form.show_error(error)
     page = render_template("operator/appoint.html", form=form, milestone=milestone, **context)
     return page, form.status

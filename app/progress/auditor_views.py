@@ -12,7 +12,7 @@ from app.db import Session, get_db
 from app.errors import MilestakeError, Refused
 from app.forms import PlainForm
 from app.next_step import next_step
-from app.progress import desk, service
+from app.progress import counting, desk, service
 from app.progress.desk import Review
 from app.progress.forms import RESULT_WORDS, AnswerForm, findings_form, kind_words, sign_form, size_text
 from app.security import requires
@@ -180,7 +180,7 @@ def receipt(attestation_id: str) -> Answer:
     step = next_step("milestone", milestone.state, milestone.deadline_at)
     return render_template(
         "auditor/receipt.html", signature=signature, others=others, review=found, seat=found.seat,
-        findings_from=service.findings_from, intact=intact, next=shell.next_line(step, found.seat.offering.zone),
+        findings_from=counting.findings_from, intact=intact, next=shell.next_line(step, found.seat.offering.zone),
         words={criterion.key: criterion.text for criterion in found.seat.terms.criteria},
     )
 

@@ -27,9 +27,10 @@ from app.offerings import halts
 from app.offerings.models import Offering
 from app.outbox import service as outbox
 from app.progress import retention
+from app.progress.counting import findings_from
 from app.progress.dispute_models import Challenge, ChallengeSupporter, Dispute
 from app.progress.models import Submission
-from app.progress.service import attestations_of, findings_from, located
+from app.progress.service import attestations_of, located
 from milestones.disputes import Support
 from milestones.verdict import NOT_MET
 

@@ -40,6 +40,11 @@ class Submission(Base):
     verdict_detail: Mapped[str | None]
     decided_at: Mapped[dt.datetime | None]
     is_retention: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    #: How many panels' time limits there were (MIL-9): 1, and 1 more each time silent auditors were replaced.
+    review_round: Mapped[int] = mapped_column(default=1, server_default="1")
+    #: When the present round began, and how many reminders it had.
+    round_since: Mapped[dt.datetime | None]
+    reminders: Mapped[int] = mapped_column(default=0, server_default="0")
 
 
 class Evidence(Base):

@@ -17,8 +17,7 @@ from app.contracts.models import Milestone
 from app.ledger.models import Journal
 from app.next_step import NextStep, next_step
 from app.offerings.models import Offering
-from app.progress import releases, rules, shortfalls, steps
-from app.progress import service as progress
+from app.progress import counting, releases, rules, shortfalls, steps
 from app.progress.models import Attestation, Release, Submission
 from milestones import plan as engine
 from milestones import verdict as verdicts
@@ -224,7 +223,7 @@ def signed_findings(session: Session, submissions: Sequence[Submission]) -> dict
     names = people.party_names(session, {row.party_id for row in rows})
     for row in rows:
         found[row.submission_id].append(
-            Signed(row.public_id, names[row.party_id], row.signed_at, progress.findings_from(row), row.content_hash)
+            Signed(row.public_id, names[row.party_id], row.signed_at, counting.findings_from(row), row.content_hash)
         )
     return found
 

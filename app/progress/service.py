@@ -25,7 +25,7 @@ from app.errors import Conflict, Forbidden, NotFound, Refused
 from app.offerings import halts, independence
 from app.offerings.models import Issuer, Offering
 from app.outbox import service as outbox
-from app.progress import retention, rules, steps, tolling
+from app.progress import counting, retention, rules, steps, tolling
 from app.progress.models import Attestation, Evidence, Submission
 from milestones import plan as engine
 from milestones import states
@@ -239,8 +239,8 @@ def decide(
         # Decided while halted: the time to review has moved by as much as the halt lasted so far (OFF-13).
         began = submission.received_at or agreed
         submission.review_due_at = agreed + tolling.halted_within(session, offering, began, now) * tolling.SECOND
-    given = counting(submission, attestations_of(session, submission.id), terms.quorum.approvals)
-    result = verdicts.verdict(terms, given, at_time_limit=at_time_limit)
+    given = counting.counting(submission, attestations_of(session, submission.id), terms.quorum.approvals)
+    result = verdicts.verdict(counting.deciding(submission, terms, given), given, at_time_limit=at_time_limit)
     if result is None:
         submission.review_due_at = agreed
         return False
@@ -260,23 +260,6 @@ def decide(
     return True
 
 
-def counting(
-    submission: Submission, signed: Sequence[Attestation], approvals: int
-) -> dict[str, tuple[verdicts.Finding, ...]]:
-    """Return the findings that count, by auditor: those bound to these terms and files, and signed in time.
-
-    Later ones count only while fewer than k were signed in time, so that when a job ran decides nothing
-    (TIM-1, MIL-6).
-    """
-    bound = [
-        each for each in signed
-        if (each.contract_hash, each.manifest_hash) == (submission.contract_hash, submission.manifest_hash)
-    ]
-    in_time = [each for each in bound if submission.review_due_at is None or each.signed_at < submission.review_due_at]
-    counted = in_time if len(in_time) >= approvals else bound
-    return {str(each.party_id): findings_from(each) for each in counted}
-
-
 def evidence_of(session: Session, submission_id: int) -> list[Evidence]:
     """Return a submission's files in order."""
     return list(
@@ -292,14 +275,6 @@ def attestations_of(session: Session, submission_id: int) -> list[Attestation]:
         session.execute(
             sa.select(Attestation).where(Attestation.submission_id == submission_id).order_by(Attestation.id)
         ).scalars()
-    )
-
-
-def findings_from(attestation: Attestation) -> tuple[verdicts.Finding, ...]:
-    """Read an attestation's findings back."""
-    return tuple(
-        verdicts.Finding(each["criterion"], each["result"], int(each["share_pct"]), each["note"])
-        for each in json.loads(attestation.findings)
     )
 
 

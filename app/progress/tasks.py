@@ -22,14 +22,13 @@ from app.offerings import service as offerings
 from app.offerings.models import Offering
 from app.outbox import service as outbox
 from app.payments import reserve
-from app.progress import interventions, releases, service, shortfalls, steps
+from app.progress import interventions, panels, releases, service, shortfalls, steps
 from app.progress.models import Submission
 from app.work import Job
 from milestones import plan as engine
 from milestones import states
 
 RUNNING = ("active", "winding_down")
-WAIT_FOR_AUDITORS_BUSINESS_DAYS = 10
 
 
 def _start_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
@@ -85,7 +84,10 @@ def _received(session: Session, milestone_id: int) -> Submission | None:
 
 
 def _review(session: Session, milestone_id: int, now: dt.datetime) -> None:
-    """Decide at the time limit; with too few findings wait once more for replaced auditors, then open again."""
+    """Decide at the time limit; with too few findings replace the silent ones twice, then ask an operator (MIL-9).
+
+    An operator may have others drawn once more; after that, and after ten business days without, it opens again.
+    """
     due = _take(session, milestone_id, "submitted", now)
     submission = _received(session, milestone_id)
     if due is None or submission is None:
@@ -93,9 +95,12 @@ def _review(session: Session, milestone_id: int, now: dt.datetime) -> None:
     offering, milestone = due
     if service.decide(session, submission, offering, actor=SYSTEM, at_time_limit=True, now=now):
         return
-    if submission.review_due_at is not None and milestone.deadline_at == submission.review_due_at:
+    is_first_limit = submission.review_due_at is not None and milestone.deadline_at == submission.review_due_at
+    if is_first_limit and panels.next_round(session, submission, milestone, offering, now):
+        return
+    if submission.review_due_at is not None and is_first_limit and submission.review_round <= panels.ROUNDS:
         milestone.deadline_at = calendars.add_business_days(
-            submission.review_due_at, WAIT_FOR_AUDITORS_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone
+            submission.review_due_at, panels.WAIT_FOR_OPERATOR_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone
         )
         outbox.enqueue(
             session, "notice",
@@ -108,6 +113,27 @@ def _review(session: Session, milestone_id: int, now: dt.datetime) -> None:
         session, offering, lambda plan: engine.review_abandoned(plan, milestone.ordinal), actor=SYSTEM, now=now,
         reason=f"too few auditors signed {submission.public_id}",
     )
+
+
+def _reminder_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
+    rows = session.execute(
+        sa.select(Submission, Offering)
+        .join(Milestone, Milestone.id == Submission.milestone_id)
+        .join(Offering, Offering.id == Milestone.offering_id)
+        .where(Submission.status == "received", Submission.reminders < len(panels.REMINDED_AFTER),
+               Submission.review_due_at > halts.clock_sql(now), Offering.state.in_(RUNNING))
+        .order_by(Submission.review_due_at, Submission.id)
+    )
+    return [row.Submission.id for row in rows if panels.reminder_due(row.Offering, row.Submission, now)][:limit]
+
+
+def _remind(session: Session, submission_id: int, now: dt.datetime) -> None:
+    submission = session.get_one(Submission, submission_id)
+    milestone = session.get_one(Milestone, submission.milestone_id)
+    offering = _locked(session, milestone.offering_id)
+    session.refresh(submission)
+    if submission.status == "received" and panels.reminder_due(offering, submission, now):
+        panels.remind(session, submission, now=now)
 
 
 def step_job(state: str, step: str) -> tuple:  # type: ignore[type-arg]
@@ -300,6 +326,7 @@ def _complete(session: Session, offering_id: int, now: dt.datetime) -> None:
 
 JOBS = (
     Job("start_contract", _start_due, _start),
+    Job("remind_auditors", _reminder_due, _remind),
     Job("decide_review", _review_due, _review),
     Job("release_tranche", _release_due, _release),
     Job("release_carried", _carried_due, _release_carried),

@@ -64,7 +64,6 @@ CHECKS = (
     _last_state("milestone", "state", silent="locked"),
     _last_state(
         "appointment", "state", silent="appointed",
-        excused="t.state = 'replaced' AND EXISTS (SELECT 1 FROM appointment r WHERE r.replaces_id = t.id)",
     ),
     _last_state(
         "commitment", "status", silent="",

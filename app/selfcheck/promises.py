@@ -23,7 +23,7 @@ from app.contracts.queries import Published
 from app.ledger.models import Journal
 from app.offerings import service as offerings
 from app.offerings.models import Offering
-from app.progress import releases, retention, rules, standing
+from app.progress import counting, releases, retention, rules, standing
 from app.progress import service as progress
 from app.progress.models import Attestation, Evidence, Release, Submission
 from app.selfcheck.problem import Check, Problem, run_checks
@@ -50,23 +50,39 @@ CHECKS = (
         "appointment_untold", "The log does not say that this auditor was appointed, or names somebody else.",
         """SELECT a.public_id AS place, a.appointed_by FROM appointment a
         LEFT JOIN offering o ON o.contract_id = a.contract_id LEFT JOIN party p ON p.id = a.party_id
-        LEFT JOIN milestone m ON m.contract_id = a.contract_id AND m.key = a.milestone_key
+        LEFT JOIN appointment b ON b.id = a.replaces_id
         WHERE NOT EXISTS (SELECT 1 FROM log_entry l
-          WHERE l.object_id = CASE WHEN a.replaces_id IS NULL THEN o.public_id ELSE m.public_id END
-          AND l.actor_user_id = a.appointed_by AND l.at = a.appointed_at
+          WHERE l.object_id = o.public_id
+          AND COALESCE(l.actor_user_id, 0) = a.appointed_by AND l.at = a.appointed_at
           AND CASE WHEN a.replaces_id IS NULL THEN l.action = 'auditors.appointed'
               AND l.after LIKE '%"' || p.public_id || '"%"milestone":"' || a.milestone_key || '"}'
-            ELSE l.action = 'auditor.replaced' AND l.after LIKE '%"auditor":"' || p.public_id || '"%' END)""",
+            ELSE l.action = 'auditor.replaced' AND l.after LIKE '%"auditor":"' || p.public_id || '"%'
+              AND l.after LIKE '%"in_place_of":"' || b.public_id || '"%' END)""",
     ),
     Check(
-        "seat_replaced", "A replaced auditor's seat has no successor, or somebody succeeds one who was not replaced.",
+        "seat_replaced", "A seat has two successors, or one though nobody gave it up.",
         """SELECT a.public_id AS place, a.state, COUNT(r.id) AS successors FROM appointment a
         LEFT JOIN appointment r ON r.replaces_id = a.id GROUP BY a.public_id, a.state
-        HAVING COUNT(r.id) <> CASE a.state WHEN 'replaced' THEN 1 ELSE 0 END
+        HAVING COUNT(r.id) > CASE WHEN a.state IN ('appointed', 'accepted') THEN 0 ELSE 1 END
         UNION ALL
         SELECT r.public_id, r.state, 0 FROM appointment r LEFT JOIN appointment a ON a.id = r.replaces_id
         AND a.contract_id = r.contract_id AND a.milestone_key = r.milestone_key
         WHERE r.replaces_id IS NOT NULL AND a.id IS NULL""",
+    ),
+    Check(
+        "seat_not_drawn", "The auditor was not drawn for this seat.",
+        """SELECT a.public_id AS place, a.draw_id FROM appointment a WHERE a.draw_id IS NOT NULL AND NOT EXISTS (
+          SELECT 1 FROM lot_draw d JOIN lot_ticket t ON t.draw_id = d.id JOIN offering o ON o.id = d.offering_id
+          WHERE d.id = a.draw_id AND t.party_id = a.party_id AND t.position IS NOT NULL
+          AND o.contract_id = a.contract_id AND d.milestone_key = a.milestone_key)""",
+    ),
+    Check(
+        "review_rounds", "The review had another number of time limits than the log tells.",
+        """SELECT s.public_id AS place, s.review_round FROM submission s
+        LEFT JOIN (SELECT object_id, MAX(id) AS id FROM log_entry WHERE action = 'review.round' GROUP BY object_id) n
+          ON n.object_id = s.public_id LEFT JOIN log_entry l ON l.id = n.id
+        WHERE (l.id IS NULL AND s.review_round <> 1)
+        OR (l.id IS NOT NULL AND l.after NOT LIKE '%"round":' || s.review_round || '}')""",
     ),
     Check(
         "issuer_of_other", "The company's party is not the one that its founder acts for.",
@@ -120,7 +136,14 @@ def _terms(session: Session) -> Iterator[Problem]:
     accepted = sa.select(Appointment.contract_id, Appointment.milestone_key, party.c.public_id).join(
         party, party.c.id == Appointment.party_id
     )
-    first_panel = sa.and_(Appointment.state.in_(["accepted", "replaced"]), Appointment.replaces_id.is_(None))
+    # Who had accepted when the version was published, and gave the seat up only later, if at all.
+    published = sa.select(sa.func.max(TermsVersion.published_at)).where(
+        TermsVersion.contract_id == Appointment.contract_id
+    ).scalar_subquery()
+    first_panel = sa.and_(
+        Appointment.answered_at <= published, Appointment.state != "declined",
+        sa.or_(Appointment.ended_at.is_(None), Appointment.ended_at > published),
+    )
     for row in session.execute(accepted.where(first_panel)):
         seats[row.contract_id, row.milestone_key].add(row.public_id)
     for version in session.execute(sa.select(TermsVersion.__table__)):
@@ -274,8 +297,10 @@ def _submissions(session: Session) -> Iterator[Problem]:
             submission.decided_at >= submission.review_due_at
         )
         try:
-            given = progress.counting(submission, signed[submission.id], terms.quorum.approvals)
-            found = verdicts.verdict(terms, given, at_time_limit=at_time_limit)
+            given = counting.counting(submission, signed[submission.id], terms.quorum.approvals)
+            found = verdicts.verdict(
+                counting.deciding(submission, terms, given), given, at_time_limit=at_time_limit
+            )
         except (verdicts.FindingError, KeyError, ValueError):
             yield Problem("verdict_altered", submission.public_id, "The findings cannot be read any more.")
             continue

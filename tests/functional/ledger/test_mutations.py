@@ -63,6 +63,7 @@ CANNOT_MATTER = {
     ("operation", "fence"): "numbers the leases that workers hold for seconds",
     ("operation", "events_heard"): "marks that the rail must be asked once more",
     ("operation", "events_applied"): "marks that the rail must be asked once more",
+    ("submission", "reminders"): "how often silent auditors were reminded in this round",
     ("terms_version", "published_by"): "the log keeps who launched; nothing follows from it",
 }
 
@@ -106,7 +107,7 @@ VALUES = {
     ("carried_share", "status"): ("carried", "released", "void"),
     ("submission", "status"): ("draft", "discarded", "received", "decided"),
     ("submission", "verdict"): ("met", "not_met"),
-    ("appointment", "state"): ("appointed", "accepted", "declined", "replaced"),
+    ("appointment", "state"): ("appointed", "accepted", "declined", "lapsed", "recused", "struck", "replaced"),
     ("operation", "state"): (
         "created", "sending", "unknown", "pending", "action_required", "succeeded", "failed", "cancelled",
         "needs_operator",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 from pathlib import Path
@@ -19,7 +20,7 @@ from app.notices.models import Notice
 from app.offerings import issuers, withdrawing
 from app.offerings import service as offerings
 from app.outbox.models import OutboxMessage
-from app.progress import interventions, panels
+from app.progress import interventions
 from milestones import states
 from tests.factories import life as lives
 
@@ -179,15 +180,15 @@ def test_ppl_4_a_review_that_nobody_ends_is_told_twice(db: Database) -> None:
 def test_ppl_4_a_replaced_auditor_and_the_next_one_are_told(db: Database) -> None:
     life = lives.active(db, amounts=[100_000, 150_000], auditors=2, contract={"approvals": 2})
     milestone = life.stage.milestone(life.offering_id, 1)
-    life.stage.submit_evidence(life.founder, milestone.public_id)
+    submission = life.stage.submit_evidence(life.founder, milestone.public_id)
+    life.stage.attest(life.auditors[0], submission)
     silent, joining = life.auditors[1], life.stage.person("auditor", "Auditor 3", email="three@third.example")
-    db.unit_of_work(lambda session: panels.replace_auditor(
-        session, actor=life.operator, milestone_id=milestone.public_id, reason="No answer in weeks.",
-        leaving=life.stage.party_public_id(silent, "auditor"), joining=life.stage.party_public_id(joining, "auditor"),
-        now=life.stage.now,
-    ))
-    life.stage.work()
+    life.stage.advance(days=9)
+    life.stage.advance_to(life.stage.milestone(life.offering_id, 1).deadline_at - dt.timedelta(days=1))
+    life.stage.advance_to(life.stage.milestone(life.offering_id, 1).deadline_at)
 
+    assert len(told(db, silent, "review_reminder")) == 2  # on business days 5 and 8
+    assert told(db, life.auditors[0], "review_reminder") == []
     assert "your seat for milestone 1" in text(db, silent, "auditor_replaced")
     assert "Accept or decline by" in text(db, joining, "auditor_appointed")
 

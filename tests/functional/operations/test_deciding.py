@@ -10,10 +10,12 @@ import sqlalchemy as sa
 
 from app import clock
 from app.accounts import credentials
+from app.accounts.models import Party
 from app.audit import queries as audit
 from app.commitments.models import EscrowStatement
 from app.ledger import chart
 from app.ledger import queries as ledger
+from app.offerings.lot_models import Draw, DrawTicket
 from app.outbox import service as outbox
 from app.outbox.models import JobFailure, OutboxMessage
 from app.progress import queries as progress
@@ -52,12 +54,12 @@ def test_off_4_an_operator_reviews_appoints_and_approves(life: Life, in_review: 
     page = operator.open(address)
     assert "Next: you must approve it or ask for changes by" in page.text
     assert "No rule of the contract or the figures is broken." in page.text
-    chosen = [life.stage.party_public_id(each, "auditor") for each in in_review.auditors]
+    page = operator.open(f"{address}/auditors/m1")
+    assert "You cannot choose." in page.text
+    page = operator.send()
+    assert page.title == "The auditors are drawn"
     operator.open(f"{address}/auditors/m1")
-    page = operator.send(auditors=chosen)
-    assert page.errors == ["“Milestone 1” needs 2 different auditors; choose exactly that many."]
-    page = operator.send(auditors=chosen[:2])
-    assert page.title == "The auditors are appointed"
+    assert operator.send().errors == ["Every seat of this milestone is taken."]
     operator.open(f"{address}/approve")
     page = operator.send(reason="Read twice.")
     assert page.title == "The offering is approved"
@@ -95,19 +97,26 @@ def test_asking_for_changes_needs_a_reason_and_gives_it_back(life: Life, in_revi
 
 
 @pytest.mark.databases("sqlite")
-def test_mil_8_an_auditor_with_ties_is_refused_with_the_reason(life: Life, in_review: Life, as_: AsActor) -> None:
+def test_mil_8_an_auditor_with_ties_is_shown_with_the_reason_and_never_drawn(
+    life: Life, in_review: Life, as_: AsActor
+) -> None:
     with life.stage.db.read() as session:
         from app.accounts import queries as people
 
         email = people.user_by_id(session, in_review.founder.user_id).email
-    tied = life.stage.person("auditor", "Cousin Carl", email=f"carl@{email.partition('@')[2]}")
+    life.stage.person("auditor", "Cousin Carl", email=f"carl@{email.partition('@')[2]}")
     operator = as_(in_review.operator)
     page = operator.open(f"/operator/offerings/{in_review.offering_id}/auditors/m1")
     assert "Cousin Carl shares the mail domain" in page.text
-    chosen = [life.stage.party_public_id(each, "auditor") for each in (tied, in_review.auditors[0])]
-    page = operator.send(auditors=chosen)
-    assert operator.status == 422
-    assert page.errors[0].startswith("Cousin Carl shares the mail domain")
+    operator.send()
+    with life.stage.db.read() as session:
+        draw = session.scalars(sa.select(Draw).order_by(Draw.id.desc())).first()
+        assert draw is not None
+        out = session.execute(
+            sa.select(Party.name, DrawTicket.excluded).join(Party, Party.id == DrawTicket.party_id)
+            .where(DrawTicket.draw_id == draw.id, DrawTicket.excluded.is_not(None))
+        ).all()
+    assert ("Cousin Carl", "mail_domain") in [tuple(each) for each in out]
 
 
 def test_ppl_2_suspend_and_lift_by_another_operator(life: Life, as_: AsActor) -> None:
@@ -130,20 +139,15 @@ def test_ppl_2_suspend_and_lift_by_another_operator(life: Life, as_: AsActor) ->
     assert life.stage.milestone(life.offering_id, 1).state == "challengeable"
 
 
-def test_mil_9_an_operator_replaces_a_silent_auditor(life: Life, as_: AsActor) -> None:
+def test_mil_9_silent_auditors_are_replaced_by_lot_and_an_operator_only_watches(life: Life, as_: AsActor) -> None:
     milestone = life.stage.milestone(life.offering_id, 1)
     submission = life.stage.submit_evidence(life.founder, milestone.public_id)
     life.stage.attest(life.auditors[0], submission, "met")
-    spare = life.stage.person("auditor", "Spare Auditor", email="spare@elsewhere.example")
-    leaving, joining = (life.stage.party_public_id(each, "auditor") for each in (life.auditors[1], spare))
     operator, address = as_(life.operator), f"/operator/milestones/{milestone.public_id}/replace"
     page = operator.open(address)
-    assert "Accepted, has not signed" in page.text
-    page = operator.send(reason="No answer for ten days.")
-    assert page.errors == ["Choose who leaves.", "Choose who takes the seat."]
-    page = operator.send(reason="No answer for ten days.", leaving=leaving, joining=joining)
-    assert page.title == "Another auditor is asked"
-    assert last_entry(life, milestone.public_id).action == "auditor.replaced"
+    assert "Accepted, has not signed" in page.text and "replaced by lot twice, by themselves" in page.text
+    spare = life.stage.person("auditor", "Spare Auditor", email="spare@elsewhere.example")
+    life.stage.advance_to(life.stage.milestone(life.offering_id, 1).deadline_at)
     newcomer = as_(spare)
     page = newcomer.open("/auditor")
     link = next(href for href, _text in page.links if "/auditor/appointments/" in href)
@@ -153,6 +157,16 @@ def test_mil_9_an_operator_replaces_a_silent_auditor(life: Life, as_: AsActor) -
     silent = as_(life.auditors[1])
     silent.open(f"/auditor/submissions/{submission}")
     assert silent.status == 404
+    # Nobody else is there at the next limit, so an operator is asked; nor is there then, and it says so.
+    life.stage.advance_to(life.stage.milestone(life.offering_id, 1).deadline_at)
+    operator.open(address)
+    page = operator.send(reason="No answer for weeks.")
+    assert page.errors == ["Nobody else is willing and independent. Approve more auditors first."]
+    life.stage.person("auditor", "Another Spare", email="another@further.example")
+    operator.open(address)
+    page = operator.send(reason="No answer for weeks.")
+    assert page.title == "Others are drawn"
+    assert last_entry(life, milestone.public_id).action == "panel.drawn_again"
 
 
 def test_wnd_2_the_preview_is_what_the_order_then_does(life: Life, as_: AsActor) -> None:
