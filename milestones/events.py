@@ -162,4 +162,11 @@ class Complete:
     """Move the offering to completed."""
 
 
-Instruction = ReleaseTranche | ReturnMoney | WindDown | Complete
+@dataclass(frozen=True, slots=True)
+class AskInvestors:
+    """Let the investors vote whether a milestone that failed gets another chance (MIL-2)."""
+
+    ordinal: int
+
+
+Instruction = ReleaseTranche | ReturnMoney | WindDown | Complete | AskInvestors

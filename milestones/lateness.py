@@ -22,10 +22,10 @@ FAILURE_DAYS = 90
 DUE, FILED, MISSED, ENDED = "due", "filed", "missed", "ended"
 
 
-def extension_seconds(days: int, long_stop_at: datetime, plan_long_stop_at: datetime) -> int:
+def extension_seconds(seconds: int, long_stop_at: datetime, plan_long_stop_at: datetime) -> int:
     """Give by how many whole seconds an extension moves one milestone: never past the plan's own long-stop."""
     left = (plan_long_stop_at - long_stop_at) // timedelta(seconds=1)
-    return max(0, min(days * 86_400, left))
+    return max(0, min(seconds, left))
 
 
 def grace_ends_at(target_at: datetime, grace_days: int) -> datetime:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from milestones.apportion import WHOLE_BP
 from milestones.money import PRICE_UNIT, Asset, format_price
-from milestones.terms import INVESTORS_DECIDE, PARALLEL, RELAXABLE, SEQUENTIAL, MilestoneTerms, Terms
+from milestones.terms import PARALLEL, RELAXABLE, SEQUENTIAL, MilestoneTerms, Terms
 
 REFUSED, RELAXABLE_SEVERITY, RELAXED = "refused", "relaxable", "relaxed"
 
@@ -219,13 +219,6 @@ def _auditors(terms: Terms, context: LintContext) -> Iterator[_Judgement]:
                 yield f"{path}/auditors/{number}", "auditor_not_independent", message
 
 
-def _outcomes(terms: Terms, _context: LintContext) -> Iterator[_Judgement]:
-    for index, milestone in enumerate(terms.milestones):
-        if milestone.on_failure == INVESTORS_DECIDE:
-            message = "A vote after a failure is not offered yet. Choose wind_down or return_tranche."
-            yield f"/milestones/{index}/on_failure", "not_offered_yet", message
-
-
 def _grain(terms: Terms, context: LintContext) -> Iterator[_Judgement]:
     if context.min_ticket_minor is None or context.price_micro is None:
         return
@@ -244,7 +237,7 @@ def _grain(terms: Terms, context: LintContext) -> Iterator[_Judgement]:
     yield "/milestones", "grain", message
 
 
-_RULES = (_tranches, _too_soon, _criteria, _dates, _auditors, _outcomes, _grain)
+_RULES = (_tranches, _too_soon, _criteria, _dates, _auditors, _grain)
 
 
 def grain_problem(terms: Terms, min_ticket_minor: int, price_micro: int, asset: Asset) -> int | None:

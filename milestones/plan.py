@@ -12,6 +12,7 @@ from dataclasses import replace
 from milestones import states
 from milestones.apportion import recompute_tranches, tranche_amounts
 from milestones.events import (
+    AskInvestors,
     Complete,
     Event,
     MilestoneApproved,
@@ -50,7 +51,15 @@ from milestones.running import (
     trim,
     waits_for_others,
 )
-from milestones.terms import CLOSING_ORDINAL, RETURN_TRANCHE, SEQUENTIAL, MilestoneTerms, Terms, Tranche
+from milestones.terms import (
+    CLOSING_ORDINAL,
+    INVESTORS_DECIDE,
+    RETURN_TRANCHE,
+    SEQUENTIAL,
+    MilestoneTerms,
+    Terms,
+    Tranche,
+)
 from milestones.tranche import APPROVED, WHOLE_PCT, MilestoneState, paid, resized, returned
 
 __all__ = [
@@ -58,6 +67,7 @@ __all__ = [
     "PENDING",
     "UNDER_REVIEW",
     "WHOLE_PCT",
+    "AskInvestors",
     "Complete",
     "IfStopped",
     "MilestoneState",
@@ -271,14 +281,23 @@ def fail(plan: Plan, ordinal: int, reason: str) -> Step:
     `on_failure` decides: what is left of that tranche returns and the others go on, or the contract is wound down.
     Milestones that depend on it (all later ones of a sequential plan) lapse, so there both come to a wind-down.
     """
-    return after_failure(move(plan, ordinal, "long_stop", states.CLOCK), ordinal, reason, ())
+    return _fails(plan, ordinal, "long_stop", states.CLOCK, reason, ())
 
 
 def reject(plan: Plan, ordinal: int, event: str, who: str, events: Iterable[Event] = ()) -> Step:
     """Apply a "not met" that is final: the milestone fails, or where it was met before its retained part goes back."""
     if plan.milestone(ordinal).is_met:
         return _end_retention(plan, ordinal, who, "not_met", events)
-    return after_failure(move(plan, ordinal, event, who, verdict_pct=0), ordinal, "not_met", events)
+    return _fails(plan, ordinal, event, who, "not_met", events)
+
+
+def _fails(plan: Plan, ordinal: int, event: str, who: str, reason: str, events: Iterable[Event]) -> Step:
+    """Fail a milestone by its terms, or ask the investors first where the contract says so, once (MIL-2)."""
+    milestone = plan.milestone(ordinal)
+    if milestone.on_failure == INVESTORS_DECIDE and not milestone.was_asked and not plan.winding_down:
+        asked = move(plan, ordinal, "ask", who, verdict_pct=0, was_asked=True)
+        return Step(asked, tuple(events), (AskInvestors(ordinal),))
+    return after_failure(move(plan, ordinal, event, who, verdict_pct=0), ordinal, reason, events)
 
 
 def shrink(plan: Plan, unreleased_minor: int) -> Step:

@@ -11,9 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
+from milestones import deciding
 from milestones import plan as engine
 from milestones.apportion import WHOLE_BP, apportion, tokens_after
 from milestones.calendar import business_day_after
+from milestones.disputes import VOTE_BUSINESS_DAYS
 from milestones.events import Complete, MilestoneOpened, ReleaseTranche, ReturnMoney
 from milestones.lateness import months_after
 from milestones.money import Asset, tokens_for
@@ -272,6 +274,11 @@ def _play(run: _Run, day: date, ordinal: int, action: str) -> None:
         _apply(run, engine.retention_over(run.plan, ordinal), ordinal, day)
     else:
         _apply(run, engine.fail(run.plan, ordinal, "long_stop"), ordinal, day)
+        if run.plan.milestone(ordinal).state == "deciding":
+            # Where the investors are asked the play assumes that too few answer, which ends the plan.
+            voted_on = business_day_after(day, VOTE_BUSINESS_DAYS, run.holidays)
+            ends_on = max(voted_on, day + timedelta(days=LEAST_WINDOW_DAYS))
+            _apply(run, deciding.give_up(run.plan, ordinal), ordinal, ends_on)
         _release_what_may(run, day)
 
 

@@ -115,6 +115,14 @@ MILESTONE_TRANSITIONS: tuple[Transition, ...] = (
     _way("approved", "dispute", "disputed", AUDITOR, WORKER),
     *(_way(from_state, "appeal", "disputed", FOUNDER) for from_state in (*FOUNDERS_STATES, "appealable")),
     _way("appealable", "appeal_over", "failed", CLOCK),
+    # Where the contract says so the investors decide, once, what a failure means (MIL-2).
+    *(
+        _way(from_state, "ask", "deciding", CLOCK, AUDITOR, WORKER)
+        for from_state in ("open", "partly_released", "appealable", "disputed")
+    ),
+    *_back("deciding", "go_on", WORKER),
+    _way("deciding", "give_up", "failed", WORKER),
+    _way("deciding", "lapse", "lapsed", WORKER),
     _way("disputed", "found_met", "approved", AUDITOR, WORKER),
     *_back("disputed", "found_not_met", AUDITOR, WORKER),
     _way("disputed", "found_not_met_final", "failed", AUDITOR, WORKER),

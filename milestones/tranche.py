@@ -42,6 +42,8 @@ class MilestoneState:
     partial_releases: int = 0
     retainage_bp: int = 0
     reporting_bp: int = 0
+    #: Whether the investors were asked already, after it failed once (MIL-2).
+    was_asked: bool = False
 
     @property
     def is_settled(self) -> bool:

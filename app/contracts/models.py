@@ -109,6 +109,8 @@ class Milestone(Base):
     is_late: Mapped[bool] = mapped_column(default=False)
     #: When the grace after the target date was over too: a cause for investors to end the plan (WND-6).
     past_grace_at: Mapped[dt.datetime | None]
+    #: When the investors were asked what its failure means, once (MIL-2).
+    asked_at: Mapped[dt.datetime | None]
     suspended_reason: Mapped[str | None]
     suspended_by: Mapped[int | None]
     #: When the people concerned were told of the verdict that led to the present state: windows count from it.

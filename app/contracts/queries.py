@@ -153,7 +153,7 @@ def _milestone_state(terms: Terms, row: Milestone) -> MilestoneState:
         released_minor=row.decided_minor, returned_minor=row.returned_minor, counted_minor=row.counted_minor,
         reporting_minor=row.reporting_minor, share_pct=row.share_pct, verdict_pct=row.verdict_pct, parts=row.parts,
         partial_releases=agreed.partial_releases if agreed else 0, retainage_bp=retainage.bp if retainage else 0,
-        reporting_bp=agreed.reporting_retainage_bp if agreed else 0,
+        reporting_bp=agreed.reporting_retainage_bp if agreed else 0, was_asked=row.asked_at is not None,
     )
 
 

@@ -110,6 +110,7 @@ ELSEWHERE = {
     ("stay", "open"): "a poll, found as such",
     ("end_vote", "open"): "a poll, found as such",
     ("amendment", "open"): "a poll, found as such",
+    ("failure_vote", "open"): "a poll, found as such",
     ("funding", "unstated"): "asked of its offering",
     ("receipt", "unmatched"): "the worker sends it back at once",
     ("challenge", "open"): "its milestone is found as challengeable",

@@ -146,6 +146,9 @@ EVENTS: Mapping[str, tuple[Telling, ...]] = MappingProxyType(
         "poll_decided:shortfall:goes_on": _told("shortfall_goes_on", ("polled", "portfolio"), ("founders", "founder")),
         "end_called": _told("end_called", ("holders", "ending"), ("founders", "founder")),
         "end_call_lapsed": _told("end_call_lapsed", ("holders", "ending", _OPTIONAL), ("founders", "founder")),
+        "poll_opened:failure": _told("failure_vote_opened", ("polled", "poll"), ("founders", "founder"),
+                                     ("operators", "console")),
+        "poll_decided:failure:goes_on": _told("failure_vote_goes_on", ("polled", "offering"), ("founders", "founder")),
         "poll_opened:wind_down": _told("end_vote_opened", ("polled", "poll"), ("founders", "founder"),
                                        ("operators", "console")),
         "poll_opened:wind_down_for_cause": _told("end_vote_opened", ("polled", "poll"), ("founders", "founder"),
@@ -287,6 +290,9 @@ EVENTS: Mapping[str, tuple[Telling, ...]] = MappingProxyType(
 #: event → why nobody is told of it by itself
 SILENT: Mapping[str, str] = MappingProxyType(
     {
+        "poll_decided:failure:winds_down": "the wind-down tells everybody with their figures",
+        "milestone_deciding": "poll_opened:failure tells everybody what is asked",
+        "milestone_open:go_on": "poll_decided:failure:goes_on tells everybody",
         "poll_decided:wind_down:winds_down": "the wind-down tells everybody with their figures",
         "poll_decided:wind_down_for_cause:winds_down": "the wind-down tells everybody with their figures",
         "poll_decided:amendment:passed": "what follows, the terms in force, is told by itself",

@@ -35,7 +35,8 @@ from milestones import states
 
 RUNNING = ("active", "winding_down")
 #: States of a milestone in which somebody other than the milestone before it must act.
-MOVING = ("open", "submitted", "challengeable", "suspended", "disputed", "appealable", "approved")
+MOVING = ("open", "submitted", "challengeable", "suspended", "disputed", "appealable", "deciding",
+          "approved")
 
 
 @dataclass(frozen=True, slots=True)

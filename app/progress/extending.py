@@ -23,6 +23,7 @@ from app.progress.service import demand_founder, located
 from milestones import lateness
 from milestones.terms import SEQUENTIAL, MilestoneTerms
 
+ASKED, VOTED = "asked", "voted"
 EXTENDABLE = ("open", "locked")
 MAX_REASON_CHARACTERS = 2_000
 
@@ -46,11 +47,11 @@ def extend(
     rows = contract_queries.milestones_of(session, offering.contract_id, lock=True)
     days = _demand_extendable(session, offering, milestone, reason, now)
     extension = Extension(
-        public_id=public_id("ext"), milestone_id=milestone.id, days=days, reason=reason.strip()[:MAX_REASON_CHARACTERS],
-        asked_by=accounts.user_of(actor), asked_at=now,
+        public_id=public_id("ext"), milestone_id=milestone.id, kind=ASKED, days=days,
+        reason=reason.strip()[:MAX_REASON_CHARACTERS], asked_by=accounts.user_of(actor), asked_at=now,
     )
     terms = contract_queries.published_terms(session, offering.terms_version_id or 0).terms
-    moved = _moves(offering, milestone, rows, days, is_sequential=terms.order == SEQUENTIAL)
+    moved = moves(offering, milestone, rows, days * 86_400, is_sequential=terms.order == SEQUENTIAL)
     if milestone.id not in moved:
         raise Refused(
             "Its last day is the last day of the whole plan already, so there is nothing to extend it to.",
@@ -60,7 +61,7 @@ def extend(
     session.flush()
     for row in rows:
         if row.id in moved:
-            _move(row, moved[row.id])
+            move(row, moved[row.id])
             session.add(ExtensionMove(extension_id=extension.id, milestone_id=row.id, seconds=moved[row.id]))
     session.flush()
     idempotency.settle(session, actor=actor, operation="extend_milestone", key=key, result_ref=extension.public_id)
@@ -103,8 +104,8 @@ def days_of(agreed: MilestoneTerms) -> int:
     return agreed.extension_days
 
 
-def _moves(
-    offering: Offering, milestone: Milestone, rows: list[Milestone], days: int, *, is_sequential: bool
+def moves(
+    offering: Offering, milestone: Milestone, rows: list[Milestone], seconds: int, *, is_sequential: bool
 ) -> dict[int, int]:
     """Return by how many seconds each milestone's dates move, by its id; those that cannot move are left out."""
     waiting = [
@@ -112,13 +113,14 @@ def _moves(
         if row.id == milestone.id or (is_sequential and row.ordinal > milestone.ordinal and row.state == "locked")
     ]
     moved = {
-        row.id: lateness.extension_seconds(days, row.long_stop_at, offering.long_stop_at)
+        row.id: lateness.extension_seconds(seconds, row.long_stop_at, offering.long_stop_at)
         for row in waiting if row.long_stop_at is not None
     }
-    return {row_id: seconds for row_id, seconds in moved.items() if seconds}
+    return {row_id: given for row_id, given in moved.items() if given}
 
 
-def _move(row: Milestone, seconds: int) -> None:
+def move(row: Milestone, seconds: int) -> None:
+    """Move a milestone's target and long-stop."""
     step = dt.timedelta(seconds=seconds)
     assert row.target_at is not None
     assert row.long_stop_at is not None
@@ -131,7 +133,8 @@ def _move(row: Milestone, seconds: int) -> None:
 
 def of_milestone(session: Session, milestone_id: int) -> Extension | None:
     """Return a milestone's extension, None when it has not been asked for."""
-    return session.scalars(sa.select(Extension).where(Extension.milestone_id == milestone_id)).one_or_none()
+    query = sa.select(Extension).where(Extension.milestone_id == milestone_id, Extension.kind == ASKED)
+    return session.scalars(query).one_or_none()
 
 
 def may_extend(session: Session, offering: Offering, milestone: Milestone, now: dt.datetime) -> bool:
@@ -148,13 +151,15 @@ def may_extend(session: Session, offering: Offering, milestone: Milestone, now: 
 
 def told(session: Session, extension: Extension) -> dict[str, object]:
     """Return what the log keeps of an extension; the self-check compares the row with it."""
-    moves = session.execute(
+    rows = session.execute(
         sa.select(Milestone.public_id, ExtensionMove.seconds)
         .join(ExtensionMove, ExtensionMove.milestone_id == Milestone.id)
         .where(ExtensionMove.extension_id == extension.id)
         .order_by(Milestone.public_id)
     ).all()
-    return {
+    kept: dict[str, object] = {
         "milestone": session.get_one(Milestone, extension.milestone_id).public_id, "days": extension.days,
-        "asked_by": extension.asked_by, "moved": [f"{row_id}:{seconds}" for row_id, seconds in moves],
+        "asked_by": extension.asked_by, "moved": [f"{row_id}:{seconds}" for row_id, seconds in rows],
     }
+    # Those asked for were told before there were others; their entries keep their form.
+    return kept if extension.kind == ASKED else kept | {"kind": extension.kind}

@@ -11,22 +11,28 @@ from app.db import Base, BigIntPK
 
 
 class Extension(Base):
-    """The one extension of a milestone, automatic when asked before its target date. Append-only."""
+    """What moved a milestone's dates: its one extension, or the investors' vote after it failed. Append-only.
+
+    ``asked``: automatic when asked before the target date (MIL-14); ``voted``: one new date (MIL-2), asked by nobody.
+    """
 
     __tablename__ = "extension"
     __table_args__ = (
         sa.ForeignKeyConstraint(["milestone_id"], ["milestone.id"]),
         sa.UniqueConstraint("public_id"),
-        sa.UniqueConstraint("milestone_id"),
+        sa.UniqueConstraint("milestone_id", "kind"),
+        sa.CheckConstraint("kind IN ('asked', 'voted')", name="kind"),
+        sa.CheckConstraint("(kind = 'asked') = (asked_by IS NOT NULL)", name="asked"),
         sa.CheckConstraint("days > 0", name="above_zero"),
     )
 
     id: Mapped[int] = mapped_column(BigIntPK, primary_key=True)
     public_id: Mapped[str]
     milestone_id: Mapped[int]
+    kind: Mapped[str] = mapped_column(default="asked", server_default="asked")
     days: Mapped[int]
     reason: Mapped[str]
-    asked_by: Mapped[int]
+    asked_by: Mapped[int | None]
     asked_at: Mapped[dt.datetime]
 
 

@@ -11,7 +11,16 @@ from app.accounts.actor import SYSTEM
 from app.offerings import figures
 from app.offerings import service as offerings
 from app.offerings.models import Offering
-from app.progress import amendment_effects, disputes, ending, halting, interventions, polls, shortfalls
+from app.progress import (
+    amendment_effects,
+    deciding,
+    disputes,
+    ending,
+    halting,
+    interventions,
+    polls,
+    shortfalls,
+)
 from app.progress.halt_models import Halt, Poll
 from milestones import polls as rules
 
@@ -85,6 +94,7 @@ def _wind_down(session: Session, offering: Offering, trigger: str, reason: str, 
 DECIDERS: Mapping[str, Callable[[Session, Offering, Poll, dt.datetime], None]] = {
     polls.HALT: _decide_halt,
     polls.SHORTFALL: _decide_shortfall,
+    rules.FAILURE: deciding.decide,
     rules.WIND_DOWN: ending.decide,
     rules.WIND_DOWN_FOR_CAUSE: ending.decide,
     rules.DISPUTE: disputes.decide_by_vote,

@@ -42,6 +42,9 @@ _END = PollWords("end_vote", {rules.YES: _l("Yes, end the plan"), rules.NO: _l("
 
 WORDS: Mapping[str, PollWords] = MappingProxyType(
     {
+        rules.FAILURE: PollWords(
+            "failure_vote", {rules.YES: _l("Yes, one more chance"), rules.NO: _l("No, send back what is unreleased")}
+        ),
         rules.WIND_DOWN: _END,
         rules.WIND_DOWN_FOR_CAUSE: _END,
         rules.HALT: PollWords(

@@ -26,9 +26,10 @@ from app.ledger import queries as ledger_queries
 from app.offerings import service as offerings
 from app.offerings.models import Offering
 from app.outbox import service as outbox
-from app.progress import releases, standing, tolling
+from app.progress import polls, releases, standing, tolling
 from milestones import disputes, states
 from milestones import plan as engine
+from milestones import polls as poll_rules
 from milestones.terms import SEQUENTIAL, end_of_day
 
 CHALLENGE_CALENDAR_DAYS = 7
@@ -39,13 +40,14 @@ WIND_DOWN_BUSINESS_DAYS = 10
 #: Why a plan that ran by its terms ended, as the offering's page says it to everybody.
 FAILURES = {
     "not_met": "The auditors found a milestone not met, and no try was left.",
+    "investors": "A milestone failed, and the investors did not give it another chance.",
     "long_stop": "A milestone's last date passed without complete evidence.",
 }
 
 #: States in which the milestone waits for others than the founder; the time in them is tolled.
 REVIEWED_STATES = ("submitted", "challengeable", "suspended", "disputed", "appealable", "approved")
 #: States in which it waits for the founder, or only for a part of it.
-UNREVIEWED_STATES = (*states.FOUNDERS_STATES, "report_due")
+UNREVIEWED_STATES = (*states.FOUNDERS_STATES, "report_due", "deciding")
 RETAINING_STATES = ("retained", "report_due")
 #: What waits for a report goes back when none came in so many days.
 REPORT_DAYS = 365
@@ -127,9 +129,20 @@ def carry_out(
                 releases.return_money(session, offering, row, running.published, amount, reason=why, now=now)
             case engine.WindDown(reason=why):
                 _wind_down(session, offering, why, actor=actor, now=now)
+            case engine.AskInvestors(ordinal=ordinal):
+                _ask(session, offering, running.rows[ordinal], now=now)
             case engine.Complete():
                 pass  # a job of its own ends the offering, once no operation is undecided (product.md §2)
     return Running(offering, running.published, running.rows, step.plan)
+
+
+def _ask(session: Session, offering: Offering, row: Milestone, *, now: dt.datetime) -> None:
+    """Put to the investors whether a failed milestone gets one more chance (MIL-2)."""
+    row.asked_at = now
+    polls.open_poll(
+        session, offering, kind=poll_rules.FAILURE, subject=row.public_id, ends_at=polls.vote_end(offering, now),
+        now=now,
+    )
 
 
 def _wind_down(session: Session, offering: Offering, why: str, *, actor: Actor, now: dt.datetime) -> None:
@@ -250,6 +263,8 @@ def _deadline(session: Session, running: Running, row: Milestone, now: dt.dateti
             return business_days(disputes.PANEL_BUSINESS_DAYS)
         case "appealable":
             return business_days(disputes.APPEAL_BUSINESS_DAYS) if standing.may_appeal(session, row) else now
+        case "deciding":
+            return business_days(polls.VOTE_BUSINESS_DAYS, polls.VOTE_CALENDAR_DAYS)
         case "approved":
             return business_days(RELEASE_BUSINESS_DAYS)
         case "locked":

@@ -66,6 +66,15 @@ CHECKS = (
           AND p.outcome = 'winds_down')""",
     ),
     Check(
+        "failure_vote", "The investors decide about a milestone and no vote is open on it, or the other way round.",
+        """SELECT m.public_id AS place, m.state, p.state AS poll FROM milestone m
+        LEFT JOIN poll p ON p.kind = 'failure' AND p.subject = m.public_id
+        LEFT JOIN offering o ON o.id = m.offering_id
+        WHERE (m.asked_at IS NULL) <> (p.id IS NULL) OR p.offering_id <> m.offering_id
+        OR (m.state = 'deciding' AND COALESCE(p.state, '') <> 'open')
+        OR (p.state = 'open' AND m.state <> 'deciding' AND o.state = 'active')""",
+    ),
+    Check(
         "past_grace_untold", "The log does not say that a milestone's grace is over, or says it of another.",
         """SELECT m.public_id AS place, COUNT(l.id) AS entries FROM milestone m
         LEFT JOIN log_entry l ON l.object_id = m.public_id AND l.action = 'milestone.past_grace'

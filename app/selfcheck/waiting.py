@@ -28,7 +28,7 @@ CHECKS = (
         """SELECT m.public_id AS place, m.state, o.state AS offering FROM milestone m
         JOIN offering o ON o.id = m.offering_id
         WHERE (m.state IN ('open', 'submitted', 'challengeable', 'suspended', 'disputed', 'appealable',
-            'approved', 'partly_released', 'retained', 'report_due')
+            'approved', 'partly_released', 'retained', 'report_due', 'deciding')
           AND o.state NOT IN ('active', 'winding_down'))
         OR (m.state NOT IN ('released', 'failed', 'lapsed') AND o.state IN ('completed', 'wound_down'))""",
     ),

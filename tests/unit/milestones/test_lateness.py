@@ -18,10 +18,10 @@ STOP = datetime(2027, 6, 30, tzinfo=UTC)
 
 
 def test_mil_14_an_extension_never_passes_the_plans_long_stop():
-    assert extension_seconds(30, STOP, STOP + 90 * DAY) == 30 * 86_400
-    assert extension_seconds(30, STOP, STOP + 10 * DAY) == 10 * 86_400
-    assert extension_seconds(30, STOP, STOP) == 0
-    assert extension_seconds(30, STOP, STOP - DAY) == 0
+    assert extension_seconds(30 * 86_400, STOP, STOP + 90 * DAY) == 30 * 86_400
+    assert extension_seconds(30 * 86_400, STOP, STOP + 10 * DAY) == 10 * 86_400
+    assert extension_seconds(30 * 86_400, STOP, STOP) == 0
+    assert extension_seconds(30 * 86_400, STOP, STOP - DAY) == 0
 
 
 def test_mil_14_grace_begins_at_the_target_wherever_it_moved():

@@ -115,12 +115,6 @@ def test_mil_9_above_25_000_two_auditors_have_to_approve():
     ]
 
 
-def test_mil_2_a_vote_after_a_failure_is_not_offered_yet():
-    assert found(with_first(4000, 3000, 3000, on_failure="investors_decide")) == [
-        ("/milestones/0/on_failure", "not_offered_yet", "refused")
-    ]
-
-
 def test_off_10_the_smallest_part_of_the_minimum_ticket_buys_100_tokens():
     terms = contract(4000, 4000, 2000)
     assert grain_problem(terms, 10_000, parse_price("0.20"), USD) is None

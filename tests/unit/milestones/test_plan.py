@@ -167,11 +167,6 @@ def test_mil_2_a_plan_that_never_released_anything_is_not_called_completed():
     assert step.instructions == (WindDown("long_stop"), ReturnMoney(100_000, "long_stop"))
 
 
-def test_mil_2_investors_decide_winds_down_while_there_is_no_vote():
-    step = engine.fail(started(6000, 4000, on_failure="investors_decide"), 1, "long_stop")
-    assert step.instructions == (WindDown("long_stop"), ReturnMoney(100_000, "long_stop"))
-
-
 def wound_down_with_everything_pending():
     """Approved, submitted, challengeable, suspended and open at once, then the founder resigns."""
     plan = approve(started(2000, 2000, 2000, 2000, 1000, 1000, order="parallel"), 1)

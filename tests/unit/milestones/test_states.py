@@ -24,7 +24,7 @@ EXPECTED_STATES = {
         "failing", "failed", "winding_down", "wound_down",
     },
     "milestone": {
-        "locked", "open", "submitted", "challengeable", "suspended", "disputed", "appealable", "approved",
+        "locked", "open", "submitted", "challengeable", "suspended", "disputed", "appealable", "approved", "deciding",
         "partly_released", "retained", "report_due", "released", "failed", "lapsed",
     },
     "commitment": {
