@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from milestones import states
-from milestones.apportion import recompute_tranches, tranche_amounts
+from milestones.apportion import tranche_amounts
 from milestones.events import (
     AskInvestors,
     Complete,
@@ -26,7 +26,6 @@ from milestones.events import (
     ReleaseTranche,
     RetainedReturned,
     ReturnMoney,
-    TranchesRecomputed,
     VerdictReached,
     WindDown,
     WindDownStarted,
@@ -48,6 +47,7 @@ from milestones.running import (
     pending_minor,
     put,
     returnable_minor,
+    shrink,
     trim,
     waits_for_others,
 )
@@ -60,7 +60,7 @@ from milestones.terms import (
     Terms,
     Tranche,
 )
-from milestones.tranche import APPROVED, WHOLE_PCT, MilestoneState, paid, resized, returned
+from milestones.tranche import APPROVED, WHOLE_PCT, MilestoneState, paid, returned
 
 __all__ = [
     "APPROVED",
@@ -298,23 +298,6 @@ def _fails(plan: Plan, ordinal: int, event: str, who: str, reason: str, events: 
         asked = move(plan, ordinal, "ask", who, verdict_pct=0, was_asked=True)
         return Step(asked, tuple(events), (AskInvestors(ordinal),))
     return after_failure(move(plan, ordinal, event, who, verdict_pct=0), ordinal, reason, events)
-
-
-def shrink(plan: Plan, unreleased_minor: int) -> Step:
-    """Recompute unsettled tranches after unreleased money changed, in contract order (MIL-1)."""
-    pieces = plan.unsettled
-    weights = [m.bp for m in pieces]
-    if plan.winding_down or any(m.share_pct or m.returned_minor for m in pieces):
-        # Where parts have left, what is left of each tranche stands for its share.
-        remaining = [m.remaining_minor for m in pieces]
-        weights = remaining if any(remaining) else weights
-    kept = [index for index, weight in enumerate(weights) if weight]
-    amounts = recompute_tranches(unreleased_minor, [weights[index] for index in kept])
-    amount_of = dict(zip(kept, amounts, strict=True))
-    event = TranchesRecomputed(plan.unreleased_minor, unreleased_minor)
-    for index, piece in enumerate(pieces):
-        plan = put(plan, resized(piece, amount_of.get(index, 0)))
-    return Step(replace(plan, unreleased_minor=unreleased_minor), (event,))
 
 
 def follow_amendment(plan: Plan) -> Step:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from milestones import states
+from milestones.apportion import recompute_tranches
 from milestones.events import (
     Complete,
     Event,
@@ -16,9 +17,10 @@ from milestones.events import (
     PlanCompleted,
     RetainedReturned,
     ReturnMoney,
+    TranchesRecomputed,
 )
 from milestones.terms import SEQUENTIAL
-from milestones.tranche import APPROVED, WHOLE_PCT, MilestoneState, returned
+from milestones.tranche import APPROVED, WHOLE_PCT, MilestoneState, resized, returned
 
 UNDER_REVIEW = frozenset({"submitted", "challengeable", "suspended", "disputed", "appealable"})
 # Still to be decided or paid once a wind-down has begun (WND-2); everything else lapses.
@@ -178,3 +180,20 @@ def completion(plan: Plan) -> Step:
     if plan.winding_down or plan.unsettled or plan.unreleased_minor:
         return Step(plan)
     return Step(plan, (PlanCompleted(),), (Complete(),))
+
+
+def shrink(plan: Plan, unreleased_minor: int) -> Step:
+    """Recompute unsettled tranches after unreleased money changed, in contract order (MIL-1)."""
+    pieces = plan.unsettled
+    weights = [m.bp for m in pieces]
+    if plan.winding_down or any(m.share_pct or m.returned_minor for m in pieces):
+        # Where parts have left, what is left of each tranche stands for its share.
+        remaining = [m.remaining_minor for m in pieces]
+        weights = remaining if any(remaining) else weights
+    kept = [index for index, weight in enumerate(weights) if weight]
+    amounts = recompute_tranches(unreleased_minor, [weights[index] for index in kept])
+    amount_of = dict(zip(kept, amounts, strict=True))
+    event = TranchesRecomputed(plan.unreleased_minor, unreleased_minor)
+    for index, piece in enumerate(pieces):
+        plan = put(plan, resized(piece, amount_of.get(index, 0)))
+    return Step(replace(plan, unreleased_minor=unreleased_minor), (event,))

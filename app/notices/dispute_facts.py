@@ -68,13 +68,16 @@ def came_back(session: Session, event: str, milestone: Milestone) -> bool:
 def of_open(session: Session, offering: Offering, milestone: Milestone, at: dt.datetime) -> tuple[str, Params]:
     """Say by which way a milestone became open, as a suffix of the event, and until when its verdict may be appealed.
 
-    Opened, not met, reviewed in vain, suspended for too long, or by a dispute.
+    Opened, not met, reviewed in vain, suspended for too long, by a dispute, or by a vote.
     """
     params = {"appeal_by": instant_text(appeals.until(session, offering, milestone, at))}
     latest = session.scalars(
         sa.select(Submission).where(Submission.milestone_id == milestone.id, Submission.received_at.is_not(None))
         .order_by(Submission.number.desc()).limit(1)
     ).one_or_none()
+    asked_at = milestone.asked_at
+    if asked_at is not None and (latest is None or (latest.decided_at or asked_at) <= asked_at):
+        return ":go_on", params
     if latest is None:
         return "", params
     if session.scalar(

@@ -184,10 +184,8 @@ def _of_report(session: Session, found: Happened, report_id: int) -> None:
     report = session.get_one(Report, report_id)
     _of_offering(session, found, report.offering_id)
     found.about = report.public_id
-    found.params |= {
-        "number": report.number, "due_at": _text(report.due_at), "spent_minor": report.spent_minor or 0,
-        "cash_left_minor": report.cash_left_minor or 0,
-    }
+    found.params |= {"number": report.number, "due_at": _text(report.due_at), "spent_minor": report.spent_minor or 0,
+                     "cash_left_minor": report.cash_left_minor or 0}
 
 
 def _of_end_call(session: Session, found: Happened, call_id: int) -> None:
