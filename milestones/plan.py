@@ -38,6 +38,7 @@ from milestones.running import (
     PlanError,
     Step,
     completion,
+    finish,
     give_back,
     go_back,
     if_stopped_today,
@@ -320,14 +321,6 @@ def wind_down(plan: Plan, reason: str, *, everything: bool = False) -> Step:
             plan, lapsed = lapse(plan, milestone.ordinal)
             events += lapsed
     return _start_wind_down(plan, reason, events)
-
-
-def finish(plan: Plan) -> Step:
-    """Complete a plan in which every milestone is settled and escrow is empty. Raises PlanError otherwise."""
-    ended = completion(plan)
-    if not ended.instructions:
-        raise PlanError("plan_unfinished", "Milestones are unsettled or money is still in escrow.")
-    return ended
 
 
 def undecided(plan: Plan, ordinal: int, event: str) -> Step:

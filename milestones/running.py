@@ -197,3 +197,11 @@ def shrink(plan: Plan, unreleased_minor: int) -> Step:
     for index, piece in enumerate(pieces):
         plan = put(plan, resized(piece, amount_of.get(index, 0)))
     return Step(replace(plan, unreleased_minor=unreleased_minor), (event,))
+
+
+def finish(plan: Plan) -> Step:
+    """Complete a plan in which every milestone is settled and escrow is empty. Raises PlanError otherwise."""
+    ended = completion(plan)
+    if not ended.instructions:
+        raise PlanError("plan_unfinished", "Milestones are unsettled or money is still in escrow.")
+    return ended
