@@ -1,7 +1,7 @@
 """Let investors decide about a failed milestone: when they were asked, and a date that their vote gave.
 
-Revision: 0013
-Follows: 0012
+Revision: 0014
+Follows: 0013
 """
 
 import sqlalchemy as sa
@@ -10,8 +10,8 @@ from alembic import op
 from app.db import UTCDateTime
 from app.ledger import triggers
 
-revision = "0013"
-down_revision = "0012"
+revision = "0014"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 
