@@ -19,7 +19,10 @@ from app.offerings import auditing_models, change_models, lot_models  # noqa: F4
 from app.offerings import models as offerings  # noqa: F401
 from app.outbox import models as outbox  # noqa: F401
 from app.payments import models as payments  # noqa: F401
-from app.payments import sandbox_models  # noqa: F401
+from app.payments import (
+    reversal_models,  # noqa: F401
+    sandbox_models,  # noqa: F401
+)
 from app.progress import (
     amendment_models,  # noqa: F401
     dispute_models,  # noqa: F401

@@ -24,6 +24,7 @@ VIEWS = (
     "app.payments.operator_views",
     "app.payments.payer_views",
     "app.payments.reserve_views",
+    "app.payments.reversal_views",
     "app.commitments.link_views",
     "app.offerings.views",
     "app.contracts.views",

@@ -234,8 +234,9 @@ def _lapse(session: Session, offering: Offering, *, now: dt.datetime, reason: st
 
 
 def may_finish(session: Session, offering: Offering) -> bool:
-    """Whether nothing is in escrow, no refund is under way and no operation is undecided (product.md §2)."""
-    if ledger_queries.balance(session, chart.escrow(offering.public_id, offering.currency)):
+    """Whether no money is in escrow or disputed, no refund under way, no operation undecided (product.md §2)."""
+    address = (offering.public_id, offering.currency)
+    if any(ledger_queries.balance(session, each) for each in (chart.escrow(*address), chart.disputed(*address))):
         return False
     open_refunds = session.execute(
         sa.select(sa.func.count()).select_from(Refund).where(

@@ -24,6 +24,7 @@ class Commitment(Base):
     ``commitment_link`` that stand (COM-11). ``seasons_at`` is when its held money can no longer be taken back
     (COM-10), None while nothing is held. ``is_contested`` says that its bank took its payment back and a person decides
     what follows: it counts as cleared nowhere meanwhile (OFF-12, WND-4).
+    ``disputed_minor`` is what of it is under open disputes at the rail (WND-4).
     """
 
     __tablename__ = "commitment"
@@ -68,6 +69,7 @@ class Commitment(Base):
     is_linked: Mapped[bool] = mapped_column(default=False)
     is_contested: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     seasons_at: Mapped[dt.datetime | None]
+    disputed_minor: Mapped[int] = mapped_column(server_default="0", default=0)
     created_at: Mapped[dt.datetime]
 
 
@@ -201,7 +203,8 @@ class CarriedShare(Base):
     """An investor's share of a released tranche whose payment can still be taken back (COM-10).
 
     It stays in escrow, out of every later division, and is released when it seasons (``releases_at``, a midnight, so
-    that what seasons on one day moves together) or a funded reserve covers it. A payment taken back voids it.
+    that what seasons on one day moves together) or a funded reserve covers it. A payment taken back voids it; one that
+    is disputed only until the dispute is won: ``voided_by`` is the journal that set it apart.
     ``part`` tells the releases of one milestone apart, each of which was divided on its own (MIL-11).
     """
 
@@ -223,5 +226,6 @@ class CarriedShare(Base):
     releases_at: Mapped[dt.datetime]
     status: Mapped[str]
     journal_id: Mapped[int | None]
+    voided_by: Mapped[int | None]
     carried_at: Mapped[dt.datetime]
     part: Mapped[int] = mapped_column(default=1, server_default="1")

@@ -85,13 +85,17 @@ def offer_until(now: dt.datetime, deadline_at: dt.datetime, hours: int) -> dt.da
     return min(now + dt.timedelta(hours=hours), deadline_at)
 
 
-def display_status(status: str, offering_state: str, position: Position, *, refund_statuses: frozenset[str]) -> str:
+def display_status(
+    status: str, offering_state: str, position: Position, *, refund_statuses: frozenset[str], is_disputed: bool = False
+) -> str:
     """Return the status people see, from the commitment's facts, the offering's state and the statement.
 
     One of the states of ``milestones.states.COMMITMENT_TRANSITIONS``.
     """
     if "unclaimed" in refund_statuses:
         return "unclaimed"
+    if is_disputed:
+        return "disputed"
     refunding = bool(refund_statuses - {"done"})
     if status == "held":
         return _held_status(offering_state, position, refunding=refunding, refunded=bool(refund_statuses))
@@ -109,4 +113,5 @@ def _held_status(offering_state: str, position: Position, *, refunding: bool, re
         return "allotted"
     if refunded:
         return "part_fulfilled" if position.issued_tokens else "refunded"
-    return "fulfilled"
+    # Its payments were taken back, and our own deadline has passed (WND-4).
+    return "fulfilled" if position.released_minor else "reversed"

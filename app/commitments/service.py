@@ -15,7 +15,7 @@ from app import idempotency
 from app.accounts import service as accounts
 from app.accounts.actor import SYSTEM, Actor
 from app.audit import service as audit
-from app.commitments import carrying, escrow, limits, places, quotes, rules, rush
+from app.commitments import escrow, limits, places, quotes, rules, rush
 from app.commitments.models import HOLDS_PLACE, UNPAID, Commitment, Refund
 from app.contracts import queries as contract_queries
 from app.db import public_id
@@ -25,7 +25,7 @@ from app.ledger import chart
 from app.ledger import service as ledger
 from app.offerings import figures, halts, versions
 from app.offerings import service as offerings
-from app.offerings.models import Issuer, Offering, TokenClass
+from app.offerings.models import Issuer, Offering
 from app.outbox import service as outbox
 from milestones import states
 
@@ -270,31 +270,19 @@ def hold(session: Session, commitment: Commitment, *, journal: ledger.Posted, no
 
 
 def reverse(session: Session, commitment: Commitment, *, journal: ledger.Posted, now: dt.datetime) -> None:
-    """Take back a held payment that its bank returned before any of it was released (WND-4).
+    """End a held commitment before the close because a payment of it was taken back: its place is free (WND-4).
 
-    ``journal`` debited escrow with all that was unreleased. Before the close the place is free again;
-    after it the entitlement lapses and the tranches shrink (MIL-1), which ``progress`` does.
+    ``journal`` debited escrow with all of its money. What of it was not taken back is the caller's to owe back.
     """
-    offering = session.get_one(Offering, commitment.offering_id, with_for_update=True, populate_existing=True)
     before = escrow.position(session, commitment.id)
-    if before.released_minor:
-        raise Refused("Part of this payment was released already.", code="released_already")
     _set_status(session, commitment, "reverse", "worker", actor=SYSTEM, now=now)
     _append(session, commitment, "reversed", -before.unreleased_minor, 0, journal, now)
-    carrying.void(session, [commitment.id])
-    if offering.state in ("live", "clearing"):
-        places.free(session, commitment)
-    elif before.entitled_tokens:
-        token_class = session.get_one(TokenClass, offering.token_class_id)
-        ledger.post(
-            session, kind="entitlement_lapsed", key=f"commitment:{commitment.public_id}:lapsed",
-            cause=commitment.public_id, offering_id=offering.id, occurred_at=now,
-            lines=[
-                ledger.debit(chart.unissued(token_class.public_id, token_class.asset), before.entitled_tokens),
-                ledger.credit(chart.reserved(offering.public_id, token_class.asset), before.entitled_tokens),
-            ],
-        )
-    _tell(session, "payment_returned", commitment, now)
+    places.free(session, commitment)
+
+
+def end_reversed(session: Session, commitment: Commitment, *, now: dt.datetime) -> None:
+    """End a commitment after the close, because its payments were taken back for good and nothing of it is left."""
+    _set_status(session, commitment, "reverse", "worker", actor=SYSTEM, now=now)
 
 
 def owe_refund(

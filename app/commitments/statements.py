@@ -98,12 +98,14 @@ def by_month(lines: Iterable[StatementLine], currency: str, until: dt.datetime) 
         return []
     found: list[Month] = []
     escrow = released = 0
+    released_of: dict[int, int] = {}
     start, end = moves[0].occurred_at.astimezone(dt.UTC), until.astimezone(dt.UTC)
     year, month, at = start.year, start.month, 0
     while (year, month) <= (end.year, end.month):
         while at < len(moves) and _month_of(moves[at].occurred_at) <= (year, month):
             escrow += moves[at].amount_minor
-            released -= moves[at].amount_minor if moves[at].kind == "released" else 0
+            released += moves[at].released_after_minor - released_of.get(moves[at].commitment_id, 0)
+            released_of[moves[at].commitment_id] = moves[at].released_after_minor
             at += 1
         found.append(Month(f"{year}-{month:02d}", escrow, released))
         year, month = (year + 1, 1) if month == 12 else (year, month + 1)

@@ -29,11 +29,13 @@ from app.commitments.forms import CancelForm
 from app.commitments.queries import PositionView
 from app.commitments.reconfirm_queries import Asked
 from app.commitments.statements import StatementLine
+from app.commitments.totals import totals_of
 from app.commitments.waiting_queries import WaitingView
 from app.db import Session, get_db
 from app.errors import MilestakeError
 from app.next_step import NextStep, next_step
 from app.payments import queries as payments
+from app.payments import reversal_queries as reversals
 from app.progress import halt_queries as halts
 from app.progress import queries as progress
 from app.regimes import queries as regimes
@@ -72,7 +74,7 @@ def portfolio() -> Answer:
         now = clock.business_now(session)
         positions = queries.positions_of(session, parties, before_id=before, limit=PAGE + 1)
         page = {
-            "totals": queries.totals_of(session, parties),
+            "totals": totals_of(session, parties),
             "needs": [] if before else queries.needing_payment(session, parties),
             "waits": [] if before else waiting_queries.waiting_of(session, parties),
             "asked": [] if before else reconfirm_queries.asked_of(session, parties),
@@ -115,6 +117,7 @@ def commitment(commitment_id: str) -> Answer:
             "operations": payments.operations_of(session, view.commitment.id),
             "tracks": payments.refund_tracks(session, view.commitment.id),
             "carried": carrying.shares_of(session, view.commitment.id),
+            "reversals": reversals.of_commitment(session, view.commitment.id),
             "links": links.links_of(session, [view.commitment.id])[view.commitment.id],
             "missing_minor": payments.missing_minor(session, view.commitment),
             "stopped": progress.if_stopped_for(session, view.offering, view.commitment.id, view.position),

@@ -92,6 +92,7 @@ LOOKS = (
     _Look("report_countdown", "report_countdown", "state", "ends_at"),
     _Look("amendment", "amendment", "state", "leave_until"),
     _Look("operation", "operation", "state", None),
+    _Look("claim", "issuer_claim", "state", "due_at"),
     _Look("receipt", "receipt", "status", "decide_by"),
     _Look("link", "commitment_link", "status", "decide_by"),
     _Look("verification", "verification", "state", "due_at"),

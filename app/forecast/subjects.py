@@ -21,6 +21,8 @@ JOBS: Mapping[str, tuple[str, str]] = {
     "ask_unknown": ("operation", "asks once more about an unknown outcome"),
     "cover_fees": ("offering", "covers the provider's fees"),
     "return_receipts": ("receipt", "sends a late payment back"),
+    "end_disputes": ("reversal", "counts a dispute as lost that its rail did not decide"),
+    "remind_claims": ("issuer_claim", "tells that a company did not pay what was taken back"),
     "start_refunds": ("refund", "starts a refund"),
     "reserve_payouts": ("payout", "starts a payout, or says what it waits for"),
     "escalate_payout": ("payout", "hands a payout on whose owner did not act"),

@@ -17,10 +17,12 @@ SIDES = {
     "cash": DEBIT,
     "expense": DEBIT,
     "loss": DEBIT,
+    "receivable": DEBIT,
     "unissued": DEBIT,
     "reserved": DEBIT,
     "outstanding": DEBIT,
     "escrow": CREDIT,
+    "disputed": CREDIT,
     "unapplied": CREDIT,
     "refunds": CREDIT,
     "unclaimed": CREDIT,
@@ -34,7 +36,8 @@ SIDES = {
 #: Accounts of a token class, which several offerings may share.
 OF_CLASS = ("unissued", "outstanding", "authorised")
 
-#: Accounts that owe an offering's money to somebody: what its cash must cover.
+#: Accounts that owe an offering's money to somebody: what its cash must cover. What is ``disputed`` is covered by what
+#: the rail owes until it has decided.
 OWED = ("escrow", "unapplied", "refunds", "unclaimed", "payable", "paying")
 
 
@@ -90,9 +93,24 @@ def loss(offering: str, asset: str) -> Account:
     return Account(f"loss:platform:{offering}", asset)
 
 
+def disputed_receivable(rail: str, offering: str, asset: str) -> Account:
+    """Taken by the rail because a payer disputes a payment; whether it comes back is open."""
+    return Account(f"receivable:dispute:{rail}:{offering}", asset)
+
+
+def claim(issuer: str, offering: str, asset: str) -> Account:
+    """Our claim on the issuer: released money that was taken back and could not be set off."""
+    return Account(f"receivable:issuer:{issuer}:{offering}", asset)
+
+
 def escrow(offering: str, asset: str) -> Account:
     """Unreleased money owed to investors."""
     return Account(f"escrow:{offering}", asset)
+
+
+def disputed(offering: str, asset: str) -> Account:
+    """Investors' money under an open dispute, out of every release and refund."""
+    return Account(f"disputed:{offering}", asset)
 
 
 def unapplied(rail: str, offering: str, asset: str) -> Account:

@@ -28,14 +28,14 @@ from app.contracts.models import Appointment, Contract, Milestone
 from app.investors.models import Verification
 from app.investors.rules import REFUSAL_REASONS
 from app.ledger.models import Journal
-from app.notices import amendment_facts, dispute_facts
+from app.notices import amendment_facts, dispute_facts, taken_facts
 from app.notices.happened import Happened
 from app.offerings import changes, figures
 from app.offerings import rules as offering_rules
 from app.offerings.change_models import OfferingChange, OfferingUpdate
 from app.offerings.models import Issuer, Offering
 from app.payments import receipts
-from app.payments.models import Payout
+from app.payments.reversal_models import Reversal
 from app.progress.amendment_models import Amendment
 from app.progress.dispute_models import Challenge, Dispute
 from app.progress.ending_models import EndCall
@@ -275,11 +275,11 @@ def _of_refund(session: Session, found: Happened, refund_id: int) -> None:
     found.params |= {"refund_minor": refund.amount_minor, "due_at": _text(refund.due_at), "failures": refund.failures}
 
 
-def _of_payout(session: Session, found: Happened, payout_id: int) -> None:
-    payout = session.get_one(Payout, payout_id)
-    found.offering, found.about = session.get_one(Offering, payout.offering_id), payout.public_id
-    found.params |= {"amount_minor": payout.amount_minor, "due_at": _text(payout.next_at), "failures": payout.failures,
-                     "act_by": _text(payout.act_by), "waits_on": payout.waits_on or ""}
+def _of_reversal(session: Session, found: Happened, reversal_id: int) -> None:
+    row = session.get_one(Reversal, reversal_id)
+    _of_commitment(session, found, row.commitment_id)
+    found.about = row.public_id
+    found.params |= taken_facts.of_reversal(session, row, found.offering)
 
 
 def _of_appointment(session: Session, found: Happened, appointment_id: int) -> None:
@@ -369,7 +369,9 @@ _READERS: Mapping[str, Callable[[Session, Happened, int], None]] = MappingProxyT
         "refund_id": _of_refund,
         "waiting_id": _of_waiting,
         "cut_id": _of_cut,
-        "payout_id": _of_payout,
+        "payout_id": taken_facts.read_payout,
+        "reversal_id": _of_reversal,
+        "claim_id": taken_facts.read_claim,
         "commitment_id": _of_commitment,
         "submission_id": _of_submission,
         "appointment_id": _of_appointment,

@@ -24,6 +24,7 @@ from app.offerings.forms import ConfirmForm, ReasonForm
 from app.offerings.models import Offering
 from app.offerings.queries import Found
 from app.payments import queries as payments
+from app.payments import reversal_queries as reversals
 from app.progress import queries as progress
 from app.progress.queries import MilestoneView
 from app.security import requires
@@ -91,15 +92,16 @@ def _dashboard(session: Session, found: Found, actor: Actor, now: dt.datetime) -
     views = progress.milestones_of(session, offering)
     payouts = payments.payouts_of(session, offering.id)
     context = page_views.offering_context(session, found, actor, now=now)
-    paid = sum(each.amount_minor for each in payouts if each.status == "paid")
+    paid = sum(each.due_minor for each in payouts if each.status == "paid")
     released = [each for each in context["releases"] if each.record.kind == "released"]
     return {
         **context, "found": found, "payouts": payouts, "paid_minor": paid,
+        "claims": reversals.claims(session, offering_id=offering.id),
         "received": {
             "released_minor": sum(each.record.amount_minor for each in released),
             "fee_minor": sum(each.record.fee_minor for each in released),
             "paid_minor": paid,
-            "waiting_minor": sum(each.amount_minor for each in payouts) - paid,
+            "waiting_minor": sum(each.due_minor for each in payouts) - paid,
         },
         "dates": next_cent(found.offering, context["agreed"].terms, views, now),
         "panels": contract_queries.panels(session, offering.contract_id),

@@ -49,7 +49,7 @@ def apply_effect(
     if effect.kind == ports.CLEARED:
         _cleared(session, operation, offering, commitment, effect, now)
         return None
-    return returns.take(session, operation, offering, commitment, effect, now)
+    return returns.take(session, operation, offering, effect, now=now)
 
 
 def _locked(session: Session, operation: Operation) -> tuple[Offering, Commitment]:

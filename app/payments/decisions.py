@@ -18,12 +18,8 @@ from app.accounts.actor import Actor
 from app.audit import service as audit
 from app.audit.models import LogEntry
 from app.errors import Conflict, Forbidden, NotFound, Refused
-from app.ledger import chart
-from app.ledger import queries as ledger_queries
-from app.ledger import service as ledger
-from app.payments import intents, ports, returns, rules, subjects
+from app.payments import intents, returns, rules, subjects
 from app.payments.models import Operation
-from milestones import money
 
 PROPOSED = "operation.decision_proposed"
 
@@ -41,13 +37,11 @@ class Proposal:
 def decide_operation(
     session: Session, *, actor: Actor, operation_id: str, decision: str, reason: str, now: dt.datetime
 ) -> Operation:
-    """Propose one of ``rules.DECISIONS`` for an operation, or confirm what another operator proposed.
+    """Propose ``rules.STANDS_AS_IS`` for an operation, or confirm what another operator proposed.
 
-    ``platform_bears``: our own money makes the offering's cash whole and the return is written off, so that no
-    other investor's money or tokens fall (WND-4). ``stands_as_is``: what the rail reported was wrong; nothing
-    posts. Another decision than the one proposed takes its place. Raises ``Forbidden`` ``four_eyes`` for the
-    proposer, ``Conflict`` ``not_waiting``, ``Refused`` ``decision_not_possible``, ``reason_empty`` or
-    ``float_short``; then nothing has changed.
+    ``stands_as_is``: what the rail reported was wrong; nothing posts. Raises ``Forbidden`` ``four_eyes`` for the
+    proposer, ``Conflict`` ``not_waiting``, ``Refused`` ``decision_not_possible`` or ``reason_empty``; then nothing has
+    changed.
     """
     accounts.demand(actor, "operator", second_factor=True)
     found = intents.find(session, operation_id)
@@ -72,8 +66,6 @@ def decide_operation(
         return operation
     if proposed.user_id == actor.user_id:
         raise Forbidden("You proposed this, so another operator must confirm it.", code="four_eyes")
-    if decision == rules.PLATFORM_BEARS:
-        _bear(session, operation, now)
     _close(session, operation, decision, actor=actor, reason=reason, now=now)
     return operation
 
@@ -82,8 +74,6 @@ def possible(session: Session, operation: Operation) -> tuple[str, ...]:
     """Return what may be decided of an operation now, none while nobody knows what became of it."""
     if operation.state != "needs_operator":
         return ()
-    if operation.kind in rules.BRINGS_MONEY and operation.failure_code in rules.BEARABLE:
-        return rules.DECISIONS
     return (rules.STANDS_AS_IS,) if _as_it_was(session, operation) is not None else ()
 
 
@@ -111,36 +101,6 @@ def _as_it_was(session: Session, operation: Operation) -> str | None:
     if subjects.effects_of(session, operation.id):
         return "succeeded"
     return "failed" if operation.failure_code == rules.CONTRADICTED else None
-
-
-def _bear(session: Session, operation: Operation, now: dt.datetime) -> None:
-    """Make the offering's cash whole out of our own and write the return off.
-
-    D cash:R:O / C cash:R:reserve as far as it goes, C cash:R:platform, then D loss:platform:O / C cash:R:O. What of
-    the payment never left, because only a part of it was refunded, comes from where it stands.
-    """
-    offering = subjects.lock_offering(session, operation.offering_id)
-    whole_minor = subjects.effects_of(session, operation.id)[ports.CLEARED].amount_minor
-    amount_minor = returns.borne_minor(session, operation, offering)
-    platform = chart.platform_cash(operation.rail, operation.asset)
-    set_apart = chart.reserve_cash(operation.rail, operation.asset)
-    from_reserve = min(amount_minor, ledger_queries.balance(session, set_apart))
-    if ledger_queries.balance(session, platform) < amount_minor - from_reserve:
-        words = money.display_amount(amount_minor - from_reserve, money.Asset.parse(operation.asset))
-        raise Refused(f"The float does not hold {words}. Fund it first, then confirm.", code="float_short")
-    if not returns.is_covered(session, operation, offering, whole_minor - amount_minor, now=now):
-        words = "The float does not cover the provider's fees of this offering. Fund it first, then confirm."
-        raise Refused(words, code="float_short")
-    ledger.post(
-        session, kind="loss_covered", key=f"payment:{operation.public_id}:loss_covered", cause=operation.public_id,
-        offering_id=offering.id, occurred_at=now,
-        lines=[
-            ledger.debit(chart.cash(operation.rail, offering.public_id, operation.asset), amount_minor),
-            ledger.credit(set_apart, from_reserve),
-            ledger.credit(platform, amount_minor - from_reserve),
-        ],
-    )
-    returns.bear(session, operation, offering, now=now)
 
 
 def _close(

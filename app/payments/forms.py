@@ -11,7 +11,7 @@ from wtforms import RadioField, SelectField, TextAreaField, ValidationError
 from wtforms.validators import InputRequired
 
 from app.forms import ActForm, AmountField, KeyedForm, LineField
-from app.payments.rules import PLATFORM_BEARS, STANDS_AS_IS, Method
+from app.payments.rules import STANDS_AS_IS, Method
 from milestones.money import Asset
 
 ASK_AGAIN = "ask_again"
@@ -20,7 +20,6 @@ MAX_REASON_CHARACTERS = 2000
 #: what an operator can do about an operation that waits for a person → words
 DECISION_WORDS: Mapping[str, Any] = {
     ASK_AGAIN: _l("Ask the rail again: it may know more now, or the float was funded"),
-    PLATFORM_BEARS: _l("Milestake bears the loss: the float replaces the money, nobody else loses anything"),
     STANDS_AS_IS: _l("What the rail reported was wrong: nothing moved, and all stands as it is"),
 }
 
@@ -115,6 +114,46 @@ class ReserveForm(ActForm):
         self.direction.choices = [("in", _l("Put money in")), ("out", _l("Take out what covers nothing"))]
         self.asset.choices = [(each, each) for each in assets]
         self.amount.asset = self.asset.data if self.asset.data in assets else assets[0]
+
+
+class ClaimForm(ActForm):
+    """What a company paid of what was taken back, and where our bank's statement says so."""
+
+    operation = "pay_claim"
+
+    amount = AmountField(_l("Amount that arrived"))
+    reference = LineField(_l("Line of our bank’s statement"), validators=[InputRequired(_l("Name the line."))])
+
+    def __init__(self, *args: Any, asset: Asset, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.amount.asset = asset
+
+
+class GiveUpForm(ActForm):
+    """Why what a company owes is given up."""
+
+    operation = "give_up_claim"
+
+    reason = TextAreaField(_l("Reason"), validators=[InputRequired(_l("Write the reason; it is kept in the log."))])
+
+
+class PlayForm(ActForm):
+    """A pretend payer's dispute: of which payment, how much of it, and what comes of it."""
+
+    operation = "play_dispute"
+
+    payment = LineField(_l("Reference of the payment (opn_…)"), validators=[InputRequired(_l("Enter a reference."))])
+    step = RadioField(_l("What happens?"), validators=[InputRequired(_l("Choose what happens."))])
+    amount = LineField(_l("Part of it that is disputed"))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.step.choices = [
+            ("open", _l("Its payer disputes it")),
+            ("won", _l("The rail decides for the payment")),
+            ("withdrawn", _l("The payer takes the dispute back")),
+            ("lost", _l("The rail decides for the payer")),
+        ]
 
 
 class DecideForm(ActForm):

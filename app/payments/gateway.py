@@ -13,11 +13,12 @@ import structlog
 
 from app import clock
 from app.db import Database
-from app.errors import NotFound
-from app.payments import intents, ports, service
+from app.errors import NotFound, Refused
+from app.payments import intents, ports, service, subjects
 from app.payments.models import Operation, RailCursor
 from app.payments.rules import POLL_OVERLAP, RAIL_NUMBERS
 from app.payments.sandbox import SandboxRail
+from milestones.money import Asset, MoneyError, parse_amount
 
 log = structlog.get_logger("rails")
 
@@ -92,6 +93,36 @@ def send_transfer(
         raise NotFound("There is no payment to send money for.", code="operation_not_found")
     if rail.transfer_in(operation.provider_ref, amount_minor, payer) is None:
         raise NotFound("There is no payment to send money for.", code="operation_not_found")
+    poll(db, rails, operation.rail)
+    refresh_operation(db, rails, operation.id)
+
+
+def play_dispute(db: Database, rails: Rails, operation_public_id: str, step: str, amount: str) -> None:
+    """Let the payer of a pretend payment dispute it, or the pretend rail decide that, then hear what came of it.
+
+    ``step`` is ``open``, or how the open dispute ends; ``amount`` a part of the payment, empty for all of it. Raises
+    ``NotFound`` for a payment that is no pretend one, ``Refused`` ``dispute_not_possible``.
+    """
+    with db.read() as session:
+        operation = intents.find(session, operation_public_id)
+        open_one = next(
+            (each for each in subjects.disputes_of(session, operation.commitment_id or 0)
+             if each.operation_id == operation.id), None,
+        ) if operation is not None else None
+    rail = rails.get(operation.rail) if operation is not None else None
+    if operation is None or not isinstance(rail, SandboxRail) or operation.provider_ref is None:
+        raise NotFound("There is no such pretend payment.", code="operation_not_found")
+    if step == "open":
+        try:
+            part = parse_amount(amount, Asset.parse(operation.asset)) if amount else None
+        except MoneyError as error:
+            raise Refused(error.message, code="amount_not_read", field="amount") from error
+        is_done = rail.open_dispute(operation.provider_ref, part) is not None
+    else:
+        is_done = open_one is not None and rail.decide_dispute(open_one.ref, step)
+    if not is_done:
+        raise Refused("This payment cannot be disputed so, or no dispute of it is open.", code="dispute_not_possible",
+                      field="payment")
     poll(db, rails, operation.rail)
     refresh_operation(db, rails, operation.id)
 

@@ -208,14 +208,22 @@ class PayerReport(Base):
 
 
 class Payout(Base):
-    """Released money on its way to the issuer. Follows a release, with states of its own (REL-5)."""
+    """Released money on its way to the issuer. Follows a release, with states of its own (REL-5).
+
+    ``set_off_minor`` of it is not sent, because released money was taken back (WND-4); ``set_off`` is one of which
+    nothing is left to send. One without a release gives back what was set off for a dispute that was won after all.
+    """
 
     __tablename__ = "payout"
     __table_args__ = (
         sa.UniqueConstraint("public_id"),
         sa.UniqueConstraint("release_id"),
+        sa.UniqueConstraint("reversal_id"),
         sa.CheckConstraint("amount_minor > 0", name="above_zero"),
-        sa.CheckConstraint("status IN ('waiting', 'reserved', 'sending', 'paid')", name="status"),
+        sa.CheckConstraint("status IN ('waiting', 'reserved', 'sending', 'paid', 'set_off')", name="status"),
+        sa.CheckConstraint("set_off_minor >= 0 AND set_off_minor <= amount_minor", name="set_off_within"),
+        sa.CheckConstraint("(status = 'set_off') = (set_off_minor = amount_minor)", name="set_off_whole"),
+        sa.CheckConstraint("(release_id IS NULL) <> (reversal_id IS NULL)", name="has_one_cause"),
         sa.Index("ix_payout_offering_id_status", "offering_id", "status"),
     )
 
@@ -223,8 +231,10 @@ class Payout(Base):
     public_id: Mapped[str]
     offering_id: Mapped[int]
     issuer_id: Mapped[int]
-    release_id: Mapped[int]
+    release_id: Mapped[int | None]
+    reversal_id: Mapped[int | None]
     amount_minor: Mapped[int]
+    set_off_minor: Mapped[int] = mapped_column(server_default="0", default=0)
     status: Mapped[str]
     waits_for: Mapped[str | None]
     #: Who has to act while it waits, by when, and when they were found not to have (states.md).
@@ -235,3 +245,8 @@ class Payout(Base):
     next_at: Mapped[dt.datetime]
     created_at: Mapped[dt.datetime]
     paid_at: Mapped[dt.datetime | None]
+
+    @property
+    def due_minor(self) -> int:
+        """What is to be sent of it."""
+        return self.amount_minor - self.set_off_minor

@@ -21,7 +21,7 @@ from app.ledger import service as ledger
 from app.offerings import halts
 from app.offerings.models import Offering
 from app.outbox import service as outbox
-from app.payments import intents, ports, rules, subjects, treasury
+from app.payments import claims, intents, ports, rules, subjects, treasury
 from app.payments.models import Operation, Payout
 
 
@@ -36,17 +36,19 @@ class ReleasedMoney(Protocol):
 def create_payout(session: Session, *, release: ReleasedMoney, offering: Offering, now: dt.datetime) -> Payout | None:
     """Make the payout of a release that has just posted; None when the fee took all of it.
 
-    The release's journal credited ``payable`` with exactly the amount less the fee.
+    The release's journal credited ``payable`` with exactly the amount less the fee. What the company owes us because
+    released money was taken back is set off against it at once (WND-4).
     """
     amount_minor = release.amount_minor - release.fee_minor
     if amount_minor == 0:
         return None
     payout = Payout(
         public_id=public_id("pyo"), offering_id=offering.id, issuer_id=offering.issuer_id, release_id=release.id,
-        amount_minor=amount_minor, status="waiting", failures=0, next_at=now, created_at=now,
+        amount_minor=amount_minor, set_off_minor=0, status="waiting", failures=0, next_at=now, created_at=now,
     )
     session.add(payout)
     session.flush()
+    claims.set_off(session, offering, now=now)
     return payout
 
 
@@ -64,10 +66,10 @@ def reserve(session: Session, payout_id: int, *, now: dt.datetime) -> Operation 
         return None
     issuer = subjects.issuer_of(session, offering)
     operation = intents.create(
-        session, kind="payout", offering=offering, amount_minor=payout.amount_minor, method=issuer.payee_ref, now=now,
+        session, kind="payout", offering=offering, amount_minor=payout.due_minor, method=issuer.payee_ref, now=now,
         payout_id=payout.id,
     )
-    _move(session, operation, offering, "payout_reserved", "reserved", payout.amount_minor, now)
+    _move(session, operation, offering, "payout_reserved", "reserved", payout.due_minor, now)
     payout.status, payout.waits_for = "reserved", None
     if not payout.failures:
         _let_act(payout, offering, None, now)
@@ -157,8 +159,9 @@ def _gate(
     balances = ledger_queries.balances(session, offering_id=offering.id)
     if treasury.uncovered_minor(balances, offering.rail, offering.public_id, offering.currency):
         # The cash that is missing is what refunds may need; a payout must not take it first.
-        return "our float to cover what the payment provider kept of this offering's payments", again, rules.ON_OPERATOR
-    if subjects.free_cash_minor(session, offering) < payout.amount_minor:
+        words = "our float to cover what the payment provider kept or took back of this offering's payments"
+        return words, again, rules.ON_OPERATOR
+    if subjects.free_cash_minor(session, offering) < payout.due_minor:
         return "the rail to hold the money of this offering", again, rules.ON_OPERATOR
     return None
 
@@ -244,6 +247,7 @@ def _wait_again(session: Session, payout: Payout, operation: Operation, now: dt.
     session.flush()
     _log(session, payout, "payout.failed", before, now, payout.waits_for)
     _tell(session, "payout_failed", payout, now)
+    claims.set_off(session, subjects.lock_offering(session, payout.offering_id), now=now)
 
 
 def _log(

@@ -113,11 +113,28 @@ class Credit:
 
 
 @dataclass(frozen=True, slots=True)
+class Dispute:
+    """A payer's objection to a payment, or to a part of it, as the rail tells it now; minor units (WND-4).
+
+    The rail took the money when it was opened. ``ref`` is its own name for it. ``state`` is open, won (for the payment,
+    and the money is back; ``is_withdrawn``: by the payer) or lost. ``window_ends_at`` is until when the rail decides.
+    """
+
+    ref: str
+    amount_minor: int
+    state: str
+    opened_at: dt.datetime
+    window_ends_at: dt.datetime
+    is_withdrawn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
-    """It happened; ``effects`` is everything that has happened to it so far."""
+    """It happened; ``effects`` is everything that has happened to it so far, ``disputes`` each as it stands now."""
 
     ref: str
     effects: tuple[Effect, ...]
+    disputes: tuple[Dispute, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

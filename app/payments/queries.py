@@ -14,12 +14,12 @@ from app.commitments.models import Commitment, Refund
 from app.ledger import chart
 from app.ledger import queries as ledger
 from app.offerings.models import Offering
-from app.payments import charges, receipts, rules, subjects, tracker, treasury
+from app.payments import advances, charges, receipts, rules, subjects, tracker, treasury
 from app.payments.models import Operation, Payout, RailCursor, Receipt
 from app.payments.sandbox_models import SandboxLine
 
 #: Journals that move our own money in or out of an offering's cash; the rail's statement knows none of them.
-OWN_TRANSFERS = ("fees_covered", "fees_swept", "loss_covered")
+OWN_TRANSFERS = ("fees_covered", "fees_swept", advances.LENT, advances.HOME)
 
 
 # -- operations -------------------------------------------------------------------------------------
@@ -235,21 +235,25 @@ class Uncovered:
 
 
 def uncovered_fees(session: Session) -> list[Uncovered]:
-    """Return the offerings whose cash lacks provider fees; the float covers them in this order."""
+    """Return the offerings whose cash lacks something; the float covers them in this order.
+
+    That is what providers kept, and what a rail took back of released money while the float was short.
+    """
     balances: dict[int, dict[chart.Account, int]] = defaultdict(dict)
-    for each in ledger.accounts_not_empty(session, (*chart.OWED, "fees", "cash", "expense")):
+    for each in ledger.accounts_not_empty(session, (*chart.OWED, "fees", "cash", "expense", "receivable", "loss")):
         balances[each.offering_id][each.account] = each.balance
+    short = [
+        offering_id for offering_id, accounts in balances.items()
+        if any(account.kind in ("expense", "receivable", "loss") for account in accounts)
+    ]
     found = []
-    for offering_id, accounts in balances.items():
-        for account in accounts:
-            kind, rail, *rest = account.address.split(":")
-            if kind != "expense":
-                continue
-            amount_minor = treasury.uncovered_minor(accounts, rail, rest[0], account.asset)
-            if amount_minor:
-                earned = accounts.get(chart.fees(rest[0], account.asset), 0)
-                found.append(Uncovered(offering_id, rail, account.asset, amount_minor, earned))
-    return sorted(found, key=lambda each: each.offering_id)
+    for offering in session.scalars(sa.select(Offering).where(Offering.id.in_(short)).order_by(Offering.id)):
+        public, accounts = offering.public_id, balances[offering.id]
+        amount_minor = treasury.uncovered_minor(accounts, offering.rail, public, offering.currency)
+        if amount_minor:
+            earned = accounts.get(chart.fees(public, offering.currency), 0)
+            found.append(Uncovered(offering.id, offering.rail, offering.currency, amount_minor, earned))
+    return found
 
 
 def floats(session: Session) -> Mapping[tuple[str, str], int]:

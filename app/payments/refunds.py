@@ -69,21 +69,35 @@ def _source_of(session: Session, refund: Refund) -> Operation | None:
 
 
 def _sources(session: Session, refund: Refund) -> list[tuple[Operation, int]]:
-    """Return the payments of the refund's commitment that a bank did not take back, and what is left of each.
+    """Return the payments of the refund's commitment that it can go back to, and what is left of each.
 
-    What other refunds are to give back, and what is not part of the commitment, is not left.
+    What a rail took back, what other refunds are to give back, and what is not part of the commitment, is not left; of
+    a payment under an open dispute nothing is.
     """
     found = []
     for source in subjects.collections_of(session, refund.commitment_id):
-        effects = subjects.effects_of(session, source.id)
         # An operator has those that the bank took back although nothing could be posted for that.
-        if ports.CLEARED not in effects or ports.RETURNED in effects or source.state == "needs_operator":
+        if source.state == "needs_operator" or subjects.is_disputed(session, source.id):
             continue
-        left = effects[ports.CLEARED].amount_minor - _given_back(session, source)
+        left = _cleared_minor(session, source) - _given_back(session, source)
         if refund.source_id != source.id:
             left -= _spoken_for(session, source)
-        found.append((source, left))
+        if left > 0:
+            found.append((source, left))
     return found
+
+
+def _cleared_minor(session: Session, source: Operation) -> int:
+    """Return what a payment brought and no rail took back again, minor units."""
+    effects = subjects.effects_of(session, source.id)
+    if ports.CLEARED not in effects:
+        return 0
+    return effects[ports.CLEARED].amount_minor - subjects.taken_back_of(session, source.id)
+
+
+def left_of(session: Session, source: Operation) -> int:
+    """Return what of a payment is neither back at its payer nor on its way there, minor units."""
+    return max(0, _cleared_minor(session, source) - _given_back(session, source) - _spoken_for(session, source))
 
 
 def _spoken_for(session: Session, source: Operation) -> int:
@@ -104,12 +118,26 @@ def _spoken_for(session: Session, source: Operation) -> int:
 def _split(session: Session, refund: Refund, now: dt.datetime) -> Operation | None:
     """Send a refund whose money came in several payments in parts, one to each; return where this part goes.
 
-    The journal stays as it is: its refunds together are what it owed. None when there is not enough left in all.
+    None when there is not enough left in all.
     """
-    sources = [(source, left) for source, left in _sources(session, refund) if left > 0]
+    sources = _sources(session, refund)
     if not sources or sum(left for _source, left in sources) < refund.amount_minor:
         return None
-    first, rest = sources[0][0], refund.amount_minor - sources[0][1]
+    first = sources[0][0]
+    split_off(session, refund, sources[0][1], source_id=None, now=now)
+    refund.source_id = first.id
+    session.flush()
+    return first
+
+
+def split_off(
+    session: Session, refund: Refund, kept_minor: int, *, source_id: int | None, now: dt.datetime
+) -> Refund:
+    """Leave ``kept_minor`` of a refund and make another of the rest, which goes to ``source_id``; return that.
+
+    The journal stays as it is: its refunds together are what it owed.
+    """
+    rest = refund.amount_minor - kept_minor
     highest = session.scalar(
         sa.select(sa.func.max(Refund.part)).where(
             Refund.journal_id == refund.journal_id, Refund.commitment_id == refund.commitment_id
@@ -117,11 +145,11 @@ def _split(session: Session, refund: Refund, now: dt.datetime) -> Operation | No
     )
     part = Refund(
         public_id=public_id("rfd"), offering_id=refund.offering_id, commitment_id=refund.commitment_id,
-        party_id=refund.party_id, amount_minor=rest, reason=refund.reason, status="open", failures=0,
-        journal_id=refund.journal_id, part=(highest or 0) + 1, source_id=None, created_at=refund.created_at,
+        party_id=refund.party_id, amount_minor=rest, reason=refund.reason, status=refund.status, failures=0,
+        journal_id=refund.journal_id, part=(highest or 0) + 1, source_id=source_id, created_at=refund.created_at,
         due_at=refund.due_at,
     )
-    refund.amount_minor, refund.source_id = sources[0][1], first.id
+    refund.amount_minor = kept_minor
     session.add(part)
     session.flush()
     audit.record(
@@ -129,7 +157,7 @@ def _split(session: Session, refund: Refund, now: dt.datetime) -> Operation | No
         after={"amount_minor": refund.amount_minor, "other": part.public_id, "other_minor": rest},
         reason="The money came in several payments, and each goes back to where it came from.",
     )
-    return first
+    return part
 
 
 def _given_back(session: Session, source: Operation) -> int:
@@ -227,9 +255,10 @@ def apply_effect(
 
 def settle_otherwise(session: Session, refund: Refund, reason: str, *, now: dt.datetime) -> None:
     """Close an open refund because its payer has the money already; the caller posts the journal."""
+    before = refund.status
     refund.status, refund.done_at, refund.reason = "done", now, reason
     session.flush()
-    _log(session, refund, "refund.done", "open", now, reason)
+    _log(session, refund, "refund.done", before, now, reason)
 
 
 def _locked(session: Session, operation: Operation) -> tuple[Offering, Refund]:

@@ -26,6 +26,7 @@ from app.ledger import service as ledger
 from app.ledger.models import LedgerAccount
 from app.offerings.models import Offering
 from app.payments import rules
+from app.payments.reversal_models import Reversal
 from milestones import money
 
 
@@ -127,11 +128,27 @@ def standing(session: Session, *, now: dt.datetime) -> list[Standing]:
 
 
 def exposure_minor(session: Session, rail: str, asset: str, *, now: dt.datetime) -> int:
-    """Return how much was released of payments that can still be taken back, minor units."""
-    released = sa.select(sa.func.coalesce(sa.func.sum(-EscrowStatement.amount_minor), 0)).join(
-        Commitment, Commitment.id == EscrowStatement.commitment_id
-    ).join(Offering, Offering.id == Commitment.offering_id).where(
-        EscrowStatement.kind == "released", Commitment.seasons_at > now, Offering.rail == rail,
-        Offering.currency == asset,
+    """Return how much was released of payments that can still be taken back, minor units.
+
+    What of it was taken back already, the reserve or the float has lent meanwhile: it is no exposure any more.
+    """
+    newest = (
+        sa.select(EscrowStatement.commitment_id, sa.func.max(EscrowStatement.seq).label("seq"))
+        .join(Commitment, Commitment.id == EscrowStatement.commitment_id)
+        .join(Offering, Offering.id == Commitment.offering_id)
+        .where(Commitment.seasons_at > now, Offering.rail == rail, Offering.currency == asset)
+        .group_by(EscrowStatement.commitment_id)
+        .subquery("newest")
     )
-    return int(session.scalar(released) or 0)
+    released = sa.select(sa.func.coalesce(sa.func.sum(EscrowStatement.released_after_minor), 0)).join(
+        newest,
+        sa.and_(newest.c.commitment_id == EscrowStatement.commitment_id, newest.c.seq == EscrowStatement.seq),
+    )
+    disputed = (
+        sa.select(
+            sa.func.coalesce(sa.func.sum(Reversal.amount_minor - Reversal.escrow_minor - Reversal.owed_minor), 0)
+        )
+        .join(newest, newest.c.commitment_id == Reversal.commitment_id)
+        .where(Reversal.state == "open")
+    )
+    return int(session.scalar(released) or 0) - int(session.scalar(disputed) or 0)

@@ -1,245 +1,134 @@
-"""What a payment that its bank took back does to the books, wherever its money stands (ledger.md, WND-4).
+"""Payments that a rail takes back: what it reported, applied to the books by the waterfall, each fact once (WND-4).
 
-Where no rule settles it, nothing is posted and words say what a person has to decide (``decisions``).
+A return is final when it is heard; a dispute is opened first and decided later. How much comes from where is
+``reversals``. Where our own money does not suffice to keep everybody else whole, nothing is posted, the offering's
+releases stop, and a person funds the float.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.accounts.actor import SYSTEM, Actor
 from app.audit import service as audit
-from app.commitments import escrow
-from app.commitments import service as commitments
-from app.commitments.models import Commitment, Refund
-from app.ledger import chart
-from app.ledger import queries as ledger_queries
-from app.ledger import service as ledger
 from app.offerings.models import Offering
 from app.outbox import service as outbox
-from app.payments import intents, ports, receipts, refunds, rules, subjects, treasury
-from app.payments.models import Operation, Receipt
-
-RETURNED_BY_THE_BANK = "returned by the bank"
+from app.payments import ports, reversals, rules, subjects
+from app.payments.models import Operation
+from app.payments.reversal_models import Reversal
 
 #: What an effect could not settle: a stable code and words for the operator.
 Trouble = tuple[str, str]
-#: What a returned payment debits, by account.
-Moves = dict[chart.Account, int]
 
-RETURNED_AFTER_RELEASE: Trouble = (
-    "returned_after_release",
-    "The bank took this payment back after part of it was released. Releases of this offering are stopped; decide "
-    "who bears the loss.",
-)
-RETURNED_WHILE_REFUNDING: Trouble = (
-    "returned_while_refunding",
-    "The bank took this payment back after its refund was sent. Ask the payer's bank and the provider which of the "
-    "two stands.",
-)
-RETURNED_IN_PART: Trouble = (
-    "returned_in_part",
-    "The bank took back a part of this payment. Ask the provider why, and what becomes of the rest.",
-)
 FLOAT_SHORT: Trouble = (
     "float_short",
-    "The bank took this payment back, and the cash of this offering does not cover it until the provider's fees are. "
+    "The bank took this payment back, and the cash of this offering does not cover it until our own money does. "
     "Fund the float, then ask the rail again.",
 )
+TOKENS_GONE: Trouble = (
+    "tokens_gone",
+    "A dispute was won after we had counted it as lost, and its tokens have been promised to others since. Let the "
+    "company authorise more of the class, then ask the rail again.",
+)
+CONTRADICTED: Trouble = (
+    rules.CONTRADICTED,
+    "The rail takes more than the payment was, another amount than before, or back what it had decided. Ask the "
+    "provider.",
+)
+_TROUBLES = {each[0]: each for each in (FLOAT_SHORT, TOKENS_GONE, CONTRADICTED)}
 
 
 def take(
-    session: Session, operation: Operation, offering: Offering, commitment: Commitment, effect: ports.Effect,
-    now: dt.datetime,
+    session: Session, operation: Operation, offering: Offering, effect: ports.Effect, *, now: dt.datetime
 ) -> Trouble | None:
-    """Take a returned payment out of wherever it stands; the provider's fee stays an expense.
+    """Take back what a bank returned, whole or in part; it is final, and comes back by no later word."""
+    refused = _above(session, operation, effect.amount_minor) or reversals.returned(session, operation, effect, now=now)
+    return _judged(session, operation, offering, refused, now)
 
-    Where no rule settles it nothing is posted: releases of the offering stop, nothing goes back to this payer and
-    a person decides. That ends when the return is in the books (:func:`resume_releases`).
+
+def hear_disputes(
+    session: Session, operation: Operation, told: Sequence[ports.Dispute], *, now: dt.datetime
+) -> Trouble | None:
+    """Bring the books to what the rail says of a payment's disputes; repeats and older answers change nothing.
+
+    Returns what stands in the way. A dispute of which only the end is heard is opened and decided at once.
     """
-    receipt = subjects.receipt_of(session, operation)
-    on_its_way = _open_refunds(session, commitment, operation, receipt)
-    found = _where_it_stands(session, operation, offering, commitment, effect, receipt, on_its_way)
-    if isinstance(found, dict) and not is_covered(session, operation, offering, effect.amount_minor, now=now):
-        found = FLOAT_SHORT
-    if not isinstance(found, dict):
-        _stop_releases(session, offering, operation, now)
-        return found
-    _take_out(session, operation, offering, commitment, effect, receipt, on_its_way, found, now)
+    offering = subjects.lock_offering(session, operation.offering_id)
+    for each in sorted(told, key=lambda dispute: (dispute.opened_at, dispute.ref)):
+        row = find(session, operation.id, each.ref)
+        if row is None:
+            refused = _above(session, operation, each.amount_minor) or reversals.opened(
+                session, operation, each, now=now
+            )
+            trouble = _judged(session, operation, offering, refused, now)
+            if trouble is not None:
+                return trouble
+            row = find(session, operation.id, each.ref)
+            assert row is not None
+        if row.amount_minor != each.amount_minor:
+            return _judged(session, operation, offering, rules.CONTRADICTED, now)
+        if each.state == "open":
+            reversals.note_window(session, row, each.window_ends_at, now=now)
+        elif each.state != row.state or row.outcome == rules.SILENCE:
+            trouble = _decide(session, operation, offering, row, each, now)
+            if trouble is not None:
+                return trouble
     return None
 
 
-def _take_out(
-    session: Session, operation: Operation, offering: Offering, commitment: Commitment, effect: ports.Effect,
-    receipt: Receipt | None, on_its_way: list[Refund], moves: Moves, now: dt.datetime,
-) -> None:
-    """Post a return and let what stood where it is taken from follow: receipt, commitment, refunds."""
-    posted = post_return(session, operation, offering, moves, effect, now=now)
-    if receipt is not None and receipt.status in receipts.STANDS:
-        receipt.status, receipt.reason = "returned", RETURNED_BY_THE_BANK
-        session.flush()
-        _log_receipt(session, receipt, now)
-        if commitment.status in receipts.TAKES_MONEY and not receipts.waiting(session, commitment.id):
-            is_first = subjects.is_first_failure(session, operation)
-            commitments.payment_failed(session, commitment, is_first=is_first, now=now)
-    if chart.escrow(offering.public_id, offering.currency) in moves:
-        commitments.reverse(session, commitment, journal=posted, now=now)
-        _owe_other_parts(session, offering, commitment, moves, posted, now)
-    if moves.get(chart.refunds(offering.public_id, offering.currency), 0) > 0:
-        for refund in on_its_way:
-            refunds.settle_otherwise(session, refund, RETURNED_BY_THE_BANK, now=now)
-    session.flush()
+def _decide(
+    session: Session, operation: Operation, offering: Offering, row: Reversal, told: ports.Dispute, now: dt.datetime
+) -> Trouble | None:
+    may_follow = rules.DISPUTE_FOLLOWS[row.state] if row.outcome in (None, rules.SILENCE) else frozenset()
+    if told.state not in may_follow:
+        return _judged(session, operation, offering, rules.CONTRADICTED, now)
+    if told.state == "won":
+        outcome = rules.WITHDRAWN if told.is_withdrawn else rules.WON
+        return _judged(session, operation, offering, reversals.won(session, row, outcome=outcome, now=now), now)
+    reversals.lost(session, row, outcome=rules.LOST, now=now)
+    return None
 
 
-def _log_receipt(session: Session, receipt: Receipt, now: dt.datetime) -> None:
-    audit.record(
-        session, actor=SYSTEM, action="receipt.taken_back", object_id=receipt.public_id, now=now,
-        after={"state": "returned", "amount_minor": receipt.amount_minor}, reason=RETURNED_BY_THE_BANK,
-    )
+def _above(session: Session, operation: Operation, amount_minor: int) -> str | None:
+    """Return the trouble of a rail that takes more than a payment brought, None when it does not."""
+    cleared = subjects.effects_of(session, operation.id)[ports.CLEARED].amount_minor
+    is_above = amount_minor + subjects.taken_back_of(session, operation.id) > cleared
+    return rules.CONTRADICTED if is_above else None
 
 
-def _where_it_stands(
-    session: Session, operation: Operation, offering: Offering, commitment: Commitment, effect: ports.Effect,
-    receipt: Receipt | None, on_its_way: list[Refund],
-) -> Moves | Trouble:
-    """Return what a returned payment debits: the accounts that owe all of it to its payer; or why there are none.
-
-    A commitment that was paid in parts is reversed whole; its other parts are credited to ``refunds``.
-    """
-    address = (offering.public_id, offering.currency)
-    position = escrow.position(session, commitment.id)
-    amount = effect.amount_minor
-    if amount != subjects.effects_of(session, operation.id)[ports.CLEARED].amount_minor:
-        return RETURNED_IN_PART
-    stands = receipt.amount_minor if receipt is not None and receipt.status in receipts.STANDS else 0
-    aside: Moves = {chart.unapplied(operation.rail, *address): stands} if stands else {}
-    rest = amount - stands
-    if not rest:
-        return aside
-    is_in_escrow = receipt is None or receipt.status == "applied" or receipt.amount_minor < amount
-    if is_in_escrow and position.released_minor:
-        return RETURNED_AFTER_RELEASE
-    owed = sum(refund.amount_minor for refund in on_its_way)
-    held = position.unreleased_minor
-    if is_in_escrow and commitment.status == "held" and held:
-        # Money on its way back has left escrow already; the two together are the payment, but for what is back.
-        if held + owed == rest:
-            return {**aside, chart.escrow(*address): held} | ({chart.refunds(*address): owed} if owed else {})
-        if receipt is not None and not owed and held == commitment.amount_minor > rest:
-            return {**aside, chart.escrow(*address): held, chart.refunds(*address): rest - held}
-    if owed == rest:
-        return {**aside, chart.refunds(*address): rest}
-    return RETURNED_WHILE_REFUNDING
+def _judged(
+    session: Session, operation: Operation, offering: Offering, refused: str | None, now: dt.datetime
+) -> Trouble | None:
+    """Return what stands in the way of a step; where it could not be done, releases stop until it can."""
+    if refused is None:
+        return None
+    _stop_releases(session, offering, operation, now)
+    return _TROUBLES[refused]
 
 
-def bear(session: Session, operation: Operation, offering: Offering, *, now: dt.datetime) -> int:
-    """Write a returned payment off, after :func:`borne_minor` was put into the offering's cash (WND-4).
-
-    What of it is still in escrow or on its way back is taken from there, so that only what is gone is lost. Returns
-    what was lost, minor units.
-    """
-    commitment = subjects.lock_commitment(session, operation.commitment_id or 0)
-    amount = subjects.effects_of(session, operation.id)[ports.CLEARED].amount_minor
-    on_its_way = _open_refunds(session, commitment, operation, subjects.receipt_of(session, operation))
-    moves = _still_there(session, operation, offering, commitment, on_its_way)
-    lost = amount - sum(moves.values())
-    moves[chart.loss(offering.public_id, operation.asset)] = lost
-    effect = ports.Effect(ports.RETURNED, amount, operation.state_since)
-    _take_out(session, operation, offering, commitment, effect, None, on_its_way, moves, now)
-    return lost
+def find(session: Session, operation_id: int, ref: str) -> Reversal | None:
+    """Return what the rail took back of a payment under its own reference, locked."""
+    return session.scalars(
+        sa.select(Reversal).where(Reversal.operation_id == operation_id, Reversal.ref == ref).with_for_update()
+    ).one_or_none()
 
 
-def borne_minor(session: Session, operation: Operation, offering: Offering) -> int:
-    """Return what somebody has to bear of a returned payment that no rule settles: what is not there any more."""
-    commitment = subjects.lock_commitment(session, operation.commitment_id or 0)
-    amount = subjects.effects_of(session, operation.id)[ports.CLEARED].amount_minor
-    on_its_way = _open_refunds(session, commitment, operation, subjects.receipt_of(session, operation))
-    return amount - sum(_still_there(session, operation, offering, commitment, on_its_way).values())
+def end_silent(session: Session, reversal_id: int, *, now: dt.datetime) -> None:
+    """Count a dispute as lost that its rail has not decided thirty days after its window; a win restores (WND-4)."""
+    found = session.get_one(Reversal, reversal_id)
+    operation = session.get_one(Operation, found.operation_id, with_for_update=True, populate_existing=True)
+    subjects.lock_offering(session, found.offering_id)
+    session.refresh(found, with_for_update=True)
+    if found.state == "open" and found.due_at is not None and found.due_at <= now:
+        assert operation.id == found.operation_id
+        reversals.lost(session, found, outcome=rules.SILENCE, now=now)
 
 
-def _still_there(
-    session: Session, operation: Operation, offering: Offering, commitment: Commitment, on_its_way: list[Refund]
-) -> Moves:
-    """Return where the rest of a payment stands of which a part went back to its payer before its bank took it all.
-
-    Empty where something of it was released, or it is not all that its commitment is made of.
-    """
-    position = escrow.position(session, commitment.id)
-    paid = [
-        each for each in subjects.collections_of(session, commitment.id)
-        if ports.CLEARED in subjects.effects_of(session, each.id)
-    ]
-    if commitment.status != "held" or position.released_minor or not position.unreleased_minor:
-        return {}
-    receipt = subjects.receipt_of(session, operation)
-    if [each.id for each in paid] != [operation.id] or (receipt is not None and receipt.status in receipts.STANDS):
-        return {}
-    owed = sum(refund.amount_minor for refund in on_its_way)
-    address = (offering.public_id, offering.currency)
-    found = {chart.escrow(*address): position.unreleased_minor}
-    return found | {chart.refunds(*address): owed} if owed else found
-
-
-def _owe_other_parts(
-    session: Session, offering: Offering, commitment: Commitment, moves: Moves, posted: ledger.Posted,
-    now: dt.datetime,
-) -> None:
-    """Owe the other parts of a commitment back that was reversed whole, because one part was taken back."""
-    other_parts = -moves.get(chart.refunds(offering.public_id, offering.currency), 0)
-    if other_parts > 0:
-        commitments.owe_refund(
-            session, commitment=commitment, amount_minor=other_parts, reason="other_part_taken_back", journal=posted,
-            now=now,
-        )
-
-
-def post_return(
-    session: Session, operation: Operation, offering: Offering, moves: Mapping[chart.Account, int],
-    effect: ports.Effect, *, now: dt.datetime,
-) -> ledger.Posted:
-    """Post that a bank took a payment back, debiting ``moves``, and note the effect; unique per operation."""
-    posted = ledger.post(
-        session, kind="payment_returned", key=f"payment:{operation.public_id}:returned", cause=operation.public_id,
-        offering_id=offering.id, occurred_at=now,
-        lines=[
-            *(ledger.Line(account, amount) for account, amount in moves.items()),
-            ledger.credit(chart.cash(operation.rail, offering.public_id, offering.currency), effect.amount_minor),
-        ],
-    )
-    intents.note_effect(session, operation, effect, posted)
-    return posted
-
-
-def _open_refunds(
-    session: Session, commitment: Commitment, operation: Operation, receipt: Receipt | None
-) -> list[Refund]:
-    """Return the refunds of this payment that are still open: those that name it, or those that name none."""
-    is_all_aside = receipt is not None and receipt.status == "returned"
-    of_this = Refund.source_id == operation.id
-    if not is_all_aside:
-        of_this = sa.or_(of_this, Refund.source_id.is_(None))
-    return list(
-        session.scalars(
-            sa.select(Refund)
-            .where(Refund.commitment_id == commitment.id, Refund.status == "open", of_this)
-            .order_by(Refund.id)
-            .with_for_update()
-        )
-    )
-
-
-def is_covered(
-    session: Session, operation: Operation, offering: Offering, amount_minor: int, *, now: dt.datetime
-) -> bool:
-    """Say whether the offering's cash holds so much, after the float covered the provider's fees."""
-    cash = chart.cash(operation.rail, offering.public_id, offering.currency)
-    if ledger_queries.balance(session, cash) < amount_minor:
-        treasury.cover_fees(session, offering.id, now=now)
-    return ledger_queries.balance(session, cash) >= amount_minor
+# -- what a person must do first ----------------------------------------------------------------------
 
 
 def _stop_releases(session: Session, offering: Offering, operation: Operation, now: dt.datetime) -> None:
@@ -258,11 +147,11 @@ def _stop_releases(session: Session, offering: Offering, operation: Operation, n
 
 
 def _why_stopped(operation_public_id: str) -> str:
-    return f"A payment was taken back by its bank ({operation_public_id}). An operator decides what follows."
+    return f"A payment was taken back by its bank ({operation_public_id}), and it waits for an operator."
 
 
 def resume_releases(session: Session, operation: Operation, *, now: dt.datetime, actor: Actor = SYSTEM) -> None:
-    """Lift the stop of releases after a returned payment was settled, unless another one still waits for a person."""
+    """Lift the stop of releases once what was taken back is in the books, unless another one still waits."""
     offering = subjects.lock_offering(session, operation.offering_id)
     if offering.releases_stopped is None:
         return

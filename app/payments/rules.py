@@ -24,13 +24,31 @@ SENDABLE = ("created", "sending", "unknown")
 UNDER_WAY = ("pending", "action_required")
 
 #: Why a payment that its bank took back waits for an operator: until then releases stop and nothing goes back.
-RETURN_TROUBLES = ("returned_after_release", "returned_while_refunding", "returned_in_part", "float_short")
+RETURN_TROUBLES = ("float_short", "tokens_gone", "contradicted")
 
-#: What two operators may decide of an operation that waits for a person, and the returns that we can bear: where
-#: only the float is short, funding it settles the return.
-PLATFORM_BEARS, STANDS_AS_IS = "platform_bears", "stands_as_is"
-DECISIONS = (PLATFORM_BEARS, STANDS_AS_IS)
-BEARABLE = ("returned_after_release", "returned_while_refunding")
+#: What two operators may decide of an operation that waits for a person.
+STANDS_AS_IS = "stands_as_is"
+
+# -- payments taken back (WND-4) ----------------------------------------------------------------------
+
+#: How long after its rail's own window an open dispute counts as lost; a win restores it even then.
+AFTER_WINDOW = dt.timedelta(days=30)
+#: How long the company has to pay what was taken back of released money; then the operators are told.
+CLAIM_DUE_AFTER = dt.timedelta(days=30)
+WON, WITHDRAWN, LOST, SILENCE = "won", "withdrawn", "lost", "silence"
+#: how a dispute ended → words, also for the log
+OUTCOME_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        WON: "The rail decided for the payment.",
+        WITHDRAWN: "The payer took the dispute back.",
+        LOST: "The rail decided for the payer.",
+        SILENCE: "The rail did not decide in time, so it counts as lost.",
+    }
+)
+#: state of a dispute → states that may follow. What was lost by our own deadline may be confirmed, or won after all.
+DISPUTE_FOLLOWS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {"open": frozenset({"won", "lost"}), "lost": frozenset({"won", "lost"}), "won": frozenset()}
+)
 
 #: Kinds of operation that bring money in: a charge, and what a payer sent under its reference.
 BRINGS_MONEY = ("collect", "credit")
@@ -143,7 +161,7 @@ class Method:
     ``first`` is the state at once, ``then`` the state after ``after`` (business time). ``source`` says what stands
     behind it, and so how long it can be taken back (COM-10). The provider
     keeps ``fee_permille`` of the amount and ``fee_fixed_minor``. ``refund_then`` is what becomes of
-    a refund to this method later.
+    a refund to this method later, ``dispute_then`` of a dispute after it was opened (None: its rail never decides).
     """
 
     code: str
@@ -158,8 +176,12 @@ class Method:
     refund_after: dt.timedelta | None = None
     fault: str | None = None
     source: str = WIRE
+    dispute_then: str | None = None
+    dispute_after: dt.timedelta | None = None
 
 
+#: How long the pretend provider takes to decide a dispute, at most.
+DISPUTE_WINDOW = dt.timedelta(days=75)
 #: The method by which money comes by itself under a reference, and the state in which a provider expects it.
 TRANSFER, EXPECTING = "transfer", "expecting"
 #: The method for which a pretend card is typed.
@@ -185,6 +207,15 @@ _METHODS = (
     Method("fails_late", "Bank debit that fails", "Pending, fails after 3 days.", "pending", "failed", _days(3)),
     Method("returned_5d", "Bank debit that is returned", "Clears at once, the bank takes it back after 5 days.",
            "cleared", "returned", _days(5)),
+    Method("disputed_lost", "Card whose payer disputes it and wins",
+           "Clears at once, is disputed after 10 days and lost 30 days later.", "cleared", "disputed", _days(10),
+           source=CARD, dispute_then="lost", dispute_after=_days(30)),
+    Method("disputed_won", "Card whose payer disputes it in vain",
+           "Clears at once, is disputed after 10 days and won 30 days later.", "cleared", "disputed", _days(10),
+           source=CARD, dispute_then="won", dispute_after=_days(30)),
+    Method("disputed_silent", "Card whose dispute nobody decides",
+           "Clears at once, is disputed after 10 days; it counts as lost 30 days after the rail’s 75 days.", "cleared",
+           "disputed", _days(10), source=CARD),
     Method("action", "Card that asks for confirmation",
            "Waits until you confirm it on the next page. It can be taken back for 120 days.", "action", source=CARD),
     Method("times_out", "Lost answer", "The charge succeeds but the answer is lost; it is found again.",
@@ -195,7 +226,9 @@ _METHODS = (
 )
 
 #: Ways to pay that are cards: every payment by one costs a fee that no cancelling gives back (COM-13).
-CARDS = frozenset({"fee_card", "card", "declined", "action"})
+CARDS = frozenset(
+    {"fee_card", "card", "declined", "action", "disputed_lost", "disputed_won", "disputed_silent"}
+)
 #: Whoever paid by card and cancelled more often than this pays by bank only (COM-13).
 CARD_CANCELS_AT_MOST = 2
 

@@ -19,7 +19,8 @@ from sqlalchemy.orm import Session
 from app.db import Database
 from app.payments import ports, rules
 from app.payments import sandbox_books as books
-from app.payments.sandbox_models import SandboxEvent, SandboxLine, SandboxTransfer
+from app.payments import sandbox_disputes as disputes
+from app.payments.sandbox_models import SandboxDispute, SandboxEvent, SandboxLine, SandboxTransfer
 
 #: How many due transfers one transaction moves on.
 ADVANCE_BATCH = 500
@@ -130,6 +131,49 @@ class SandboxRail:
 
         return self._db.unit_of_work(act)
 
+    def open_dispute(self, ref: str, amount_minor: int | None = None) -> str | None:
+        """Let the payer of a cleared payment dispute it, or a part of it; the money is taken at once.
+
+        Returns the dispute's reference, None where there is nothing left to dispute. Only a test or an operator of the
+        sandbox asks for this; nobody decides it by itself (:meth:`decide_dispute`).
+        """
+        now = self._now()
+
+        def act(session: Session) -> str | None:
+            books.take_turn(session)
+            transfer = books.by_ref(session, ref, lock=True)
+            if transfer is None or transfer.state != "cleared":
+                return None
+            left = disputes.disputable_minor(session, transfer)
+            wanted = left if amount_minor is None else amount_minor
+            if not 0 < wanted <= left:
+                return None
+            return disputes.opened(session, transfer, wanted, now).ref
+
+        return self._db.unit_of_work(act)
+
+    def decide_dispute(self, ref: str, outcome: str) -> bool:
+        """Decide a pretend dispute: ``won``, ``withdrawn`` or ``lost``; True when there was such an open one.
+
+        One that the rail did not decide in time can still be decided; what is decided stays so.
+        """
+        now = self._now()
+
+        def act(session: Session) -> bool:
+            books.take_turn(session)
+            return disputes.decide(session, ref, outcome, now)
+
+        return self._db.unit_of_work(act)
+
+    def move_window(self, ref: str, ends_at: dt.datetime) -> None:
+        """Give an open pretend dispute another window, as a rail does that asks for more evidence."""
+
+        def act(session: Session) -> None:
+            books.take_turn(session)
+            disputes.move_window(session, ref, ends_at, self._now())
+
+        self._db.unit_of_work(act)
+
     # -- questions ----------------------------------------------------------------------------------
 
     def lookup(self, request: ports.FrozenRequest) -> ports.Outcome | ports.Absent:
@@ -203,12 +247,21 @@ class SandboxRail:
             ).all()
             for transfer in due:
                 books.fall_due(session, transfer)
-            return len(due)
+            return len(due) + disputes.fall_due(session, now, ADVANCE_BATCH - len(due))
+
+        def is_waiting(session: Session) -> bool:
+            found = sa.or_(
+                sa.exists().where(SandboxTransfer.due_at <= now), sa.exists().where(SandboxDispute.due_at <= now)
+            )
+            return bool(session.scalar(sa.select(found)))
 
         with self._db.read() as session:
-            waiting = session.scalar(sa.select(sa.exists().where(SandboxTransfer.due_at <= now)))
+            waiting = is_waiting(session)
         while waiting:
-            waiting = self._db.unit_of_work(act) == ADVANCE_BATCH
+            # What falls due may make something else due, too: a dispute that was opened may be decided by now.
+            self._db.unit_of_work(act)
+            with self._db.read() as session:
+                waiting = is_waiting(session)
 
     # -- how a command is kept ----------------------------------------------------------------------
 

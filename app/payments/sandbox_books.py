@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.db import insert_for, public_id
-from app.payments import ports, rules
+from app.payments import ports, rules, sandbox_disputes
 from app.payments.sandbox_models import SandboxEvent, SandboxFeed, SandboxLine, SandboxTransfer
 
 #: Why the provider refuses, in words for people.
@@ -22,6 +22,7 @@ FAILURES: Mapping[str, str] = {
     "debit_failed": "The bank could not make the debit. Nothing was charged; try another method.",
     "source_unknown": "There is no payment to give back.",
     "source_returned": "The bank took this payment back already, so nothing is left to give back.",
+    "source_disputed": "Its payer disputes this payment, so it cannot be given back now.",
     "over_refund": "This is more than is left of the payment.",
     "payee_unknown": "There is no such account. The founder must name another one.",
     "account_closed": "The account is closed. The founder must name another one.",
@@ -100,7 +101,10 @@ def refunded(session: Session, request: ports.FrozenRequest, now: dt.datetime) -
         return new(request, "failed", now, "source_unknown")
     if source.state != "cleared":
         return new(request, "failed", now, "source_returned" if source.state == "returned" else "source_unknown")
-    if _given_back(session, source) + request.fields["amount_minor"] > source.amount_minor:
+    if sandbox_disputes.is_open(session, source):
+        return new(request, "failed", now, "source_disputed")
+    gone = _given_back(session, source) + sandbox_disputes.lost_minor(session, source)
+    if gone + request.fields["amount_minor"] > source.amount_minor:
         return new(request, "failed", now, "over_refund")
     transfer = new(request, "done", now)
     method = rules.METHODS[source.method]
@@ -151,8 +155,18 @@ def fall_due(session: Session, transfer: SandboxTransfer) -> None:
     if transfer.kind == "refund":
         move(session, transfer, "bounced", due_at, "refund_bounced")
         return
-    then = rules.METHODS[transfer.method].then
+    method = rules.METHODS[transfer.method]
+    then = method.then
     assert then is not None
+    if then == "disputed":
+        transfer.due_at = None
+        session.flush()
+        left = transfer.amount_minor - _given_back(session, transfer)
+        if left > 0:
+            sandbox_disputes.opened(
+                session, transfer, left, due_at, then=method.dispute_then, after=method.dispute_after
+            )
+        return
     if then == "returned" and _given_back(session, transfer):
         # The payer has it back already, so their bank has nothing to object to.
         transfer.due_at = None
@@ -220,7 +234,7 @@ def outcome_of(session: Session, transfer: SandboxTransfer) -> ports.Outcome:
     effects = [ports.Effect(first, transfer.amount_minor, transfer.settled_at, transfer.fee_minor, payer)]
     if transfer.ended_at is not None:
         effects.append(ports.Effect(second, transfer.amount_minor, transfer.ended_at))
-    return ports.Done(transfer.ref, tuple(effects))
+    return ports.Done(transfer.ref, tuple(effects), sandbox_disputes.told(session, transfer))
 
 
 def _expected(session: Session, transfer: SandboxTransfer) -> ports.Outcome:

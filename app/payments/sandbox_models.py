@@ -56,6 +56,34 @@ class SandboxTransfer(Base):
     ended_at: Mapped[dt.datetime | None]
 
 
+class SandboxDispute(Base):
+    """A pretend payer's objection to a transfer, or to a part of it.
+
+    ``outcome`` is what becomes of it at ``due_at`` by itself; None when only a test or an operator decides it.
+    """
+
+    __tablename__ = "sandbox_dispute"
+    __table_args__ = (
+        sa.UniqueConstraint("ref"),
+        sa.CheckConstraint("state IN ('open', 'won', 'withdrawn', 'lost')", name="state"),
+        sa.CheckConstraint("amount_minor > 0", name="above_zero"),
+        sa.Index("ix_sandbox_dispute_transfer_ref", "transfer_ref"),
+        sa.Index("ix_sandbox_dispute_due_at", "due_at",
+                 sqlite_where=sa.text("due_at IS NOT NULL"), postgresql_where=sa.text("due_at IS NOT NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(BigIntPK, primary_key=True)
+    ref: Mapped[str]
+    transfer_ref: Mapped[str]
+    amount_minor: Mapped[int]
+    state: Mapped[str]
+    outcome: Mapped[str | None]
+    due_at: Mapped[dt.datetime | None]
+    opened_at: Mapped[dt.datetime]
+    window_ends_at: Mapped[dt.datetime]
+    decided_at: Mapped[dt.datetime | None]
+
+
 class SandboxEvent(Base):
     """A notification the provider offers to whoever polls; ids rise in the order they happened."""
 

@@ -20,7 +20,7 @@ from app.commitments.models import Commitment
 from app.errors import Conflict, NotFound
 from app.offerings.models import Offering
 from app.outbox.service import backoff_seconds
-from app.payments import charges, intents, payouts, ports, refunds, returns, rules, subjects
+from app.payments import charges, intents, payouts, ports, refunds, returns, reversals, rules, subjects
 from app.payments.decisions import decide_operation
 from app.payments.hearing import hear_events, note_poll_failed
 from app.payments.models import Operation
@@ -198,6 +198,8 @@ def _apply(session: Session, operation: Operation, outcome: ports.Outcome, now: 
         state = "cancelled" if outcome.code == ports.CANCELLED else "failed"
         intents.change_state(session, operation, state, now=now, code=outcome.code, message=outcome.message)
         books.rejected(session, operation, now=now)
+        if operation.kind == "refund":
+            reversals.refund_stayed(session, operation, now=now)
 
 
 def _unknown(session: Session, operation: Operation, outcome: ports.Unknown, now: dt.datetime) -> None:
@@ -230,6 +232,12 @@ def _done(
         if trouble is not None:
             intents.ask_operator(session, operation, *trouble, now=now)
             return
+    if operation.kind == "refund":
+        reversals.refund_stayed(session, operation, now=now)
+    trouble = returns.hear_disputes(session, operation, outcome.disputes, now=now) if outcome.disputes else None
+    if trouble is not None:
+        intents.ask_operator(session, operation, *trouble, now=now)
+        return
     _succeed(session, operation, now)
 
 

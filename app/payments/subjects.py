@@ -18,6 +18,7 @@ from app.ledger import queries as ledger
 from app.offerings import figures
 from app.offerings.models import Issuer, Offering
 from app.payments.models import Operation, OperationEffect, Payout, Receipt
+from app.payments.reversal_models import Reversal
 from app.payments.rules import BRINGS_MONEY, RETURN_TROUBLES, UNDECIDED
 
 
@@ -80,10 +81,42 @@ def receipt_of(session: Session, operation: Operation) -> Receipt | None:
 
 
 def is_return_open() -> sa.Exists:
-    """Say in SQL whether a person still decides about a payment of the refund's commitment that its bank took back."""
-    return sa.exists().where(
-        Operation.commitment_id == Refund.commitment_id, _waits_as_returned()
+    """Say in SQL whether a refund waits for what a rail takes back of its commitment's payments (WND-4).
+
+    A person still decides about one of them, or the payment that it would go back to is disputed: the payer may have
+    the money already.
+    """
+    return sa.exists().where(Operation.commitment_id == Refund.commitment_id, _waits_as_returned()) | sa.exists().where(
+        Reversal.commitment_id == Refund.commitment_id, Reversal.state == "open",
+        sa.or_(Refund.source_id.is_(None), Refund.source_id == Reversal.operation_id),
     )
+
+
+def disputes_of(session: Session, commitment_id: int) -> list[Reversal]:
+    """Return the open disputes of a commitment's payments, oldest first."""
+    return list(
+        session.scalars(
+            sa.select(Reversal)
+            .where(Reversal.commitment_id == commitment_id, Reversal.state == "open")
+            .order_by(Reversal.id)
+        )
+    )
+
+
+def is_disputed(session: Session, operation_id: int) -> bool:
+    """Whether the payer disputes this payment and the rail has not decided."""
+    query = sa.select(Reversal.id).where(Reversal.operation_id == operation_id, Reversal.state == "open").limit(1)
+    return session.scalar(query) is not None
+
+
+def taken_back_of(session: Session, operation_id: int) -> int:
+    """Return what the rail has taken back of a payment for good or by an open dispute, minor units."""
+    total = session.scalar(
+        sa.select(sa.func.coalesce(sa.func.sum(Reversal.amount_minor), 0)).where(
+            Reversal.operation_id == operation_id, Reversal.state != "won"
+        )
+    )
+    return int(total or 0)
 
 
 def is_taken_back() -> sa.Exists:

@@ -13,8 +13,20 @@ from app.commitments import underpaid
 from app.commitments.models import HOLDS_PLACE, Commitment
 from app.offerings import halts
 from app.offerings.models import Offering
-from app.payments import gateway, payouts, queries, receipts, refunds, rules, service, treasury
+from app.payments import (
+    claims,
+    gateway,
+    payouts,
+    queries,
+    receipts,
+    refunds,
+    returns,
+    rules,
+    service,
+    treasury,
+)
 from app.payments.models import Operation, Payout, RailCursor, Receipt
+from app.payments.reversal_models import IssuerClaim, Reversal
 from app.work import Context, Job
 
 
@@ -184,6 +196,26 @@ def _end_doubt(session: Session, receipt_id: int, now: dt.datetime) -> None:
     receipts.end_doubt(session, receipt_id, now=now)
 
 
+def _undecided_disputes(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
+    query = sa.select(Reversal.id).where(Reversal.state == "open", Reversal.due_at <= now)
+    return _ids(session, query.order_by(Reversal.due_at, Reversal.id), limit)
+
+
+def _end_dispute(session: Session, reversal_id: int, now: dt.datetime) -> None:
+    returns.end_silent(session, reversal_id, now=now)
+
+
+def _overdue_claims(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
+    query = sa.select(IssuerClaim.id).where(
+        IssuerClaim.state == "open", IssuerClaim.due_at <= now, IssuerClaim.told_at.is_(None)
+    )
+    return _ids(session, query.order_by(IssuerClaim.due_at, IssuerClaim.id), limit)
+
+
+def _remind(session: Session, claim_id: int, now: dt.datetime) -> None:
+    claims.remind(session, claim_id, now=now)
+
+
 def _open_receipts(session: Session, _now: dt.datetime, limit: int) -> Sequence[int]:
     has_ended = sa.and_(
         Receipt.status.in_(["waiting", "doubted"]),
@@ -252,6 +284,8 @@ JOBS = (
     Job("cover_fees", _uncovered, _cover),
     Job("settle_underpaid", _underpaid, _settle_underpaid),
     Job("end_doubts", _undecided_doubts, _end_doubt),
+    Job("end_disputes", _undecided_disputes, _end_dispute),
+    Job("remind_claims", _overdue_claims, _remind),
     Job("return_receipts", _open_receipts, _return_receipt),
     Job("start_refunds", _refundable, _send_back),
     Job("reserve_payouts", _waiting_payouts, _reserve),

@@ -1,7 +1,7 @@
 """Our own money at the rails: the float that covers providers' fees, and the fees we earned.
 
-An offering's cash is short of what it owes by exactly the providers' fees that nobody covered yet, because
-every other journal moves cash and debt together.
+An offering's cash is short of what it owes by exactly the providers' fees, and what a rail took back of released
+money, that nobody covered yet, because every other journal moves cash and debt together.
 """
 
 from __future__ import annotations
@@ -60,13 +60,18 @@ def fund_float(
 
 
 def uncovered_minor(balances: dict[chart.Account, int], rail: str, offering: str, asset: str) -> int:
-    """Return how much cash an offering lacks for what it owes: provider fees not covered yet, 0 at least."""
-    owed = sum(
+    """Return how much cash an offering lacks for what it owes: provider fees, or what a rail took back of released
+    money, that nothing covered yet; 0 at least."""
+    return max(0, owed_minor(balances, asset) - balances.get(chart.cash(rail, offering, asset), 0))
+
+
+def owed_minor(balances: dict[chart.Account, int], asset: str) -> int:
+    """Return what an offering's cash must cover: all that it owes, and what we earned there."""
+    return sum(
         amount
         for account, amount in balances.items()
-        if account.asset == asset and account.address.split(":", 1)[0] in (*chart.OWED, "fees")
+        if account.asset == asset and account.kind in (*chart.OWED, "fees")
     )
-    return max(0, owed - balances.get(chart.cash(rail, offering, asset), 0))
 
 
 def cover_fees(session: Session, offering_id: int, *, now: dt.datetime) -> None:

@@ -125,7 +125,7 @@ def consequences(session: Session, offering: Offering) -> Consequences:
         )
     ).one()
     payouts, payouts_minor = session.execute(
-        sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(Payout.amount_minor), 0)).where(
+        sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(Payout.amount_minor - Payout.set_off_minor), 0)).where(
             Payout.offering_id == offering.id, Payout.status == "waiting"
         )
     ).one()

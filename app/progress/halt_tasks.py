@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.commitments.models import Commitment
 from app.offerings import halts
 from app.offerings.models import Offering
+from app.payments.reversal_models import Reversal
 from app.progress import orders, outcomes, polls, shortfalls
 from app.progress.halt_models import Halt, Poll
 from app.progress.order_models import WindDownOrder
@@ -73,7 +73,7 @@ def _decide_poll(session: Session, poll_id: int, now: dt.datetime) -> None:
 
 
 def _short_ones(session: Session, _now: dt.datetime, limit: int) -> Sequence[int]:
-    reversed_one = sa.exists().where(Commitment.offering_id == Offering.id, Commitment.status == "reversed")
+    reversed_one = sa.exists().where(Reversal.offering_id == Offering.id)
     asked = sa.exists().where(
         Poll.offering_id == Offering.id, Poll.kind == polls.SHORTFALL, Poll.state == "open"
     )

@@ -12,6 +12,7 @@ from app.commitments.models import Commitment
 from app.commitments.queries import is_linked
 from app.contracts.models import Milestone
 from app.offerings.models import Offering
+from app.payments.reversal_models import Reversal
 from app.progress import leaving, polls
 from app.progress.halt_models import Poll, PollAnswer
 
@@ -24,14 +25,14 @@ def reason_to_wait(session: Session, offering: Offering) -> str | None:
         return None
     if polls.open_of(session, offering.id, polls.SHORTFALL) is not None or is_short(session, offering):
         return "the investors, who are asked whether they stay with less than the minimum"
+    if proceeds_left(session, offering.id) < offering.minimum_minor:
+        return "the rails, which decide disputes without whose money less than the minimum is left"
     return None
 
 
 def has_reversal(session: Session, offering_id: int) -> bool:
     """Whether a payment was taken back at all: almost never, so nothing more is asked of the books."""
-    return session.scalar(
-        sa.select(Commitment.id).where(Commitment.offering_id == offering_id, Commitment.status == "reversed").limit(1)
-    ) is not None
+    return session.scalar(sa.select(Reversal.id).where(Reversal.offering_id == offering_id).limit(1)) is not None
 
 
 def is_past_first_release(session: Session, offering_id: int) -> bool:
@@ -44,8 +45,11 @@ def is_past_first_release(session: Session, offering_id: int) -> bool:
 
 
 def is_short(session: Session, offering: Offering) -> bool:
-    """Whether what is left of the cleared arm's-length money is below the minimum."""
-    return proceeds_left(session, offering.id) < offering.minimum_minor
+    """Whether what is left of the cleared arm's-length money is below the minimum.
+
+    What is disputed is not taken back yet: nothing is released without it, but nobody is asked before it is decided.
+    """
+    return proceeds_left(session, offering.id) + disputed_minor(session, offering.id) < offering.minimum_minor
 
 
 def proceeds_left(session: Session, offering_id: int, party_ids: sa.Select[tuple[int]] | None = None) -> int:
@@ -59,6 +63,16 @@ def proceeds_left(session: Session, offering_id: int, party_ids: sa.Select[tuple
     if party_ids is not None:
         query = query.where(last.c.party_id.in_(party_ids))
     return int(session.scalar(query) or 0)
+
+
+def disputed_minor(session: Session, offering_id: int) -> int:
+    """Return the arm's-length money in escrow that stands apart while rails decide, minor units (WND-4)."""
+    total = session.scalar(
+        sa.select(sa.func.coalesce(sa.func.sum(Reversal.escrow_minor), 0))
+        .join(Commitment, Commitment.id == Reversal.commitment_id)
+        .where(Reversal.offering_id == offering_id, Reversal.state == "open", sa.not_(is_linked()))
+    )
+    return int(total or 0)
 
 
 def ask(session: Session, offering: Offering, *, now: dt.datetime) -> Poll:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.commitments.models import Commitment
 from app.ledger import chart
 from app.ledger import queries as ledger
 from app.ledger.models import Journal
@@ -57,7 +58,7 @@ def cap_table(
     """
     asset = money.Asset.parse(offering.currency)
     reserved = ledger.moves_by_kind(session, "reserved", [offering.id])[offering.id]
-    issued = -reserved.get("released", 0)
+    issued = -reserved.get("released", 0) + _changed(session, offering.id)
     unissued = ledger.balance(session, chart.unissued(token_class.public_id, token_class.asset))
     promised_here = sum(reserved.values()) + issued
     elsewhere = token_class.existing_tokens + token_class.authorised_tokens - unissued - promised_here
@@ -71,6 +72,16 @@ def cap_table(
         tokens = money.tokens_for(total, offering.price_micro, asset)
         rows.append(CapRow(f"tranche:{ordinal}", elsewhere, tokens))
     return rows
+
+
+def _changed(session: Session, offering_id: int) -> int:
+    """Return how many tokens of an offering were restored less those cancelled with payments taken back (WND-4)."""
+    total = session.scalar(
+        sa.select(sa.func.coalesce(sa.func.sum(RegisterEntry.quantity), 0))
+        .join(Commitment, Commitment.id == RegisterEntry.commitment_id)
+        .where(Commitment.offering_id == offering_id, RegisterEntry.kind != "issued")
+    )
+    return int(total or 0)
 
 
 def holdings(session: Session, token_class_id: int, *, as_of: dt.datetime | None = None) -> list[Holding]:

@@ -25,3 +25,20 @@ def issue_from_statement(session: Session, *, token_class_id: int, journal_id: i
     return session.execute(
         sa.insert(RegisterEntry.__table__).from_select(columns, rows), execution_options={"preserve_rowcount": True}
     ).rowcount
+
+
+def change(
+    session: Session, *, token_class_id: int, party_id: int, commitment_id: int, kind: str, quantity: int,
+    journal_id: int, now: dt.datetime,
+) -> None:
+    """Write that tokens of one commitment were cancelled (``quantity`` below zero) or restored (WND-4).
+
+    Cancelled tokens are those acquired last; the row keeps to its journal, so that every past moment can be replayed.
+    """
+    session.add(
+        RegisterEntry(
+            token_class_id=token_class_id, party_id=party_id, commitment_id=commitment_id, kind=kind,
+            quantity=quantity, journal_id=journal_id, acquired_at=now, occurred_at=now,
+        )
+    )
+    session.flush()

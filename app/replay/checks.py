@@ -78,7 +78,11 @@ FLOWS: Mapping[str, str] = {
     "payout_returned": "paid_out",
     "fees_covered": "inside",
     "fees_swept": "inside",
-    "loss_covered": "inside",
+    "advanced": "inside",
+    "advance_returned": "inside",
+    "dispute_opened": "returned",
+    "dispute_won": "returned",
+    "claim_paid": "funded",
 }
 
 

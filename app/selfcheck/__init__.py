@@ -26,6 +26,7 @@ from app.selfcheck import (
     progress,
     promises,
     regimes,
+    reversals,
     tokens,
     waiting,
 )
@@ -35,8 +36,8 @@ __all__ = ["Problem", "problems", "run"]
 
 #: The quick ones first; the last two hash every document and log entry again.
 PARTS = (
-    books, escrow, carrying, changes, places, tokens, money, operations, progress, halts, lateness, lots, disputes,
-    regimes, waiting, log, promises,
+    books, escrow, carrying, changes, places, tokens, money, operations, reversals, progress, halts, lateness, lots,
+    disputes, regimes, waiting, log, promises,
 )
 
 

@@ -6,6 +6,7 @@ import datetime as dt
 import itertools
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -17,6 +18,7 @@ from app.ledger.models import Journal
 from app.offerings.models import Offering
 from app.payments import rules
 from app.payments.models import Operation, OperationEffect, Receipt
+from app.payments.reversal_models import Reversal
 from app.selfcheck.problem import Problem
 from milestones import apportion
 
@@ -59,6 +61,46 @@ def _seasons(session: Session) -> Iterator[Problem]:
                           {"stands": str(payments[0].seasons_at), "expected": str(expected)})
 
 
+@dataclass(frozen=True, slots=True)
+class _History:
+    """An offering's shares and statement; ``opened_by``: journal that won a dispute → the one that opened it."""
+
+    shares: list[CarriedShare]
+    at: dict[int, dt.datetime]
+    rows: dict[int, list[EscrowStatement]]
+    opened_by: dict[int, int]
+
+    def still_waits(self, share: CarriedShare, journal_id: int) -> bool:
+        """Whether a share waited when a journal was posted: not yet released, its payment neither gone nor disputed.
+
+        A reversal that leaves less than what the commitment carries sets all of its shares apart; winning that dispute
+        brings them back where what is restored covers them.
+        """
+        if share.journal_id is not None and share.journal_id <= journal_id:
+            return False
+        apart_since: int | None = None
+        for earlier in sorted(each for each in self.rows if each < journal_id):
+            for row in self.rows[earlier]:
+                if row.commitment_id != share.commitment_id or share.carried_at > self.at[earlier]:
+                    continue
+                if row.kind in ("reversed", "left"):
+                    return False
+                is_covered = row.unreleased_after_minor >= self._carried(row.commitment_id, earlier)
+                if row.kind in ("disputed", "taken_back") and not is_covered:
+                    apart_since = apart_since or earlier
+                elif row.kind == "restored" and is_covered and self.opened_by.get(earlier) == apart_since:
+                    apart_since = None
+        return apart_since is None
+
+    def _carried(self, commitment_id: int, journal_id: int) -> int:
+        """Return what a commitment's shares came to that were set aside by then and not yet released."""
+        return sum(
+            each.amount_minor for each in self.shares
+            if each.commitment_id == commitment_id and each.carried_at <= self.at[journal_id]
+            and (each.journal_id is None or each.journal_id > journal_id)
+        )
+
+
 def _offering(session: Session, offering_id: int) -> Iterator[Problem]:
     """Go through an offering's statement journal by journal, and judge each division by what stood before it."""
     shares = list(session.scalars(sa.select(CarriedShare).where(CarriedShare.offering_id == offering_id)))
@@ -76,6 +118,12 @@ def _offering(session: Session, offering_id: int) -> Iterator[Problem]:
         .join(Offering, Offering.public_id == LogEntry.object_id)
         .where(Offering.id == offering_id, LogEntry.action == carrying.DROPPED)
     )
+    reversals = session.execute(
+        sa.select(Reversal.decided_journal_id, Reversal.opened_journal_id).where(
+            Reversal.offering_id == offering_id, Reversal.state == "won"
+        )
+    )
+    opened_by = {won: opened for won, opened in reversals if won is not None}
     ordinals = {row.commitment_id: row.ordinal for found in rows.values() for row in found}
     position: dict[int, int] = defaultdict(int)
     for journal_id, found in rows.items():
@@ -85,14 +133,15 @@ def _offering(session: Session, offering_id: int) -> Iterator[Problem]:
             # From then on nothing of it waited: all that was in escrow was divided back (OFF-11).
             is_dropped = dropped_at is not None and at[journal_id] >= dropped_at
             waiting = [] if is_dropped else shares
-            yield from _division(journal_id, at[journal_id], divided, waiting, position, ordinals, rows)
+            history = _History(shares, at, rows, opened_by)
+            yield from _division(journal_id, at[journal_id], divided, waiting, position, ordinals, history)
         for row in found:
             position[row.commitment_id] = row.unreleased_after_minor
 
 
 def _division(
     journal_id: int, at: dt.datetime, divided: list[EscrowStatement], shares: list[CarriedShare],
-    position: dict[int, int], ordinals: dict[int, int], rows: dict[int, list[EscrowStatement]],
+    position: dict[int, int], ordinals: dict[int, int], history: _History,
 ) -> Iterator[Problem]:
     milestone_id = divided[0].milestone_id if divided[0].kind == "released" else None
     gave = {row.commitment_id: -row.amount_minor for row in divided}
@@ -100,7 +149,7 @@ def _division(
     for each in shares:
         if each.milestone_id == milestone_id and each.carried_at == at:
             gave[each.commitment_id] = each.amount_minor
-        elif each.carried_at <= at and _still_waits(each, journal_id, rows):
+        elif each.carried_at <= at and history.still_waits(each, journal_id):
             waits[each.commitment_id] += each.amount_minor
     people = sorted(ordinals, key=lambda each: ordinals[each])
     weights = [position[each] - waits[each] for each in people]
@@ -112,16 +161,3 @@ def _division(
         if gave.get(commitment_id, 0) != share:
             yield Problem("carried_share", str(commitment_id), "The share is not the largest remainder's.",
                           {"journal": journal_id, "stands": gave.get(commitment_id, 0), "expected": share})
-
-
-def _still_waits(share: CarriedShare, journal_id: int, rows: dict[int, list[EscrowStatement]]) -> bool:
-    """Whether a share waited when a journal was posted: not yet released, its payment not yet taken back."""
-    if share.journal_id is not None:
-        return share.journal_id > journal_id
-    if share.status == "carried":
-        return True
-    return not any(
-        row.commitment_id == share.commitment_id and row.kind in ("reversed", "left")
-        for earlier, found in rows.items() if earlier < journal_id
-        for row in found
-    )

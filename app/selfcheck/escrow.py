@@ -66,12 +66,20 @@ CHECKS = (
           SELECT chain.*, CASE
             WHEN seq <> seq_before + 1 THEN 'seq'
             WHEN unreleased_after_minor <> unreleased_before + amount_minor THEN 'unreleased'
-            WHEN released_after_minor <> released_before + CASE kind WHEN 'released' THEN -amount_minor ELSE 0 END
-              THEN 'released'
+            WHEN released_after_minor <> released_before + CASE kind WHEN 'released' THEN -amount_minor
+              WHEN 'taken_back' THEN CASE WHEN released_after_minor < released_before
+                THEN released_after_minor - released_before ELSE 0 END
+              WHEN 'restored' THEN CASE WHEN released_after_minor > released_before
+                THEN released_after_minor - released_before ELSE 0 END
+              ELSE 0 END THEN 'released'
             WHEN issued_after_tokens <> issued_before + tokens_issued THEN 'issued'
-            WHEN tokens_issued < 0 OR (tokens_issued > 0 AND kind <> 'released') THEN 'tokens'
+            WHEN (tokens_issued < 0 AND kind <> 'taken_back')
+              OR (tokens_issued > 0 AND kind NOT IN ('released', 'restored')) THEN 'tokens'
+            WHEN kind = 'restored' AND (amount_minor < 0 OR entitled_after_tokens < entitled_before) THEN 'restored'
+            WHEN kind = 'taken_back' AND amount_minor = 0 AND released_after_minor = released_before THEN 'taken_back'
             WHEN kind = 'paid' AND (amount_minor <= 0 OR seq <> 1) THEN 'paid'
-            WHEN kind NOT IN ('paid', 'repriced') AND amount_minor >= 0 THEN 'amount'
+            WHEN kind NOT IN ('paid', 'repriced', 'restored') AND amount_minor >= 0
+              AND NOT (kind = 'taken_back' AND amount_minor = 0) THEN 'amount'
             WHEN kind IN ('cancelled', 'reversed', 'repriced_out')
               AND (unreleased_after_minor <> 0 OR entitled_after_tokens <> 0)
               THEN 'rest'
@@ -82,7 +90,7 @@ CHECKS = (
             WHEN kind = 'released' AND entitled_after_tokens <> entitled_before THEN 'entitled'
             WHEN kind = 'repriced' AND (amount_minor <= 0 OR unreleased_before <> 0) THEN 'repriced'
             WHEN kind NOT IN ('paid', 'released', 'returned', 'cancelled', 'reversed', 'cut', 'left', 'repriced_out',
-              'repriced') THEN 'kind'
+              'repriced', 'disputed', 'restored', 'taken_back') THEN 'kind'
           END AS fault FROM chain) AS judged WHERE fault IS NOT NULL""",
     ),
     Check(
@@ -112,6 +120,24 @@ CHECKS = (
           WHEN affordable > entitled_before THEN entitled_before
           WHEN affordable < issued_after_tokens THEN issued_after_tokens ELSE affordable END""",
     ),
+    # What stays after a reversal is what the money that stays buys; what is restored never more than it buys.
+    Check(
+        "statement_reversed", "The tokens left, or restored, are not those that the money left buys (WND-4).",
+        f"""WITH {CHAIN} SELECT commitment_id AS place, seq, kind, issued_after_tokens AS issued,
+          entitled_after_tokens AS entitled, bought, affordable
+        FROM (SELECT s.*, {tokens_bought('s.released_after_minor')} AS bought,
+            {tokens_bought('s.released_after_minor + s.unreleased_after_minor')} AS affordable
+          FROM chain s JOIN offering o ON o.id = s.offering_id
+          WHERE s.kind IN ('disputed', 'taken_back', 'restored')) AS judged
+        WHERE bought IS NOT NULL AND affordable IS NOT NULL AND CASE WHEN kind = 'restored'
+          THEN entitled_after_tokens > CASE WHEN affordable < entitled_before THEN entitled_before ELSE affordable END
+            OR (tokens_issued > 0 AND issued_after_tokens > bought)
+          ELSE issued_after_tokens <> CASE WHEN released_after_minor < released_before AND bought < issued_before
+              THEN bought ELSE issued_before END
+            OR entitled_after_tokens <> CASE WHEN affordable > entitled_before THEN entitled_before
+              WHEN affordable < issued_after_tokens THEN issued_after_tokens ELSE affordable END
+          END""",
+    ),
     Check(
         "statement_share", "The share is not the one that the largest remainder gives (REL-2).",
         f"""WITH {DIVISION} SELECT commitment_id AS place, seq, -amount_minor AS stands, whole, rank_of_rest, missing
@@ -135,7 +161,10 @@ CHECKS = (
         WHERE j.id IS NULL OR j.occurred_at <> s.occurred_at OR j.offering_id <> s.offering_id
         OR COALESCE(r.milestone_id, 0) <> COALESCE(s.milestone_id, 0)
         OR j.kind <> CASE s.kind WHEN 'paid' THEN CASE j.kind WHEN 'payment_applied' THEN j.kind
-            ELSE 'payment_cleared' END WHEN 'reversed' THEN 'payment_returned' WHEN 'cut' THEN 'closed'
+            ELSE 'payment_cleared' END WHEN 'cut' THEN 'closed'
+          WHEN 'reversed' THEN CASE j.kind WHEN 'dispute_opened' THEN j.kind ELSE 'payment_returned' END
+          WHEN 'disputed' THEN 'dispute_opened' WHEN 'restored' THEN 'dispute_won'
+          WHEN 'taken_back' THEN CASE j.kind WHEN 'dispute_lost' THEN j.kind ELSE 'payment_returned' END
           WHEN 'returned' THEN CASE WHEN r.id IS NULL THEN 'given_back' ELSE 'returned' END ELSE s.kind END""",
     ),
     Check(
@@ -153,15 +182,18 @@ CHECKS = (
     Check(
         "commitment_status", "The commitment's status is not what its statement says.",
         """SELECT c.public_id AS place, c.status, COALESCE(s.paid, 0) AS paid, COALESCE(s.cancelled, 0) AS cancelled,
-          COALESCE(s.reversed, 0) AS reversed
+          COALESCE(s.reversed, 0) AS reversed, COALESCE(s.taken_back, 0) AS taken_back
         FROM commitment c LEFT JOIN (
           SELECT commitment_id, SUM(CASE kind WHEN 'paid' THEN 1 ELSE 0 END) AS paid,
             SUM(CASE kind WHEN 'cancelled' THEN 1 ELSE 0 END) AS cancelled,
-            SUM(CASE kind WHEN 'reversed' THEN 1 ELSE 0 END) AS reversed
+            SUM(CASE kind WHEN 'reversed' THEN 1 ELSE 0 END) AS reversed,
+            SUM(CASE kind WHEN 'taken_back' THEN 1 ELSE 0 END) AS taken_back, SUM(amount_minor) AS unreleased
           FROM escrow_statement GROUP BY commitment_id) s ON s.commitment_id = c.id
         WHERE CASE c.status
           WHEN 'held' THEN COALESCE(s.paid, 0) = 1 AND s.cancelled = 0 AND s.reversed = 0
-          WHEN 'reversed' THEN COALESCE(s.paid, 0) = 1 AND s.cancelled = 0 AND s.reversed = 1
+          WHEN 'reversed' THEN COALESCE(s.paid, 0) = 1 AND s.cancelled = 0 AND s.unreleased = 0
+            AND (s.reversed = 1 OR EXISTS (SELECT 1 FROM reversal r WHERE r.commitment_id = c.id AND r.state = 'lost'
+              AND r.outcome = 'lost' AND r.escrow_minor + r.set_off_minor + r.claim_minor > 0))
           WHEN 'cancelled' THEN COALESCE(s.paid, 0) = COALESCE(s.cancelled, 0) AND COALESCE(s.reversed, 0) = 0
           ELSE COALESCE(s.paid, 0) = 0 END = (1 = 0)""",
     ),

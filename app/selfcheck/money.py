@@ -30,24 +30,27 @@ def _attempts(kind: str) -> str:
 
 
 CHECKS = (
-    # Every journal moves cash and debt together, but for providers' fees and losses, and what covers them.
+    # Every journal moves cash and debt together, but for providers' fees and what rails take, and what covers them.
     Check(
-        "cash_short", "The offering's cash is not what it owes, less the fees and losses that nobody covered yet.",
-        f"""WITH {BALANCES} SELECT place, asset, cash, owed, expense, covered FROM (
+        "cash_short", "The offering's cash is not what it owes, less fees and what rails took that nobody covered yet.",
+        f"""WITH {BALANCES} SELECT place, asset, cash, owed, disputed, expense, covered FROM (
           SELECT o.public_id AS place, o.currency AS asset,
             SUM(CASE WHEN b.address LIKE 'cash:%' THEN b.amount ELSE 0 END) AS cash,
-            SUM(CASE WHEN b.address LIKE 'expense:%' OR b.address LIKE 'loss:%' THEN b.amount ELSE 0 END) AS expense,
-            SUM(CASE WHEN b.address LIKE 'cash:%' OR b.address LIKE 'expense:%' OR b.address LIKE 'loss:%' THEN 0
-              ELSE b.amount END) AS owed,
+            SUM(CASE WHEN b.address LIKE 'expense:%' OR b.address LIKE 'loss:%' OR b.address LIKE 'receivable:%'
+              THEN b.amount ELSE 0 END) AS expense,
+            SUM(CASE WHEN b.address LIKE 'disputed:%' THEN b.amount ELSE 0 END) AS disputed,
+            SUM(CASE WHEN b.address LIKE 'cash:%' OR b.address LIKE 'expense:%' OR b.address LIKE 'loss:%'
+              OR b.address LIKE 'receivable:%' OR b.address LIKE 'disputed:%' THEN 0 ELSE b.amount END) AS owed,
             COALESCE(MAX(f.covered), 0) AS covered
           FROM offering o JOIN balance b ON b.offering_id = o.id AND b.asset = o.currency
           LEFT JOIN (SELECT j.offering_id, SUM(e.amount) AS covered FROM journal j
               JOIN entry e ON e.journal_id = j.id JOIN account a ON a.id = e.account_id
-            WHERE j.kind IN ('fees_covered', 'fees_set_off', 'loss_covered') AND a.offering_id IS NOT NULL
+            WHERE j.kind IN ('fees_covered', 'fees_set_off', 'advanced', 'advance_returned', 'claim_paid')
+              AND a.offering_id IS NOT NULL
             GROUP BY j.offering_id) f
             ON f.offering_id = o.id
           GROUP BY o.public_id, o.currency) AS judged
-        WHERE cash + expense - covered <> owed OR covered > expense""",
+        WHERE cash + expense - covered <> owed + disputed OR covered > expense - disputed""",
     ),
     Check(
         "refunds_wrong", "What is owed back is not the sum of the refunds that are open, or of those unclaimed.",
@@ -84,7 +87,8 @@ CHECKS = (
         WHERE c.id IS NULL OR j.id IS NULL OR c.party_id <> r.party_id OR c.offering_id <> r.offering_id
         OR r.created_at <> j.occurred_at
         OR (j.kind = 'receipt_returned' AND s.id IS NOT NULL)
-        OR (j.kind NOT IN ('receipt_returned', 'payment_applied', 'payment_returned') AND s.id IS NULL)""",
+        OR (j.kind NOT IN ('receipt_returned', 'payment_applied', 'payment_returned', 'dispute_opened', 'dispute_won')
+          AND s.id IS NULL)""",
     ),
     # One refund for each row and payment: those of one row are what it gave back. What a payment brought above a
     # commitment, and other parts of one that was taken back, never were of the row: the journal's check has those.
@@ -96,7 +100,8 @@ CHECKS = (
         LEFT JOIN escrow_statement s ON s.journal_id = r.journal_id AND s.commitment_id = r.commitment_id
         GROUP BY r.journal_id, r.commitment_id, j.kind
         HAVING MAX(r.part) <> COUNT(r.id) OR MIN(r.part) <> 1
-        OR (j.kind NOT IN ('receipt_returned', 'payment_applied', 'payment_returned', 'repriced')
+        OR (j.kind NOT IN ('receipt_returned', 'payment_applied', 'payment_returned', 'dispute_opened', 'dispute_won',
+            'repriced')
           AND SUM(r.amount_minor) <> -MAX(s.amount_minor))""",
     ),
     Check(
@@ -109,7 +114,8 @@ CHECKS = (
         LEFT JOIN journal j ON j.id = r.journal_id
         WHERE (r.source_id IS NOT NULL AND s.id IS NULL) OR o.source_id <> r.source_id
         OR (j.kind = 'receipt_returned' AND (r.source_id IS NULL OR j.cause <> t.public_id))
-        OR (r.source_id IS NOT NULL AND j.kind NOT IN ('receipt_returned', 'payment_applied') AND NOT EXISTS (
+        OR (r.source_id IS NOT NULL AND j.kind NOT IN ('receipt_returned', 'payment_applied', 'payment_returned',
+            'dispute_opened', 'dispute_won') AND NOT EXISTS (
           SELECT 1 FROM log_entry l WHERE l.object_id = r.public_id AND l.action = 'refund.split'))""",
     ),
     Check(
@@ -144,7 +150,8 @@ CHECKS = (
         LEFT JOIN commitment c ON c.id = r.commitment_id
         LEFT JOIN journal became ON became.kind = 'payment_applied' AND became.cause = c.public_id
         LEFT JOIN journal back ON back.kind = 'receipt_returned' AND back.cause = r.public_id
-        LEFT JOIN operation_effect taken ON taken.operation_id = o.id AND taken.effect = 'returned'
+        LEFT JOIN (SELECT operation_id, MIN(id) AS id FROM reversal WHERE owed_minor > 0 GROUP BY operation_id) taken
+          ON taken.operation_id = o.id
         WHERE o.id IS NULL OR e.id IS NULL OR o.commitment_id <> r.commitment_id OR o.offering_id <> r.offering_id
         OR COALESCE(m.aside, 0) <> r.amount_minor
         OR CASE r.status
@@ -182,15 +189,15 @@ CHECKS = (
             SUM(CASE WHEN address LIKE 'paying:%' THEN amount ELSE 0 END) AS paying
           FROM balance WHERE offering_id IS NOT NULL GROUP BY offering_id) b ON b.offering_id = o.id
         LEFT JOIN (SELECT offering_id,
-            SUM(CASE WHEN status = 'waiting' THEN amount_minor ELSE 0 END) AS waiting,
-            SUM(CASE WHEN status IN ('reserved', 'sending') THEN amount_minor ELSE 0 END) AS reserved
+            SUM(CASE WHEN status = 'waiting' THEN amount_minor - set_off_minor ELSE 0 END) AS waiting,
+            SUM(CASE WHEN status IN ('reserved', 'sending') THEN amount_minor - set_off_minor ELSE 0 END) AS reserved,
+            SUM(CASE WHEN reversal_id IS NOT NULL THEN amount_minor ELSE 0 END
+              - CASE WHEN status = 'paid' THEN amount_minor ELSE set_off_minor END) AS again
           FROM payout GROUP BY offering_id) p ON p.offering_id = o.id
-        LEFT JOIN (SELECT r.offering_id, SUM(r.amount_minor - r.fee_minor
-              - CASE WHEN p.status = 'paid' THEN p.amount_minor ELSE 0 END) AS due
-          FROM release r LEFT JOIN payout p ON p.release_id = r.id WHERE r.kind = 'released'
-          GROUP BY r.offering_id) r ON r.offering_id = o.id
+        LEFT JOIN (SELECT r.offering_id, SUM(r.amount_minor - r.fee_minor) AS due
+          FROM release r WHERE r.kind = 'released' GROUP BY r.offering_id) r ON r.offering_id = o.id
         WHERE b.payable <> COALESCE(p.waiting, 0) OR b.paying <> COALESCE(p.reserved, 0)
-        OR b.payable + b.paying <> COALESCE(r.due, 0)""",
+        OR b.payable + b.paying <> COALESCE(r.due, 0) + COALESCE(p.again, 0)""",
     ),
     Check(
         "payout_of_other", "The payout is not its release's.",
@@ -201,7 +208,11 @@ CHECKS = (
           OR p.issuer_id <> o.issuer_id)
         UNION ALL
         SELECT p.public_id, NULL, r.amount_minor, r.fee_minor, p.amount_minor FROM payout p
-        LEFT JOIN release r ON r.id = p.release_id AND r.kind = 'released' WHERE r.id IS NULL""",
+        LEFT JOIN release r ON r.id = p.release_id AND r.kind = 'released'
+        LEFT JOIN reversal v ON v.id = p.reversal_id AND v.state = 'won' AND v.offering_id = p.offering_id
+          AND p.amount_minor = v.set_off_minor + COALESCE((SELECT c.paid_minor + c.set_off_minor FROM issuer_claim c
+            WHERE c.reversal_id = v.id), 0)
+        WHERE r.id IS NULL AND v.id IS NULL""",
     ),
     Check(
         "payout_status", "The payout's status is not what its attempts came to.",

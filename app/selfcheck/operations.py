@@ -34,7 +34,10 @@ CHECKS = (
           WHEN 'refund' THEN r.amount_minor = o.amount_minor AND r.offering_id = o.offering_id
             AND r.commitment_id = o.commitment_id AND s.commitment_id = o.commitment_id
             AND s.kind IN ('collect', 'credit') AND s.method = o.method AND o.payout_id IS NULL
-          ELSE p.amount_minor = o.amount_minor AND p.offering_id = o.offering_id
+          ELSE p.offering_id = o.offering_id AND CASE WHEN p.status IN ('reserved', 'sending', 'paid')
+              AND NOT EXISTS (SELECT 1 FROM operation n WHERE n.payout_id = p.id AND n.id > o.id)
+            THEN p.amount_minor - p.set_off_minor = o.amount_minor
+            ELSE o.amount_minor <= p.amount_minor AND o.amount_minor >= p.amount_minor - p.set_off_minor END
             AND o.commitment_id IS NULL AND o.refund_id IS NULL AND o.source_id IS NULL END IS NOT TRUE""",
     ),
     # What is frozen is sent again byte for byte, so the row must not say anything else.

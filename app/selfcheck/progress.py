@@ -94,7 +94,7 @@ CHECKS = (
             AND s.amount_minor = -(SELECT SUM(p.amount_minor) FROM carried_share p
               WHERE p.journal_id = k.journal_id AND p.commitment_id = k.commitment_id)
           ELSE EXISTS (SELECT 1 FROM escrow_statement e WHERE e.commitment_id = k.commitment_id
-            AND e.kind IN ('reversed', 'left'))
+            AND e.kind IN ('reversed', 'left', 'disputed', 'taken_back'))
             OR (p.unreleased_after_minor = 0 AND EXISTS (SELECT 1 FROM offering o JOIN log_entry l
               ON l.object_id = o.public_id AND l.action = 'escrow.carried_dropped' WHERE o.id = k.offering_id
               AND l.at > k.carried_at AND o.state IN ('winding_down', 'wound_down')))
@@ -122,14 +122,18 @@ CHECKS = (
             COALESCE((SELECT SUM(-s.amount_minor - COALESCE((SELECT SUM(k.amount_minor) FROM carried_share k
                 WHERE k.commitment_id = s.commitment_id AND k.status = 'void'), 0))
               FROM escrow_statement s WHERE s.offering_id = o.id
-              AND s.kind IN ('reversed', 'left') AND s.occurred_at >= m.changed_at), 0) AS taken_back
+              AND s.kind IN ('reversed', 'left', 'disputed', 'taken_back', 'restored')
+              AND s.occurred_at >= m.changed_at), 0) AS taken_back,
+            EXISTS (SELECT 1 FROM escrow_statement s JOIN carried_share k ON k.commitment_id = s.commitment_id
+              WHERE s.offering_id = o.id AND s.kind IN ('disputed', 'taken_back', 'restored')
+              AND s.occurred_at >= m.changed_at) AS has_carried
           FROM offering o LEFT JOIN balance b ON b.address = 'escrow:' || o.public_id
           JOIN (SELECT offering_id, MAX(state_since) AS changed_at,
               SUM(CASE WHEN state NOT IN {_SETTLED} THEN tranche_minor - decided_minor - returned_minor ELSE 0 END)
                 AS tranches, COUNT(*) - COUNT(tranche_minor) AS unset
             FROM milestone GROUP BY offering_id) m ON m.offering_id = o.id
           WHERE o.state IN ('active', 'winding_down', 'completed', 'wound_down') AND m.unset = 0) AS judged
-        WHERE tranches <> escrow AND tranches <> escrow + taken_back""",
+        WHERE tranches <> escrow AND tranches <> escrow + taken_back AND NOT has_carried""",
     ),
     Check(
         "rest_returned", "What went back to the investors is not what the milestones say of it.",
@@ -187,7 +191,7 @@ CHECKS = (
     Check(
         "ended_with_money", "The offering ended, but money is in escrow or an operation is undecided.",
         f"""WITH {BALANCES} SELECT o.public_id AS place, o.state, COALESCE(b.amount, 0) AS escrow FROM offering o
-        LEFT JOIN balance b ON b.address = 'escrow:' || o.public_id
+        LEFT JOIN balance b ON b.address IN ('escrow:' || o.public_id, 'disputed:' || o.public_id) AND b.amount <> 0
         WHERE o.state IN ('completed', 'failed', 'withdrawn', 'wound_down') AND (COALESCE(b.amount, 0) <> 0
         OR (o.ended_at IS NULL))""",
     ),

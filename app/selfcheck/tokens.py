@@ -15,7 +15,8 @@ CHECKS = (
         FROM register_entry r
         LEFT JOIN escrow_statement s ON s.journal_id = r.journal_id AND s.commitment_id = r.commitment_id
         LEFT JOIN offering o ON o.id = s.offering_id
-        WHERE s.id IS NULL OR r.quantity <> s.tokens_issued OR r.party_id <> s.party_id OR r.kind <> 'issued'
+        WHERE s.id IS NULL OR r.quantity <> s.tokens_issued OR r.party_id <> s.party_id
+        OR r.kind <> CASE s.kind WHEN 'taken_back' THEN 'cancelled' WHEN 'restored' THEN 'restored' ELSE 'issued' END
         OR r.token_class_id <> o.token_class_id OR r.occurred_at <> s.occurred_at
         OR r.acquired_at <> s.occurred_at""",
     ),
@@ -23,7 +24,7 @@ CHECKS = (
         "register_missing", "The statement issued tokens that the register does not have.",
         """SELECT s.commitment_id AS place, s.seq, s.tokens_issued AS issued FROM escrow_statement s
         LEFT JOIN register_entry r ON r.journal_id = s.journal_id AND r.commitment_id = s.commitment_id
-        WHERE s.tokens_issued > 0 AND r.id IS NULL""",
+        WHERE s.tokens_issued <> 0 AND r.id IS NULL""",
     ),
     Check(
         "tokens_journal", "The tokens that the journal issued are not those of its register rows.",
@@ -67,9 +68,10 @@ CHECKS = (
     # Before the close the whole maximum is reserved; after it what every holder may still get; at the end nothing.
     Check(
         "reserved_wrong", "The reserved tokens are not what the offering still owes its investors.",
-        f"""WITH {BALANCES}, {POSITIONS} SELECT place, state, reserved, owed, maximum FROM (
+        f"""WITH {BALANCES}, {POSITIONS} SELECT place, state, reserved, owed, apart, maximum FROM (
           SELECT o.public_id AS place, o.state, COALESCE(b.amount, 0) AS reserved, COALESCE(p.owed, 0) AS owed,
-            COALESCE(p.unreleased, 0) AS unreleased, {tokens_bought('o.maximum_minor')} AS maximum
+            COALESCE(p.unreleased, 0) AS unreleased, {tokens_bought('o.maximum_minor')} AS maximum,
+            COALESCE((SELECT SUM(r.tokens) FROM reversal r WHERE r.offering_id = o.id AND r.state = 'open'), 0) AS apart
           FROM offering o LEFT JOIN balance b ON b.address = 'reserved:' || o.public_id
           LEFT JOIN (SELECT offering_id, SUM(entitled_after_tokens - issued_after_tokens) AS owed,
               SUM(unreleased_after_minor) AS unreleased FROM latest GROUP BY offering_id) p
@@ -78,7 +80,7 @@ CHECKS = (
           WHEN state IN ('draft', 'in_review', 'approved') THEN 0
           WHEN state IN ('live', 'clearing') THEN COALESCE(maximum, reserved)
           WHEN state = 'withdrawing' AND (reserved > 0 OR unreleased > 0) THEN COALESCE(maximum, reserved)
-          ELSE owed END""",
+          ELSE owed + apart END""",
     ),
 )
 

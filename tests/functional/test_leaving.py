@@ -134,8 +134,9 @@ def test_mil_1_wnd_4_a_payment_returned_before_any_release_shrinks_the_tranches(
     no_work_is_left(db)
 
 
-def test_wnd_4_a_payment_returned_after_a_release_posts_nothing_and_stops_the_releases(db: Database) -> None:
-    life = lives.live(db)
+def test_wnd_4_a_payment_returned_after_a_release_costs_its_own_investor_and_the_plan_goes_on(db: Database) -> None:
+    life = lives.live(db, fields={"minimum_minor": 150_000})
+    life.stage.fund_float(life.operator, 50_000, "USD/2")
     life.commitments = [life.stage.invest(life.investors[0], life.offering_id, 150_000)]
     life.stage.advance_to(offering(life).deadline_at - 2 * DAY)
     life.commitments.append(life.stage.invest(life.investors[1], life.offering_id, 100_000, "returned_5d"))
@@ -144,12 +145,11 @@ def test_wnd_4_a_payment_returned_after_a_release_posts_nothing_and_stops_the_re
     life.stage.advance(days=4)
 
     assert before == [(127_500, 22_500, 450, 3_000), (85_000, 15_000, 300, 2_000)]
-    assert [position(life, n) for n in range(2)] == before
-    assert offering(life).releases_stopped is not None
+    assert [position(life, n) for n in range(2)] == [before[0], (0, 0, 0, 0)]
+    assert offering(life).releases_stopped is None
     with db.read() as session:
-        assert session.execute(sa.select(Operation.kind).where(Operation.state == "needs_operator")).all() == [
-            ("collect",)
-        ]
+        assert session.execute(sa.select(Operation.kind).where(Operation.state == "needs_operator")).all() == []
     lives.released(life, 1)
-    assert states(life) == ["released", "approved", "locked", "locked"]
-    assert [each[0] for each in released(life)] == ["released"]
+    assert states(life) == ["released", "released", "open", "locked"]
+    # 30 of 85 of the 1,275.00 that are left: nobody else's share became smaller or larger by it.
+    assert [each[1] for each in released(life)] == [37_500, 45_000]

@@ -7,11 +7,9 @@ from sqlalchemy.orm import Session
 
 from app.closing import early_close
 from app.commitments import queries as commitments
-from app.commitments.models import Commitment
 from app.db import Database
 from app.offerings.models import Offering
-from app.payments import ports, service
-from app.payments.models import Operation
+from app.payments import ports
 from app.selfcheck import progress
 from tests.factories import altered
 from tests.factories import life as lives
@@ -55,15 +53,17 @@ def test_wnd_4_a_return_takes_escrow_and_the_open_refund_of_the_same_payment(db:
 
 
 def test_off_12_money_that_a_bank_took_back_after_a_part_was_refunded_does_not_count(db: Database) -> None:
-    till = repriced(db)
+    till = repriced(db, "fee_card")
+    till.fund(8_730)
     till.life.stage.work()
     assert figures.refunds(till.life) == [(1, 50, "repriced", "done")]
     till.tell_returned(till.life.commitments[0])
     [operation] = till.operations("collect")
-    assert (operation.state, operation.failure_code) == ("needs_operator", "returned_while_refunding")
+    # The 0.50 that was given back too is ours to bear, and the float is empty.
+    assert (operation.state, operation.failure_code) == ("needs_operator", "float_short")
     assert till.read(lambda session: early_close.cleared_before(session, till.offering(), till.life.stage.now)) == 0
     assert _bar(till) == (0, 299_950, 0)
-    # Nobody decides: the offering ends without the money, and nothing goes to its payer twice.
+    # Nobody acts: the offering ends without the money, and nothing goes to its payer twice.
     assert close(till) == "failing"
     assert till.offering().counted_minor == 0
     assert figures.refunds(till.life) == [(1, 50, "repriced", "done"), (1, 299_950, "minimum_missed", "open")]
@@ -82,63 +82,12 @@ def _bar(till: Till) -> tuple[int, int, int]:
     return till.read(read)
 
 
-def test_off_12_a_contested_payment_is_pending_on_the_bar_and_clears_again_when_it_stands(db: Database) -> None:
-    till = repriced(db, "instant", 250_000)
-    till.life.stage.work()
-    assert _bar(till) == (549_920, 0, 2)
-    till.tell_returned(till.life.commitments[0])
-    assert _bar(till) == (249_970, 299_950, 1)
-    [operation] = [each for each in till.operations("collect") if each.state == "needs_operator"]
-    for actor in (till.life.operator, till.life.stage.person("operator", "Otto Operator")):
-        till.act(
-            lambda session, now, actor=actor: service.decide_operation(
-                session, actor=actor, operation_id=operation.public_id, decision="stands_as_is",
-                reason="The bank was wrong.", now=now,
-            )
-        )
-    assert _bar(till) == (549_920, 0, 2)
-    with Session(db.engine) as session:
-        session.execute(sa.update(Commitment).where(Commitment.ordinal == 1).values(is_contested=True))
-        assert "contested_wrong" in {each.code for each in progress.check(session)}
-
-
-def test_off_7_a_contested_order_takes_nobodys_room_when_places_are_divided(db: Database) -> None:
-    fields = {"maximum_minor": 500_000, "allotment": "pro_rata", "accept_up_to_minor": 900_000}
-    life = lives.live(db, investors=2, fields=fields)
-    for investor, amount in zip(life.investors, (400_000, 300_000), strict=True):
-        life.commitments.append(life.stage.invest(investor, life.offering_id, amount))
-    altered.changed(life, price_micro=700_000)
-    for number in range(2):
-        altered.reconfirm(life, number)
-    life.stage.work()
-    till = Till(life)
-    till.tell_returned(life.commitments[0])
-    [operation] = [each for each in till.operations("collect") if each.state == "needs_operator"]
-    assert operation.failure_code == "returned_while_refunding"
-    assert close(till) == "active"
-    # Alone 2,999.50 fit whole; the contested 3,999.80 share what is left of 5,000.00, in whole tokens of 0.70.
-    assert figures.position(life, 1)[::3] == (299_950, 4_285)
-    assert figures.position(life, 0)[::3] == (199_990, 2_857)
-    assert (till.offering().counted_minor, _bar(till)[0]) == (299_950, 299_950)
-
-
-def _bear(till: Till, operation: Operation) -> None:
-    for actor in (till.life.operator, till.life.stage.person("operator", "Otto Operator")):
-        till.act(
-            lambda session, now, actor=actor: service.decide_operation(
-                session, actor=actor, operation_id=operation.public_id, decision="platform_bears",
-                reason="The bank is right.", now=now,
-            )
-        )
-
-
 def test_wnd_4_the_platform_bears_only_what_was_refunded_before_the_bank_took_all_of_it(db: Database) -> None:
     till = repriced(db)
     till.life.stage.work()
-    till.tell_returned(till.life.commitments[0])
     till.fund(50)
-    _bear(till, till.operations("collect")[0])
-    assert till.journals("loss_covered", "payment_returned") == [
+    till.tell_returned(till.life.commitments[0])
+    assert till.journals("advanced", "payment_returned") == [
         {"cash:sandbox:O": 50, "cash:sandbox:platform": -50},
         {"escrow:O": 299_950, "loss:platform:O": 50, "cash:sandbox:O": -300_000},
     ]
@@ -151,7 +100,12 @@ def test_wnd_4_the_platform_bears_only_what_was_refunded_before_the_bank_took_al
 def test_off_12_others_reach_the_minimum_without_the_payment_that_waits_for_a_person(db: Database) -> None:
     till = repriced(db, "instant", 250_000)
     till.life.stage.work()
-    till.tell_returned(till.life.commitments[0])
+    # The rail disputes more than was paid: nothing posts until the provider explains, and it counts for nothing.
+    operation = till.operations("collect")[0]
+    dispute = ports.Dispute("sdp_1", 300_001, "open", till.life.stage.now, till.life.stage.now)
+    cleared = ports.Effect(ports.CLEARED, 300_000, operation.created_at)
+    till.tell(operation.id, ports.Done(operation.provider_ref or "", (cleared,), (dispute,)))
+    assert till.operation(operation.id).failure_code == "contradicted"
     assert close(till) == "active"
     # 2,500.00 buys 3,571 tokens at 0.70 for 2,499.70; the other 2,999.50 stay in escrow and nothing is released.
     offering = till.offering()
@@ -165,7 +119,7 @@ def test_off_12_others_reach_the_minimum_without_the_payment_that_waits_for_a_pe
         assert "counted_taken_back" in {each.code for each in progress.check(session)}
 
 
-def test_wnd_4_money_sent_by_bank_and_taken_back_is_decided_like_a_charge(db: Database) -> None:
+def test_wnd_4_money_sent_by_bank_and_taken_back_is_settled_like_a_charge(db: Database) -> None:
     life = lives.live(db, investors=1)
     till = Till(life)
     bank = Bank(till, 150_000)
@@ -178,10 +132,11 @@ def test_wnd_4_money_sent_by_bank_and_taken_back_is_decided_like_a_charge(db: Da
     effects = (
         ports.Effect(ports.CLEARED, 150_000, credit.created_at), ports.Effect(ports.RETURNED, 150_000, life.stage.now)
     )
-    till.tell(credit.id, ports.Done(credit.provider_ref or "", effects))
-    assert till.operation(credit.id).failure_code == "returned_while_refunding"
+    told = ports.Done(credit.provider_ref or "", effects)
+    till.tell(credit.id, told)
+    assert till.operation(credit.id).failure_code == "float_short"
     assert _bar(till) == (0, 149_940, 0)
     till.fund(60)
-    _bear(till, credit)
+    till.tell(credit.id, told)
     assert till.balances() == {"loss:platform:O": 60}
     assert (till.commitment(bank.commitment_id).status, till.offering().releases_stopped) == ("reversed", None)

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from app.commitments import queries
 from app.commitments.models import Refund
+from app.commitments.totals import Totals, totals_of
 from tests.factories import life as lives
 from tests.functional.commitments.conftest import Market
 from tests.unchanged import snapshot
@@ -140,12 +141,12 @@ def test_the_portfolio_sums_statements_exactly(market_of: Callable[..., Market])
     stage.cancel(actor, stage.invest(actor, third.offering_id, 50_000))
     parties = actor.parties("investor")
     with market.db.read() as session:
-        totals = queries.totals_of(session, parties)
+        totals = totals_of(session, parties)
     # 100,050 at 15 % of 300,050: 45,007 are released in all, 15,007 or 15,008 of them ours.
     lines = rows_of(ines, "/portfolio/statement.csv")
     released = sum(-int(row["amount"].replace(".", "")) for row in lines if row["kind"] == "released")
     assert released in (15_007, 15_008)
-    assert totals == [queries.Totals("USD/2", 210_050, 60_000, 100_050 - released, released, 50_000, 50_000)]
+    assert totals == [Totals("USD/2", 210_050, 60_000, 100_050 - released, released, 50_000, 50_000)]
     page = ines.open("/portfolio")
     assert "Committed $2,100.50" in page.text
     assert "Refunded $500.00" in page.text

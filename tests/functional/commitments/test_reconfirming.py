@@ -11,6 +11,7 @@ from app.commitments import queries as commitment_queries
 from app.commitments import reconfirm_rounds
 from app.commitments import service as commitments
 from app.commitments.models import Commitment, EscrowStatement, Refund
+from app.commitments.totals import totals_of
 from app.db import Database
 from app.ledger.models import Journal
 from app.notices.models import Notice
@@ -211,7 +212,7 @@ def test_off_8_a_higher_price_buys_fewer_whole_tokens_for_the_same_money_and_the
     with db.read() as session:
         raised = commitment_queries.raised(session, [offering])[offering.id]
         parties = [life.stage.party(each, "investor") for each in life.investors]
-        (totals,) = commitment_queries.totals_of(session, parties)
+        (totals,) = totals_of(session, parties)
     assert raised.cleared_minor == 499_940
     assert (totals.committed_minor, totals.escrow_minor, totals.refunded_minor) == (500_050, 499_940, 110)
     assert life.stage.close(life.offering_id) == "active"

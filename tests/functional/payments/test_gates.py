@@ -106,25 +106,18 @@ def test_off_9_overdue_refunds_are_counted(till: Till) -> None:
         assert till.read(lambda session, now=now: queries.health(session, now=now)).overdue_refunds == overdue
 
 
-def test_a_refund_whose_payment_the_bank_took_back_waits_for_the_decision_then_is_unclaimed(till: Till) -> None:
+def test_a_refund_whose_payment_the_bank_took_back_waits_for_the_float_and_then_ends(till: Till) -> None:
     commitment_id = till.invest()
     till.life.stage.close(till.life.offering_id)
     till.tell_returned(commitment_id)
     lives.ordered_down(till.life)
     assert [(each.status, each.amount_minor) for each in till.refunds()] == [("open", 425_000)]
-    till.fund(500_000)
-    operation = till.payment(commitment_id)
-    for operator in (till.life.operator, till.life.stage.person("operator", "Otto Operator")):
-        till.act(
-            lambda session, now, operator=operator: service.decide_operation(
-                session, actor=operator, operation_id=operation.public_id, decision=rules.PLATFORM_BEARS,
-                reason="The bank will not give it back.", now=now,
-            )
-        )
+    till.fund(75_000)
+    till.tell_returned(commitment_id)
     till.work()
-    assert [(each.status, each.amount_minor) for each in till.refunds()] == [("unclaimed", 425_000)]
+    assert [(each.status, each.amount_minor) for each in till.refunds()] == [("done", 425_000)]
     assert till.operations("refund") == []
-    assert till.journals("refund_unclaimed") == [{"refunds:O": 425_000, "unclaimed:O": -425_000}]
+    assert till.balances() == {"receivable:issuer:I:O": 75_000}
 
 
 def test_the_sandbox_exists_only_where_money_is_pretend(till: Till) -> None:

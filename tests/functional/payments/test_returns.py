@@ -50,27 +50,33 @@ def test_fault_7_returned_after_the_close_before_any_release_lapses_the_entitlem
     commitment_id, other = _active_with_a_late_return(till)
     assert till.offering().state == "active"
     till.tell_returned(commitment_id)
-    assert till.journals("payment_returned") == [{"escrow:O": 500_000, "cash:sandbox:O": -500_000}]
+    [journal] = till.journals("payment_returned")
+    assert (journal["escrow:O"], journal["cash:sandbox:O"]) == (500_000, -500_000)
     assert till.commitment(commitment_id).status == "reversed"
     assert till.commitment(other).status == "held"
-    [lapsed] = till.journals("entitlement_lapsed")
-    assert sorted(lapsed.values()) == [-10_000, 10_000]
+    assert sorted(journal.values()) == [-500_000, -10_000, 10_000, 500_000]
     assert till.balances() == {"cash:sandbox:O": 300_000, "escrow:O": 300_000}
 
 
-def test_fault_7_returned_after_a_release_posts_nothing_stops_releases_and_calls_an_operator(till: Till) -> None:
+def test_fault_7_returned_after_a_release_waits_for_the_float_and_is_posted_once_it_is_funded(till: Till) -> None:
     commitment_id = till.invest()
     till.life.stage.close(till.life.offering_id)
     before = till.balances()
     till.tell_returned(commitment_id)
     operation = till.payment(commitment_id)
-    assert (operation.state, operation.failure_code) == ("needs_operator", "returned_after_release")
+    assert (operation.state, operation.failure_code) == ("needs_operator", "float_short")
     assert operation.public_id in (till.offering().releases_stopped or "")
     assert till.journals("payment_returned") == []
     assert till.balances() == before
     assert till.read(lambda session: queries.undecided_count(session, till.offering().id)) == 1
     stuck = till.read(queries.operations_for_operator)
     assert [each.id for each in stuck] == [operation.id]
+    till.fund(75_000)
+    till.tell_returned(commitment_id)
+    assert till.payment(commitment_id).state == "succeeded"
+    # 15 % had been released and paid out; the company owes it.
+    assert till.balances() == {"receivable:issuer:I:O": 75_000}
+    assert till.offering().releases_stopped is None
 
 
 def test_fault_7_returned_while_its_refund_is_open_settles_the_refund(till: Till) -> None:
@@ -84,14 +90,14 @@ def test_fault_7_returned_while_its_refund_is_open_settles_the_refund(till: Till
     assert till.balances() == {}
 
 
-def test_fault_7_returned_after_its_refund_was_sent_calls_an_operator(till: Till) -> None:
+def test_fault_7_returned_after_its_refund_was_sent_is_our_loss(till: Till) -> None:
+    till.fund(500_000)
     commitment_id = till.invest()
     till.cancel(commitment_id)
     till.work()
     till.tell_returned(commitment_id)
-    operation = till.payment(commitment_id)
-    assert (operation.state, operation.failure_code) == ("needs_operator", "returned_while_refunding")
-    assert till.balances() == {}
+    assert till.payment(commitment_id).state == "succeeded"
+    assert till.balances() == {"loss:platform:O": 500_000}
 
 
 def test_fault_7_a_returned_late_payment_is_taken_out_of_unapplied(till: Till) -> None:

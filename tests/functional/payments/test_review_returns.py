@@ -42,19 +42,19 @@ def test_wnd_4_nothing_goes_back_to_a_payer_whose_bank_took_it_back_already(till
     assert till.balances() == {"expense:sandbox:O": FEE}
 
 
-def test_wnd_4_a_return_after_the_refund_was_sent_stops_releases(till: Till) -> None:
+def test_wnd_4_a_return_after_the_refund_was_sent_waits_for_the_float(till: Till) -> None:
     commitment_id = till.invest()
     till.cancel(commitment_id)
     till.work()
     till.tell_returned(commitment_id)
     operation = till.payment(commitment_id)
-    assert (operation.state, operation.failure_code) == ("needs_operator", "returned_while_refunding")
+    assert (operation.state, operation.failure_code) == ("needs_operator", "float_short")
     assert operation.public_id in (till.offering().releases_stopped or "")
     assert till.logged("offering.releases_stopped") == 1
     assert till.balances() == {}
 
 
-def test_wnd_4_a_bank_that_takes_back_a_part_calls_an_operator_and_posts_nothing(till: Till) -> None:
+def test_wnd_4_a_bank_that_takes_back_a_part_ends_the_commitment_and_the_rest_goes_back(till: Till) -> None:
     commitment_id = till.invest()
     operation = till.payment(commitment_id)
     effects = (
@@ -62,6 +62,10 @@ def test_wnd_4_a_bank_that_takes_back_a_part_calls_an_operator_and_posts_nothing
         ports.Effect(ports.RETURNED, 499_999, till.life.stage.now),
     )
     till.tell(operation.id, ports.Done(operation.provider_ref or "", effects))
-    assert till.payment(commitment_id).failure_code == "returned_in_part"
-    assert till.offering().releases_stopped is not None
-    assert till.balances() == {"cash:sandbox:O": 500_000, "escrow:O": 500_000}
+    assert till.commitment(commitment_id).status == "reversed"
+    assert till.journals("payment_returned") == [
+        {"escrow:O": 500_000, "refunds:O": -1, "cash:sandbox:O": -499_999}
+    ]
+    till.work()
+    assert [(each.amount_minor, each.status) for each in till.refunds()] == [(1, "done")]
+    assert till.balances() == {}

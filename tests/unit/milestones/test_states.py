@@ -29,7 +29,7 @@ EXPECTED_STATES = {
     },
     "commitment": {
         "awaiting_payment", "underpaid", "clearing", "payment_failed", "held", "allotted", "fulfilled",
-        "part_fulfilled", "expired", "cancelled", "reversed", "refunding", "refunded", "unclaimed",
+        "part_fulfilled", "expired", "cancelled", "disputed", "reversed", "refunding", "refunded", "unclaimed",
     },
     "waiting_entry": {"waitlisted", "offered", "accepted", "left", "lapsed"},
 }  # fmt: skip
