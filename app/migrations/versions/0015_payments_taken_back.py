@@ -1,6 +1,6 @@
 """What rails take back of payments, and what the issuer owes because of it
 
-Revision: 
+Revision: 0015
 Follows: 0014
 """
 
@@ -9,7 +9,7 @@ from alembic import op
 
 from app.db import UTCDateTime
 
-revision = ""
+revision = "0015"
 down_revision = "0014"
 branch_labels = None
 depends_on = None
