@@ -37,6 +37,7 @@ VIEWS = (
     "app.closing.early_close_views",
     "app.closing.refund_views",
     "app.progress.poll_views",
+    "app.progress.amendment_views",
     "app.progress.resign_views",
     "app.progress.ending_views",
     "app.progress.report_views",

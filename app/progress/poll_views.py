@@ -39,12 +39,15 @@ class PollWords:
 
 
 _END = PollWords("end_vote", {rules.YES: _l("Yes, end the plan"), rules.NO: _l("No, it goes on")})
+_AMENDMENT = PollWords("amendment", {rules.YES: _l("Yes, change the plan"), rules.NO: _l("No, the terms stay")})
 
 WORDS: Mapping[str, PollWords] = MappingProxyType(
     {
         rules.FAILURE: PollWords(
             "failure_vote", {rules.YES: _l("Yes, one more chance"), rules.NO: _l("No, send back what is unreleased")}
         ),
+        rules.AMENDMENT: _AMENDMENT,
+        rules.ADVERSE_AMENDMENT: _AMENDMENT,
         rules.WIND_DOWN: _END,
         rules.WIND_DOWN_FOR_CAUSE: _END,
         rules.HALT: PollWords(

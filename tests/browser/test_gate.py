@@ -99,7 +99,10 @@ AFTER_AN_ACT = {
     "styleguide.page",
 }
 #: Pages of states that the demo has not: a payment to look at, a poll, a link, a signature that is due.
-NOT_IN_THE_DEMO = {"funding.sign", "links.contest", "payers.doubt", "payers.link", "payments.transfer", "polls.show"}
+NOT_IN_THE_DEMO = {
+    "amendments.show", "funding.sign", "links.contest", "payers.doubt", "payers.link", "payments.transfer",
+    "polls.count", "polls.show",
+}
 
 #: Who looks around: a key of the demo's people, or nobody.
 VISITORS = (None, "sam", "ines", "theo", "kofi", "mara", "tomas", "bram", "olga", "sunniva")
