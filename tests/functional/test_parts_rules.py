@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from app.commitments.models import EscrowStatement
+from app.commitments.models import CarriedShare, EscrowStatement
 from app.contracts import queries as contract_queries
 from app.contracts.models import Milestone
 from app.db import Database
@@ -233,3 +233,27 @@ def test_mil_5_the_simulator_gives_every_investor_what_the_application_posts(db:
     assert [(each.released_minor, each.returned_minor, each.tokens) for each in played.totals.per_holder] == [
         (total(each, "released"), total(each, "returned"), issued) for each, issued in zip(people, tokens, strict=True)
     ]
+
+
+def test_com_10_every_part_carries_its_own_unseasoned_shares(db: Database) -> None:
+    """Money of a debit is carried out of each part, and follows in one release when it has seasoned."""
+    story = life.live(db, investors=2, fields={"minimum_minor": 150_000}, document=agreed(reporting_retainage_bp=0))
+    for investor, amount, method in zip(story.investors, (150_000, 100_000), ("instant", "ach"), strict=True):
+        story.commitments.append(story.stage.invest(investor, story.offering_id, amount, method))
+    story.stage.close(story.offering_id)
+    judge(story, works=40)
+    judge(story, works=100)
+    # 30 % of 2,500.00: 70 % less a tenth is 472.50, the rest 202.50; two fifths of each are the debit's.
+    first = story.stage.milestone(story.offering_id, 1)
+    assert (facts(first), first.released_minor) == (("retained", 100, 67_500, 0, 1), 40_500)
+    with db.read() as session:
+        waits = session.execute(
+            sa.select(CarriedShare.part, CarriedShare.amount_minor, CarriedShare.releases_at)
+            .where(CarriedShare.milestone_id == first.id)
+            .order_by(CarriedShare.part)
+        ).all()
+    assert [(row.part, row.amount_minor) for row in waits] == [(1, 18_900), (2, 8_100)]
+    story.stage.advance_to(waits[0].releases_at)
+    assert parts(story)[:3] == [
+        ("released", "1.1", 28_350), ("released", "1.2", 12_150), ("released", "1.3", 27_000),
+    ]  # fmt: skip
