@@ -24,7 +24,7 @@ _UNDER_REVIEW = ("submitted", "challengeable", "suspended", "disputed", "appeala
 
 def escrow_word(milestone: Milestone, offering: Offering) -> str:
     """Return where a tranche is: released, under_review, locked or refunded."""
-    if milestone.state == "released":
+    if milestone.state in ("released", "retained", "report_due"):
         return "released"
     if milestone.state in ("failed", "lapsed") or offering.state in GONE_BACK:
         return "refunded"

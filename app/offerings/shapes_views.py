@@ -48,7 +48,8 @@ def offering_next(
     if late is not None:
         return shell.next_line(late, offering.zone)
     if offering.state == "active":
-        waiting = [row for row in milestones if row.settled_at is None]
+        # A retained part waits beside the milestone that is open now, not before it.
+        waiting = sorted((row for row in milestones if row.settled_at is None), key=lambda row: row.share_pct == 100)
         current = next((row for row in waiting if row.state != "locked"), None) or (waiting[0] if waiting else None)
         if current is not None:
             step = next_step("milestone", current.state, current.deadline_at)
@@ -109,7 +110,7 @@ def _escrow_state(offering_state: str, state: str) -> str:
         return "refunded"
     if state in _REVIEW:
         return "under_review"
-    return "released" if state == "released" else "locked"
+    return "released" if state in ("released", "retained", "report_due") else "locked"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from app.progress.forms import EvidenceForm, PressForm, StatementForm, SubmitFor
 from app.progress.models import Submission
 from app.progress.steps import CHALLENGE_CALENDAR_DAYS
 from app.security import requires
+from milestones import states
 
 blueprint = Blueprint("milestones", __name__)
 
@@ -246,7 +247,7 @@ def _with_draft(session: Session, milestone_id: str, actor: Actor) -> dict[str, 
         "draft": draft,
         "earlier": [each for each in handed if each.submission.status != "draft"],
         "missing": [kind for kind in place.evidence_kinds if kind not in given],
-        "is_open": place.milestone.state == "open" and place.offering.state == "active",
+        "is_open": place.milestone.state in states.FOUNDERS_STATES and place.offering.state == "active",
     }
 
 
