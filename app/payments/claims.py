@@ -1,4 +1,4 @@
-"""What a company owes us because released money was taken back: set off, paid, or given up (WND-4, ADR 17).
+"""What a company owes us because released money was taken back: set off, paid, or given up (WND-4, ADR 23).
 
 Set off first against what it has not been sent, then against every later payable of the same offering as it arises,
 oldest claim first. Paying is always possible; giving up takes two operators and is our loss.
