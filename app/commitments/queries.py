@@ -121,8 +121,8 @@ def is_linked() -> sa.ColumnElement[bool]:
 
 
 def has_vote() -> sa.ColumnElement[bool]:
-    """Say in SQL whether a commitment's money has a vote: it is at arm's length (COM-11)."""
-    return sa.not_(is_linked())
+    """Say in SQL whether a commitment's money has a vote: at arm's length and not disputed (COM-11, WND-4)."""
+    return sa.and_(sa.not_(is_linked()), Commitment.disputed_minor == 0)
 
 
 def is_cleared() -> sa.ColumnElement[bool]:

@@ -256,10 +256,10 @@ def end(
 
 
 def told(session: Session, amendment: Amendment) -> dict[str, object]:
-    """Return what the log keeps of a proposal; the self-check compares the row with the last of them."""
+    """Return what the log keeps of a proposal; the self-check compares the row. The end of leaving moves with halts."""
     names = (
         "state", "number", "content_hash", "is_adverse", "subjects", "grounds", "proposed_by", "proposed_at",
-        "passed_at", "leave_until", "ended_at",
+        "passed_at", "ended_at",
     )
     kept: dict[str, object] = {name: getattr(amendment, name) for name in names}
     versions = {"base": amendment.base_version_id, "effective": amendment.effective_version_id}

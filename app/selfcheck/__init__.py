@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from sqlalchemy.orm import Session
 
 from app.selfcheck import (
+    amendments,
     books,
     carrying,
     changes,
@@ -37,7 +38,7 @@ __all__ = ["Problem", "problems", "run"]
 #: The quick ones first; the last two hash every document and log entry again.
 PARTS = (
     books, escrow, carrying, changes, places, tokens, money, operations, reversals, progress, halts, lateness, lots,
-    disputes, regimes, waiting, log, promises,
+    disputes, amendments, regimes, waiting, log, promises,
 )
 
 

@@ -53,6 +53,10 @@ OUTSIDE = {
     "sandbox_feed": "the turns of the pretend provider's writers",
     "sandbox_line": "the pretend provider's own books",
     "link_fact": "what parties have in common, as hashes; what follows from it are the links, which are checked",
+    "amendment": "what was proposed; the log keeps it, and the terms in force are hashed again",
+    "amendment_comment": "what auditors say of a proposal",
+    "amendment_seat": "who was asked for a seat; the seats themselves are checked",
+    "amendment_exit": "who left; journal, statement and refund are checked by themselves",
     "payer_report": "what a rail told of who paid, erasable; what followed from it are receipts and statuses",
 }
 
