@@ -147,6 +147,9 @@ def think(slug: str) -> Answer:
 
 # -- step 2: category -------------------------------------------------------------------------------
 
+#: What has to be done before the questions are asked.
+_BEFORE = ("verification", "declaration", "delivery")
+
 
 @blueprint.route("/offerings/<slug>/commit/category", methods=["GET", "POST"])
 @requires("investor")
@@ -168,7 +171,7 @@ def category(slug: str) -> Answer:
             "standing": investors.standing(session, party_id), "declaration": investors.declaration(session, party_id),
             "check": investors.latest_verification(session, party_id),
         }
-    blocked = bool(place.missing(party_id, "verification", "declaration")) or not_admitted is not None
+    blocked = bool(place.missing(party_id, *_BEFORE)) or not_admitted is not None
     if is_sent and not blocked:
         answers = Answers(place.actor.user_id or 0, place.target.offering.public_id, party_id)
         return redirect(url_for(".understand", slug=slug, answers=answers.sign()))
@@ -202,7 +205,7 @@ def understand(slug: str) -> Answer:
     barred = place.barred()
     if barred or answers is None:
         return barred or _start_again(slug)
-    if place.missing(answers.party_id, "verification", "declaration"):
+    if place.missing(answers.party_id, *_BEFORE):
         return redirect(url_for(".category", slug=slug))
     if place.missing(answers.party_id, "understanding"):
         return redirect(url_for("investors.understanding", next=security.page_before()))

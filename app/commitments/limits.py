@@ -170,8 +170,20 @@ def _accredited(day: dt.date, _declared: Declaration, amount_minor: int) -> list
     )]
 
 
-def _high_net_worth(day: dt.date, declared: Declaration, _amount_minor: int) -> list[Decision]:
-    """In the United Kingdom the declared figures must fit the category that was declared."""
+def _fits_category(day: dt.date, declared: Declaration, _amount_minor: int) -> list[Decision]:
+    """In the United Kingdom the declared figures must fit the category that was declared.
+
+    A restricted investor's percentages are a statement, not a cap that is counted here; without them the answer is no.
+    """
+    if declared.category == "restricted":
+        if declared.invested_bp is None or declared.intends_bp is None:
+            arm = records.arm_on("uk.fca", day)
+            return [Decision("restricted_investor", arm.regime, arm.version, arm.source, ("percentages_missing",), {})]
+        return [decide(
+            "uk.fca", "restricted_investor", day=day,
+            invested_past_12m_percent_of_net_assets_ppm=declared.invested_bp * 100,
+            intends_next_12m_percent_ppm=declared.intends_bp * 100,
+        )]
     if declared.category != "high_net_worth":
         return []
     found = decide(
@@ -194,7 +206,7 @@ def _guard(day: dt.date, declared: Declaration, amount_minor: int) -> list[Decis
     )]
 
 
-_BY_REGIME = {"us.reg_d_506c": _accredited, "uk.fca": _high_net_worth, "eu.ecspr": _guard}
+_BY_REGIME = {"us.reg_d_506c": _accredited, "uk.fca": _fits_category, "eu.ecspr": _guard}
 
 
 def bought(
@@ -358,6 +370,12 @@ _WORDS = {
                                 "amount does not verify it.",
     "below_high_net_worth": "The income and net worth that you declared are below those of a high net worth investor. "
                             "Declare the category that fits you.",
+    "percentages_missing": "Declare your category again: a restricted investor states which part of their net assets "
+                           "went, and will go, into such investments. Nothing was charged.",
+    "invested_too_much": "You stated that more of your net assets went into such investments than {regime} lets a "
+                         "restricted investor put in. Nothing was charged.",
+    "intends_too_much": "You stated that you mean to put more of your net assets into such investments than {regime} "
+                        "lets a restricted investor put in. Nothing was charged.",
     "no_figures_for_this_day": "{regime} has no figures for today, so nothing can be committed under it.",
     "risk_warning_missing": "Read and confirm the warning first.",
     "consent_missing": "Confirm first that you agree to this amount.",

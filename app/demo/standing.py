@@ -14,7 +14,7 @@ from app import clock
 from app.accounts.actor import SYSTEM, Actor
 from app.accounts.service import user_of
 from app.complaints import service as complaints
-from app.investors import identity, queries, rules, service
+from app.investors import delivery, identity, queries, rules, service
 
 if TYPE_CHECKING:
     from app.demo.stage import Stage
@@ -33,6 +33,14 @@ def make_ready(session: Session, investor: Actor, party_id: int, *, now: dt.date
     )
     declare(session, investor, party_id, now=now)
     answer_rightly(session, investor, party_id, now=now)
+    agree(session, investor, party_id, now=now)
+
+
+def agree(session: Session, investor: Actor, party_id: int, *, now: dt.datetime) -> None:
+    """Let an investor agree to get documents electronically."""
+    delivery.consent(
+        session, actor=investor, party_id=party_id, wording_hash=rules.DELIVERY_WORDING_HASH, now=now
+    )
 
 
 def renew(session: Session, investor: Actor, party_id: int, *, now: dt.datetime) -> None:
@@ -52,6 +60,7 @@ def declare(
     service.declare(
         session, actor=investor, party_id=party_id, category=category, income_minor=income_minor,
         net_worth_minor=net_worth_minor, currency="USD/2",
+        **({"invested_bp": 400, "intends_bp": 600} if category == "restricted" else {}),
         wording_hash=rules.hash_of(rules.declaration_wording(category)), now=now,
     )
 
@@ -85,6 +94,7 @@ def lapse(stage: Stage, investor: Actor, *, days: int) -> None:
             now=now,
         )
         answer_rightly(session, investor, party_id, now=now)
+        agree(session, investor, party_id, now=now)
         return expires_at
 
     stage.advance_to(stage.db.unit_of_work(act))

@@ -14,7 +14,7 @@ from flask_wtf.file import FileField
 from wtforms import BooleanField, HiddenField, RadioField, SelectField, ValidationError
 from wtforms.validators import InputRequired
 
-from app.forms import AmountField, DateField, LineField, PlainForm, offered
+from app.forms import AmountField, DateField, LineField, PercentField, PlainForm, offered
 from app.investors import rules
 
 #: What income and net worth can be stated in.
@@ -59,6 +59,13 @@ class DeclarationForm(PlainForm):
     income = AmountField(_l("Your income in a year"))
     net_worth = AmountField(_l("Your net worth"))
     elsewhere = AmountField(_l("Invested on other crowdfunding platforms in the last 12 months"), optional=True)
+    invested_bp = PercentField(
+        _l("Restricted investors: percent of your net assets put into high-risk investments, past 12 months"),
+        optional=True,
+    )
+    intends_bp = PercentField(
+        _l("Restricted investors: percent of your net assets to be put into them, next 12 months"), optional=True
+    )
     confirmed = BooleanField(rules.DECLARED_TRUE)
     wording = HiddenField(default=SHOWN_WORDING)
 
@@ -68,6 +75,16 @@ class DeclarationForm(PlainForm):
         for field in (self.income, self.net_worth, self.elsewhere):
             field.asset = self.currency.data if self.currency.data in known else CURRENCIES[0][0]
 
+    def validate_invested_bp(self, field: PercentField) -> None:
+        self._demand_percentage(field)
+
+    def validate_intends_bp(self, field: PercentField) -> None:
+        self._demand_percentage(field)
+
+    def _demand_percentage(self, field: PercentField) -> None:
+        if self.category.data == "restricted" and field.data is None and not field.errors:
+            raise ValidationError(_("A restricted investor states this. Enter 0 if it is nothing."))
+
     def validate_confirmed(self, field: BooleanField) -> None:
         if not field.data:
             raise ValidationError(_("Confirm that what you state is true, or do not send it."))
@@ -76,6 +93,12 @@ class DeclarationForm(PlainForm):
         if field.data != SHOWN_WORDING:
             field.data = SHOWN_WORDING
             raise ValidationError(_("The statements have changed. Read them again, then send."))
+
+
+class DeliveryForm(PlainForm):
+    """The words that were read, and a button; a page of older words is shown again."""
+
+    wording = HiddenField(default=rules.DELIVERY_WORDING_HASH)
 
 
 class AnswersForm(PlainForm):

@@ -45,6 +45,10 @@ class Declaration(Base):
     #: Put into companies on other platforms within the last twelve months: a yearly limit counts it (COM-9).
     elsewhere_minor: Mapped[int] = mapped_column(default=0)
     currency: Mapped[str]
+    #: Of net assets, put into high-risk investments in the past and meant for the next 12 months; by a restricted
+    #: investor only, and None where that was not asked yet.
+    invested_bp: Mapped[int | None]
+    intends_bp: Mapped[int | None]
     wording_hash: Mapped[str] = mapped_column(sa.String(64))
     declared_at: Mapped[dt.datetime]
     valid_until: Mapped[dt.datetime]

@@ -13,7 +13,13 @@ from app.accounts.actor import Actor
 from app.accounts.models import Membership, User
 from app.errors import NotFound
 from app.investors import rules
-from app.investors.models import Declaration, IdentityDocument, UnderstandingAttempt, Verification
+from app.investors.models import (
+    Acknowledgement,
+    Declaration,
+    IdentityDocument,
+    UnderstandingAttempt,
+    Verification,
+)
 
 
 def declaration(session: Session, party_id: int) -> Declaration | None:
@@ -54,6 +60,8 @@ class Standing:
     latest_state: str | None
     declared_until: dt.datetime | None
     understood_at: dt.datetime | None
+    #: Since when documents may come electronically; None when that was never agreed to, or withdrawn.
+    delivered_since: dt.datetime | None
 
     def verification(self, now: dt.datetime) -> str:
         """Return the state people see (PPL-3): none, pending, verified, expired or refused."""
@@ -93,6 +101,14 @@ _STANDING = sa.select(
     _last(UnderstandingAttempt.answered_at, UnderstandingAttempt.party_id == _PARTY,
           UnderstandingAttempt.passed.is_(True), UnderstandingAttempt.set_version == rules.QUESTIONS.version,
           by=UnderstandingAttempt.number).label("understood_at"),
+    _last(
+        sa.case((
+            sa.and_(Acknowledgement.kind == rules.DELIVERY_AGREED,
+                    Acknowledgement.wording_hash == rules.DELIVERY_WORDING_HASH),
+            Acknowledgement.acknowledged_at,
+        )),
+        Acknowledgement.party_id == _PARTY, Acknowledgement.kind.in_(rules.DELIVERY_KINDS), by=Acknowledgement.id,
+    ).label("delivered_since"),
 )
 
 
@@ -115,6 +131,8 @@ def missing(
         reasons.append(Missing(
             "declaration_expired", "What you said of yourself has run out. State it anew.", "declaration"
         ))
+    if found.delivered_since is None:
+        reasons.append(Missing("delivery_missing", "Agree to get documents electronically.", "delivery"))
     until = found.understood_until(understanding_months)
     if until is None:
         reasons.append(Missing("understanding_missing", "Answer the questions about the risks.", "understanding"))

@@ -93,6 +93,15 @@ COOLING_WORDING = (
 COOLING_WORDING_HASH = hash_of(COOLING_WORDING)
 COOLING_REQUESTED, COOLING_CHOSEN = "cooling_requested", "cooling_chosen"
 
+#: What an investor agrees to once, before the first commitment, and may withdraw.
+DELIVERY_WORDING = (
+    "Milestake sends me notices, terms and statements electronically only: by mail to the address of my account and on "
+    "these pages. I can open and keep such documents. I may withdraw this at any time; from then on I can make no new "
+    "commitment. What I hold stays as it is, and its notices still come by mail."
+)
+DELIVERY_WORDING_HASH = hash_of(DELIVERY_WORDING)
+DELIVERY_KINDS = DELIVERY_AGREED, DELIVERY_WITHDRAWN = "delivery_agreed", "delivery_withdrawn"
+
 #: category → its name, and what a person states who chooses it. Figures are the regimes', so none stands here.
 CATEGORY_WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -103,7 +112,7 @@ CATEGORY_WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "restricted": (
             "Restricted investor",
             "In the past 12 months I put less than a tenth of my net assets into high-risk investments, and in the "
-            "next 12 months I will put less than a tenth of them into such investments.",
+            "next 12 months I will put less than a tenth of them into such investments. I state both percentages here.",
         ),
         "high_net_worth": (
             "High net worth investor",
@@ -135,6 +144,18 @@ def declaration_wording(category: str) -> str:
     """Return all that a person confirms who declares this category."""
     name, statement = CATEGORY_WORDS[category]
     return f"{name}. {statement} {DECLARED_TRUE}"
+
+
+def restricted_wording(invested_bp: int, intends_bp: int) -> str:
+    """Return all that a restricted investor confirms, with the percentages of net assets that they stated."""
+    stated = "{} Put in over the past 12 months: {} %. To be put in over the next 12 months: {} %."
+    return stated.format(declaration_wording("restricted"), format_percent(invested_bp), format_percent(intends_bp))
+
+
+def format_percent(share_bp: int) -> str:
+    """Return basis points in percent without zeros that say nothing: 950 is 9.5."""
+    whole, rest = divmod(share_bp, 100)
+    return f"{whole}.{rest:02}".rstrip("0").rstrip(".")
 
 
 # -- the papers -------------------------------------------------------------------------------------

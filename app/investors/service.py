@@ -19,6 +19,7 @@ from app.errors import Conflict, Forbidden, NotFound, Refused
 from app.investors import queries, rules
 from app.investors.models import Acknowledgement, Declaration, UnderstandingAttempt
 from milestones import money
+from milestones.apportion import WHOLE_BP
 
 
 def demand_investor(actor: Actor, party_id: int) -> None:
@@ -94,12 +95,16 @@ def declare(
     wording_hash: str,
     now: dt.datetime,
     elsewhere_minor: int = 0,
+    invested_bp: int | None = None,
+    intends_bp: int | None = None,
 ) -> Declaration:
     """Keep what an investor says of their category, yearly income and net worth (minor units); the latest counts.
 
-    ``elsewhere_minor`` is what they put into companies on other platforms within the last twelve months.
-    It is good for 12 months. Raises ``Refused`` (``category_unknown``, ``amount_negative``), ``Conflict``
-    (``wording_changed``) when the statement shown is no longer the one to confirm.
+    ``elsewhere_minor`` is what they put into companies on other platforms within the last twelve months;
+    ``invested_bp`` and ``intends_bp`` are a restricted investor's own percentages of net assets, which the hash kept
+    is of, too. It is good for 12 months. Raises ``Refused`` (``category_unknown``, ``amount_negative``,
+    ``percentages_missing``), ``Conflict`` (``wording_changed``) when the statement shown is no longer the one to
+    confirm.
     """
     demand_investor(actor, party_id)
     if category not in rules.CATEGORIES:
@@ -110,18 +115,19 @@ def declare(
             raise Refused("Enter zero or more.", code="amount_negative", field=field)
     if wording_hash != rules.hash_of(rules.declaration_wording(category)):
         raise Conflict("The statement that you confirm has changed. Read and confirm it again.", code="wording_changed")
+    confirmed_hash, percentages = _percentages(category, wording_hash, invested_bp, intends_bp)
     locked_party(session, party_id)
     row = Declaration(
         party_id=party_id, user_id=accounts.user_of(actor), category=category, income_minor=income_minor,
         net_worth_minor=net_worth_minor, elsewhere_minor=elsewhere_minor,
-        currency=str(money.Asset.parse(currency)), wording_hash=wording_hash,
+        currency=str(money.Asset.parse(currency)), wording_hash=confirmed_hash, **percentages,
         declared_at=now, valid_until=rules.add_months(now, rules.DECLARATION_MONTHS),
     )
     session.add(row)
     session.flush()
     acknowledge(
-        session, actor=actor, party_id=party_id, kind="declaration", about=row.public_id, wording_hash=wording_hash,
-        now=now,
+        session, actor=actor, party_id=party_id, kind="declaration", about=row.public_id,
+        wording_hash=confirmed_hash, now=now,
     )
     # Income and net worth stay out of the log (PPL-6).
     audit.record(
@@ -129,6 +135,19 @@ def declare(
         after={"category": category, "valid_until": row.valid_until},
     )
     return row
+
+
+def _percentages(
+    category: str, wording_hash: str, invested_bp: int | None, intends_bp: int | None
+) -> tuple[str, Mapping[str, int | None]]:
+    """Return the hash of all that is confirmed, and the percentages; refuse a restricted investor's without them."""
+    if category != "restricted":
+        return wording_hash, {"invested_bp": None, "intends_bp": None}
+    stated = {"invested_bp": invested_bp, "intends_bp": intends_bp}
+    for field, share_bp in stated.items():
+        if share_bp is None or not 0 <= share_bp <= WHOLE_BP:
+            raise Refused("Enter a share of your net assets from 0 to 100 %.", code="percentages_missing", field=field)
+    return rules.hash_of(rules.restricted_wording(invested_bp or 0, intends_bp or 0)), stated
 
 
 # -- understanding ----------------------------------------------------------------------------------

@@ -15,9 +15,10 @@ from app.blobs import DirectoryBlobs
 from app.config import Settings
 from app.db import get_db
 from app.errors import InvariantBroken, MilestakeError
-from app.investors import identity, queries, rules, service
+from app.investors import delivery, identity, queries, rules, service
 from app.investors.forms import (
     DeclarationForm,
+    DeliveryForm,
     PaperForm,
     ParticularsForm,
     PressForm,
@@ -80,7 +81,8 @@ def declaration() -> Answer:
                 lambda session: service.declare(
                     session, actor=actor, party_id=party_id, category=form.category.data,
                     income_minor=form.income.data, net_worth_minor=form.net_worth.data,
-                    elsewhere_minor=form.elsewhere.data or 0, currency=form.currency.data,
+                    elsewhere_minor=form.elsewhere.data or 0, invested_bp=form.invested_bp.data,
+                    intends_bp=form.intends_bp.data, currency=form.currency.data,
                     wording_hash=rules.hash_of(rules.declaration_wording(form.category.data)),
                     now=clock.business_now(session),
                 )
@@ -97,6 +99,55 @@ def declaration() -> Answer:
         category_words=rules.CATEGORY_WORDS,
     )
     return page, form.status
+
+
+# -- delivery -------------------------------------------------------------------------------------------
+
+
+@blueprint.route("/investor/delivery", methods=["GET", "POST"])
+@requires("investor")
+def deliver() -> Answer:
+    """Ask for consent to electronic delivery."""
+    actor = security.current_actor()
+    party_id = own_party(actor)
+    form = DeliveryForm()
+    if form.validate_on_submit():
+        try:
+            get_db().unit_of_work(
+                lambda session: delivery.consent(
+                    session, actor=actor, party_id=party_id, wording_hash=form.wording.data,
+                    now=clock.business_now(session),
+                )
+            )
+            flash(_("You agreed to get documents electronically."), "success")
+            return redirect(_next(url_for(".profile")))
+        except MilestakeError as error:
+            form.wording.data = rules.DELIVERY_WORDING_HASH
+            form.show_error(error)
+    with get_db().read() as session:
+        since = queries.standing(session, party_id).delivered_since
+    page = render_template(
+        "investors/delivery.html", form=form, since=since, wording=rules.DELIVERY_WORDING,
+        back=_next(url_for(".profile")),
+    )
+    return page, form.status
+
+
+@blueprint.route("/investor/delivery/withdraw", methods=["GET", "POST"])
+@requires("investor")
+def stop_delivery() -> Answer:
+    """Withdraw the consent, after its consequence was said."""
+    actor = security.current_actor()
+    form = PressForm()
+    if form.validate_on_submit():
+        get_db().unit_of_work(
+            lambda session: delivery.withdraw(
+                session, actor=actor, party_id=own_party(actor), now=clock.business_now(session)
+            )
+        )
+        flash(_("Withdrawn. You can make no new commitment until you agree again; nothing else changes."), "success")
+        return redirect(url_for(".profile"))
+    return render_template("investors/delivery_stop.html", form=form), form.status
 
 
 # -- understanding --------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pytest
 from app.accounts.actor import Actor
 from app.db import Database
 from app.demo.stage import Stage
-from app.investors import identity, queries, rules, service
+from app.investors import delivery, identity, queries, rules, service
 from app.investors.models import Declaration, UnderstandingAttempt, Verification
 from tests.factories.life import settings_for
 
@@ -56,6 +56,12 @@ class Newcomer:
             )
 
         return self.db.unit_of_work(act)
+
+    def agree(self) -> None:
+        self.db.unit_of_work(lambda session: delivery.consent(
+            session, actor=self.actor, party_id=self.party, wording_hash=rules.DELIVERY_WORDING_HASH,
+            now=self.stage.now,
+        ))
 
     def ask(self, **changes: Any) -> Verification:
         fields: Mapping[str, Any] = {

@@ -8,10 +8,12 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
+from app.accounts.actor import Actor
 from app.db import Database
 from app.errors import Refused
-from app.investors import queries, rules, service
+from app.investors import delivery, queries, rules, service
 from app.investors.models import Acknowledgement, Declaration
+from app.notices.models import Notice
 from tests.factories import life as lives
 from tests.functional.investors.conftest import Newcomer, newcomer_on
 from tests.unchanged import refused
@@ -24,11 +26,15 @@ def test_ppl_3_the_gate_says_all_that_is_missing_in_a_fixed_order(db: Database) 
         life.stage.commit(nina.actor, life.offering_id, 50_000)
     with db.read() as session, pytest.raises(Refused) as caught:
         service.demand_may_commit(session, nina.party, now=life.stage.now)
-    assert nina.missing() == ["verification_missing", "declaration_missing", "understanding_missing"]
+    assert nina.missing() == [
+        "verification_missing", "declaration_missing", "delivery_missing", "understanding_missing"]
     check = nina.ask()
-    assert nina.missing() == ["verification_pending", "declaration_missing", "understanding_missing"]
+    assert nina.missing()[0] == "verification_pending"
     nina.verify(check.public_id)
     nina.declare()
+    with refused(db, "delivery_missing"):
+        life.stage.commit(nina.actor, life.offering_id, 50_000)
+    nina.agree()
     with refused(db, "understanding_missing"):
         life.stage.commit(nina.actor, life.offering_id, 50_000)
     nina.answer(rightly=True)
@@ -36,8 +42,58 @@ def test_ppl_3_the_gate_says_all_that_is_missing_in_a_fixed_order(db: Database) 
     with db.read() as session:
         kept = session.scalars(sa.select(Acknowledgement).where(Acknowledgement.about == commitment_id)).one()
     assert (kept.kind, kept.wording_hash) == ("risk", rules.hash_of(rules.RISK_WORDING))
-    assert caught.value.facts["reasons"] == ["verification_missing", "declaration_missing", "understanding_missing"]
-    assert caught.value.facts["steps"] == ["verification", "declaration", "understanding"]
+    assert caught.value.facts["reasons"] == [
+        "verification_missing", "declaration_missing", "delivery_missing", "understanding_missing"]
+    assert caught.value.facts["steps"] == ["verification", "declaration", "delivery", "understanding"]
+
+
+def test_ppl_3_electronic_delivery_is_agreed_to_once_and_withdrawing_stops_new_commitments_only(db: Database) -> None:
+    life = lives.live(db, investors=1)
+    (investor,) = life.investors
+    stage, party = life.stage, life.stage.party(life.investors[0], "investor")
+    otto = stage.person("investor", "Otto Other", may_commit=False)
+    first = stage.invest(investor, life.offering_id, 50_000)
+
+    def act(what: str, actor: Actor = investor, wording: str = rules.DELIVERY_WORDING_HASH) -> None:
+        told = {"actor": actor, "party_id": party, "now": stage.now}
+        if what == "consent":
+            told["wording_hash"] = wording
+        db.unit_of_work(lambda session: getattr(delivery, what)(session, **told))
+
+    act("consent")
+    stage.advance(hours=1)
+    act("withdraw")
+    act("withdraw")
+    with refused(db, "delivery_missing"):
+        stage.commit(investor, life.offering_id, 60_000)
+    with refused(db, "wording_changed"):
+        act("consent", wording="0" * 64)
+    with refused(db, "party_not_found"):
+        act("consent", actor=otto)
+    # What was committed stays, and is told by mail: a change of it, as here its cancelling.
+    stage.cancel(investor, first)
+    stage.work()
+    act("consent")
+    stage.commit(investor, life.offering_id, 60_000)
+    with db.read() as session:
+        kept = session.scalars(sa.select(Acknowledgement).where(Acknowledgement.kind.like("delivery%")).where(
+            Acknowledgement.party_id == party).order_by(Acknowledgement.id)).all()
+        told = session.scalars(sa.select(Notice.kind).where(Notice.user_id == investor.user_id)).all()
+    assert [row.kind for row in kept] == ["delivery_agreed", "delivery_withdrawn", "delivery_agreed"]
+    assert {row.wording_hash for row in kept} == {rules.DELIVERY_WORDING_HASH}
+    assert "commitment_cancelled" in told
+
+
+def test_a_restricted_investors_percentages_are_in_the_hash_of_what_was_confirmed(nina: Newcomer) -> None:
+    for wrong in ({}, {"invested_bp": 10_001, "intends_bp": 0}, {"invested_bp": 0, "intends_bp": -1}):
+        with refused(nina.db, "percentages_missing"):
+            nina.declare("restricted", **wrong)
+    row = nina.declare("restricted", invested_bp=950, intends_bp=0)
+    words = rules.restricted_wording(950, 0)
+    assert words.endswith("past 12 months: 9.5 %. To be put in over the next 12 months: 0 %.")
+    assert (row.invested_bp, row.intends_bp, row.wording_hash) == (950, 0, rules.hash_of(words))
+    other = nina.declare("retail", invested_bp=950, intends_bp=0)
+    assert (other.invested_bp, other.intends_bp) == (None, None)
 
 
 def test_ppl_3_an_expiry_stops_new_commitments_and_never_a_refund(db: Database) -> None:
@@ -45,6 +101,7 @@ def test_ppl_3_an_expiry_stops_new_commitments_and_never_a_refund(db: Database) 
     nina = newcomer_on(life.stage)
     nina.declare()
     nina.answer(rightly=True)
+    nina.agree()
     now = life.stage.now
     nina.verify(nina.ask().public_id, expires_at=now + dt.timedelta(days=10))
     commitment_id = life.stage.invest(nina.actor, life.offering_id, 100_000)
@@ -130,7 +187,7 @@ def test_understanding_is_answered_again_after_a_year(nina: Newcomer) -> None:
     assert "understanding_expired" not in codes
     assert queries.missing(standing, until)[-1].code == "understanding_expired"
     # Where a regime asks every two years only, one year later is soon enough.
-    assert queries.missing(standing, until, understanding_months=24)[-1].code == "declaration_missing"
+    assert queries.missing(standing, until, understanding_months=24)[-1].code == "delivery_missing"
 
 
 def test_understanding_one_try_is_marked_once(nina: Newcomer) -> None:

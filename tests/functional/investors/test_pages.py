@@ -60,6 +60,17 @@ def test_ppl_3_the_commit_pages_lead_to_what_is_missing_and_back(db: Database) -
     assert visitor.path == f"{url}/category"
     assert "You state that you are Everyday investor" in visitor.page.text
 
+    visitor.open(next(href for href, text in visitor.page.links if text == "Documents by mail and on these pages"))
+    assert rules.DELIVERY_WORDING in visitor.page.text
+    visitor.send()
+    assert visitor.path == f"{url}/category"
+    visitor.open("/investor/delivery/withdraw")
+    assert "You can make no new commitment, and cannot wait for a place" in visitor.page.text
+    visitor.send()
+    assert visitor.path == "/investor" and "Agree to get documents electronically." in visitor.page.text
+    visitor.open(f"/investor/delivery?next={url}/category")
+    visitor.send()
+
     visitor.open(next(href for href, text in visitor.page.links if text == "Your identity"))
     page = visitor.send("/verification", legal_name="Nina Newcomer", born_on="1990-05-17", country="DE")
     # The first form of the page is the one for papers: nothing was chosen.
@@ -133,7 +144,9 @@ def test_a_declaration_keeps_what_was_typed_when_it_does_not_hold(nina: Newcomer
     assert visitor.status == 422
     assert len(visitor.page.errors) == 2
     assert visitor.page.form_to().value("income") == "a lot"
-    declare(visitor)
+    declare(visitor, category="restricted")
+    assert visitor.page.errors == ["A restricted investor states this. Enter 0 if it is nothing."] * 2
+    declare(visitor, category="retail")
     assert visitor.page.title == "You as an investor"
     assert "Everyday investor" in visitor.page.text
     assert "$50,000.00" in visitor.page.text

@@ -29,13 +29,14 @@ REG_CF: Mapping[str, str] = {"regime": "us.reg_cf", "holding": "issuer_account"}
 
 def declare(
     story: Life, investor: Actor, *, category: str = "retail", income: int = 0, worth: int = 0,
-    currency: str = "USD/2", elsewhere: int = 0,
+    currency: str = "USD/2", elsewhere: int = 0, invested_bp: int = 999, intends_bp: int = 999,
 ) -> None:
     """Let an investor declare; with nothing, the yearly limit is the floor of $2,500."""
     story.stage.db.unit_of_work(
         lambda session: investors.declare(
             session, actor=investor, party_id=story.stage.party(investor, "investor"), category=category,
             income_minor=income, net_worth_minor=worth, currency=currency, elsewhere_minor=elsewhere,
+            invested_bp=invested_bp, intends_bp=intends_bp,
             wording_hash=investor_rules.hash_of(investor_rules.declaration_wording(category)), now=story.stage.now,
         )
     )

@@ -1,0 +1,23 @@
+"""A restricted investor's own percentages of net assets, on the declaration
+
+Revision: 0012
+Follows: 0011
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0012"
+down_revision = "0011"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("investor_declaration", sa.Column("invested_bp", sa.BigInteger(), nullable=True))
+    op.add_column("investor_declaration", sa.Column("intends_bp", sa.BigInteger(), nullable=True))
+
+
+def downgrade() -> None:
+    op.drop_column("investor_declaration", "intends_bp")
+    op.drop_column("investor_declaration", "invested_bp")
