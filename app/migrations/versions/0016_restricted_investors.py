@@ -1,14 +1,14 @@
 """A restricted investor's own percentages of net assets, on the declaration
 
-Revision: 0012
-Follows: 0011
+Revision: 0016
+Follows: 0015
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0012"
-down_revision = "0011"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
