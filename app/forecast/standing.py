@@ -118,6 +118,7 @@ ELSEWHERE = {
     ("appeal", "open"): "its milestone is found as open",
     ("dispute", "panel"): "its milestone is found as disputed",
     ("dispute", "vote"): "a poll, found as such",
+    ("dispute_vote", "open"): "a poll, found as such",
 }
 #: How a state is written in its table where that differs from the table of states.
 WRITTEN = {("reconfirmation", "open"): None}

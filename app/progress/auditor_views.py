@@ -12,7 +12,7 @@ from app.db import Session, get_db
 from app.errors import MilestakeError, Refused
 from app.forms import PlainForm
 from app.next_step import next_step
-from app.progress import counting, desk, service
+from app.progress import counting, desk, dispute_queries, service
 from app.progress.desk import Review
 from app.progress.forms import RESULT_WORDS, AnswerForm, findings_form, kind_words, sign_form, size_text
 from app.security import requires
@@ -34,8 +34,10 @@ def queue() -> Answer:
         # What is open for one person is a handful, so asking for each offering stays cheap.
         reasons = {each.offering.id: desk.independence_of(session, each) for each in [*asked, *_seats(to_sign)]}
         now = clock.business_now(session)
+        panels = dispute_queries.to_judge(session, security.current_actor())
     return render_template(
-        "auditor/queue.html", to_sign=to_sign, asked=asked, reasons=reasons, now=now, side_items=_side("queue"),
+        "auditor/queue.html", panels=panels, to_sign=to_sign, asked=asked, reasons=reasons, now=now,
+        side_items=_side("queue"),
         waiting=[each for each in reviews if each.submission.status == "received" and each.mine is not None],
     )
 

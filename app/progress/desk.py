@@ -23,6 +23,7 @@ from app.offerings import independence
 from app.offerings.models import Issuer, Offering
 from app.progress import retention
 from app.progress import service as progress
+from app.progress.dispute_models import Dispute, DisputeSeat
 from app.progress.models import Attestation, Evidence, Submission
 from milestones import money
 from milestones.apportion import tranche_amounts
@@ -105,7 +106,18 @@ def may_see_evidence(session: Session, actor: Actor, milestone: Milestone, issue
     auditing = actor.parties("auditor")
     if auditing and not auditing.isdisjoint(contract_queries.auditor_parties(session, milestone.contract_id)):
         return True
+    if auditing and _sits_on_panel(session, auditing, milestone):
+        return True
     return _has_invested(session, actor.parties("investor"), milestone.offering_id)
+
+
+def _sits_on_panel(session: Session, parties: Collection[int], milestone: Milestone) -> bool:
+    """Whether one of these auditors was drawn for a dispute about the milestone (MIL-10)."""
+    seat = (
+        sa.select(DisputeSeat.id).join(Dispute, Dispute.id == DisputeSeat.dispute_id)
+        .where(Dispute.milestone_id == milestone.id, DisputeSeat.party_id.in_(list(parties)))
+    )
+    return session.scalar(sa.select(seat.exists())) is True
 
 
 def _has_invested(session: Session, parties: Collection[int], offering_id: int) -> bool:

@@ -14,7 +14,7 @@ from app.blobs import DirectoryBlobs
 from app.db import Session, get_db
 from app.errors import Conflict, MilestakeError
 from app.next_step import next_step
-from app.progress import desk, lateness_queries, queries, service
+from app.progress import desk, dispute_queries, lateness_queries, queries, service
 from app.progress.desk import Place
 from app.progress.forms import EvidenceForm, PressForm, StatementForm, SubmitForm, kind_words, size_text
 from app.progress.models import Submission
@@ -47,6 +47,8 @@ def show(milestone_id: str) -> Answer:
             ],
             "waits_for": queries.waits_for(session, place.offering, place.milestone),
             "is_operator": actor.has_role("operator"),
+            "doubts": dispute_queries.doubts_of(session, place, actor, clock.business_now(session)),
+            "is_holder": actor.has_role("investor"),
         }
     return render_template("progress/milestone.html", **context)
 

@@ -48,6 +48,9 @@ WORDS: Mapping[str, PollWords] = MappingProxyType(
         ),
         rules.AMENDMENT: _AMENDMENT,
         rules.ADVERSE_AMENDMENT: _AMENDMENT,
+        rules.DISPUTE: PollWords(
+            "dispute_vote", {rules.YES: _l("Yes, the criteria are met"), rules.NO: _l("No, they are not met")}
+        ),
         rules.WIND_DOWN: _END,
         rules.WIND_DOWN_FOR_CAUSE: _END,
         rules.HALT: PollWords(

@@ -22,7 +22,8 @@ from app.ledger.models import Journal
 from app.offerings import lot_queries
 from app.offerings.lot_models import Draw
 from app.offerings.models import Offering
-from app.progress import releases, rules, service
+from app.progress import panel_signing, releases, rules, service
+from app.progress.dispute_models import Dispute, DisputeFinding
 from app.progress.models import Attestation, Evidence, Release, Submission
 from milestones import document as documents
 from milestones import lots
@@ -128,6 +129,30 @@ def _attestation(session: Session, public_id: str | None, digest: str | None) ->
     )
 
 
+def _finding(session: Session, public_id: str | None, digest: str | None) -> Checked | None:
+    row = session.execute(
+        sa.select(DisputeFinding, Dispute, Milestone, Offering)
+        .join(Dispute, Dispute.id == DisputeFinding.dispute_id)
+        .join(Milestone, Milestone.id == Dispute.milestone_id)
+        .join(Offering, Offering.id == Milestone.offering_id)
+        # Before the decision nobody sees a panel's findings, nor that they exist (MIL-7).
+        .where(_where(DisputeFinding, "content_hash", public_id, digest), Dispute.outcome.is_not(None))
+        .limit(1)
+    ).one_or_none()
+    if row is None:
+        return None
+    finding, dispute, milestone, offering = row
+    return Checked(
+        "attestation", finding.public_id, offering, finding.signed_at, finding.content_hash,
+        panel_signing.finding_hash(finding, dispute.public_id),
+        {
+            "auditor": people.party_name(session, finding.party_id), "milestone": milestone.title,
+            "contract_hash": finding.contract_hash, "manifest_hash": finding.manifest_hash,
+        },
+        {},
+    )
+
+
 def _release(session: Session, public_id: str | None, digest: str | None) -> Checked | None:
     row = session.execute(
         sa.select(Release, Offering, Journal.public_id, Milestone)
@@ -178,7 +203,7 @@ def _draw(session: Session, public_id: str | None, digest: str | None) -> Checke
 _Look = Callable[[Session, str | None, str | None], Checked | None]
 
 _BY_PREFIX: Mapping[str, _Look] = MappingProxyType(
-    {"trm": _terms, "sub": _submission, "att": _attestation, "rel": _release, "drw": _draw}
+    {"trm": _terms, "sub": _submission, "att": _attestation, "dfn": _finding, "rel": _release, "drw": _draw}
 )
 
 

@@ -134,7 +134,12 @@ def _decisions(session: Session) -> Iterator[Problem]:
             milestone.ordinal
         )
         given = disputes.counting(submission, disputes.findings_of(session, dispute.id))
-        found = verdicts.verdict(rules.panel_terms(retention.judged(agreed, submission)), given, at_time_limit=True)
+        try:
+            judged = rules.panel_terms(retention.judged(agreed, submission))
+            found = verdicts.verdict(judged, given, at_time_limit=True)
+        except (verdicts.FindingError, LookupError):
+            yield Problem("panel_verdict", dispute.public_id, "The findings answer other criteria than were asked.")
+            continue
         # A share may count for nothing where no more than it was released before (MIL-11).
         may_be = {0, found.share_pct} if found is not None and not found.met else {found.share_pct if found else -1}
         stands = disputes.outcome_of(dispute.share_pct or 0)

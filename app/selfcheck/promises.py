@@ -292,16 +292,16 @@ def _submissions(session: Session) -> Iterator[Problem]:
             yield Problem("submission_altered", submission.public_id, "The files or terms are not those handed in.")
             continue
         agreed = next(each for each in version.terms.milestones if each.key == milestone.key)
-        terms = retention.judged(agreed, submission)
         at_time_limit = submission.decided_at is not None and submission.review_due_at is not None and (
             submission.decided_at >= submission.review_due_at
         )
         try:
+            terms = retention.judged(agreed, submission)
             given = counting.counting(submission, signed[submission.id], terms.quorum.approvals)
             found = verdicts.verdict(
                 counting.deciding(submission, terms, given), given, at_time_limit=at_time_limit
             )
-        except (verdicts.FindingError, KeyError, ValueError):
+        except (verdicts.FindingError, LookupError, ValueError):
             yield Problem("verdict_altered", submission.public_id, "The findings cannot be read any more.")
             continue
         stands = None if found is None else found.result

@@ -128,7 +128,7 @@ def _challenge(life: Life) -> None:
 def _judge(life: Life) -> None:
     """Let one member of the panel sign, once the window is over."""
     dispute = disputes.newest(life)
-    disputes.sign(life, disputes.anybody_seated(life, dispute), dispute.public_id, "not_met")
+    disputes.sign(life, disputes.members(life, dispute)[0], dispute.public_id, "not_met")
 
 
 def _review(running: Life, shrinking: Life) -> None:

@@ -134,16 +134,16 @@ def seated(life: Life, people: Sequence[Actor], dispute: Dispute) -> list[Actor]
     return [each for each in people if life.stage.party(each, "auditor") in parties]
 
 
-def anybody_seated(life: Life, dispute: Dispute) -> Actor:
-    """Return the first member of a dispute's panel, whoever was drawn."""
+def members(life: Life, dispute: Dispute) -> list[Actor]:
+    """Return the members of a dispute's panel, whoever was drawn."""
     with life.stage.db.read() as session:
-        party_id, user_id = session.execute(
+        rows = session.execute(
             sa.select(DisputeSeat.party_id, Membership.user_id)
             .join(Membership, Membership.party_id == DisputeSeat.party_id)
-            .where(DisputeSeat.dispute_id == dispute.id, Membership.role == "auditor")
-            .order_by(DisputeSeat.id).limit(1)
-        ).one()
-    return Actor(user_id, frozenset({(party_id, "auditor")}), second_factor=True)
+            .where(DisputeSeat.dispute_id == dispute.id, DisputeSeat.state != "replaced", Membership.role == "auditor")
+            .order_by(DisputeSeat.id)
+        ).all()
+    return [Actor(row.user_id, frozenset({(row.party_id, "auditor")}), second_factor=True) for row in rows]
 
 
 def disputed(life: Life, *, number: int = 1, ordinal: int = 1) -> Dispute:

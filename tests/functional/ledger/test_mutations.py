@@ -79,7 +79,7 @@ TOLD_OF_OUTSIDE = {"verification.": "verification", "investor.": "investor_decla
 ROWS = {"sqlite": 3, "postgresql": 1}
 FLAGS = {
     "is_issuer", "is_late", "is_linked", "is_secret", "may_be_negative", "allowed", "takes_less", "by_table",
-    "is_material", "is_split", "was_exhausted",
+    "is_material", "is_retention", "is_split", "was_exhausted",
 }
 HASHES = {"content_hash", "contract_hash", "manifest_hash", "sha256"}
 MONEY_WORLD = [table for table in metadata.sorted_tables if table.name not in OUTSIDE]
