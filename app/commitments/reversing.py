@@ -18,12 +18,23 @@ from milestones.reversal import Holding
 
 #: Kinds of statement rows: set apart while a dispute is open, back after it was won, gone for good.
 DISPUTED, RESTORED, TAKEN_BACK = "disputed", "restored", "taken_back"
+#: The statement row of whoever left a running plan, as ``progress.leaving`` writes it.
+LEFT = "left"
 
 
 def holding_of(session: Session, commitment_id: int) -> Holding:
     """Return what a commitment has of money and tokens; its row is locked by the caller."""
     at = escrow.position(session, commitment_id)
     return Holding(at.unreleased_minor, at.released_minor, at.issued_tokens, at.entitled_tokens)
+
+
+def has_left(session: Session, commitment_id: int) -> bool:
+    """Whether the investor left the plan with all that was unreleased of a commitment (OFF-11, MIL-13)."""
+    return bool(
+        session.scalar(
+            sa.select(sa.exists().where(EscrowStatement.commitment_id == commitment_id, EscrowStatement.kind == LEFT))
+        )
+    )
 
 
 def write(

@@ -166,8 +166,13 @@ def follow(session: Session, scene: Scene, found: OwnMoney, posted: ledger.Poste
 
 
 def can_take(session: Session, scene: Scene) -> bool:
-    """Whether money can go back into escrow: the plan runs, and something of it is still to be decided or paid."""
-    if scene.offering.state != "active" or scene.commitment.status != "held":
+    """Whether money can go back into escrow: the plan runs, something of it is still to be decided, and they are in it.
+
+    Who has left a plan with all of their money is not brought back into it by a dispute that ends later (MIL-13).
+    """
+    if scene.offering.state != "active" or scene.commitment.status != "held" or reversing.has_left(
+        session, scene.commitment.id
+    ):
         return False
     return session.scalar(
         sa.select(Milestone.id)

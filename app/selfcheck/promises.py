@@ -102,6 +102,7 @@ CHECKS = (
           AND l.after = '{"kind":"' || e.kind || '","sha256":"' || e.sha256 || '","size_bytes":' || e.size_bytes
             || ',"submission":"' || s.public_id || '"}')""",
     ),
+    # Who signed may lose the seat later, by an amendment; what they signed stands (MIL-13).
     Check(
         "attestation_of_other", "The attestation is not of an accepted auditor's, or on other files or terms.",
         """SELECT a.public_id AS place, a.party_id, a.user_id FROM attestation a
@@ -109,7 +110,8 @@ CHECKS = (
         WHERE m.id IS NULL OR a.contract_hash <> COALESCE(s.contract_hash, '')
         OR a.manifest_hash <> COALESCE(s.manifest_hash, '')
         OR NOT EXISTS (SELECT 1 FROM appointment p WHERE p.contract_id = m.contract_id AND p.milestone_key = m.key
-          AND p.party_id = a.party_id AND p.state = 'accepted')
+          AND p.party_id = a.party_id AND (p.state = 'accepted' OR EXISTS (SELECT 1 FROM log_entry l
+            WHERE l.object_id = p.public_id AND l.before = '{"state":"accepted"}' AND l.at >= a.signed_at)))
         OR NOT EXISTS (SELECT 1 FROM membership b WHERE b.user_id = a.user_id AND b.party_id = a.party_id
           AND b.role = 'auditor')""",
     ),
