@@ -80,20 +80,37 @@ class Books:
         return sum(order["charged"] for order in self.orders.values() if not order["over"])
 
     def planned(self, milestones: Sequence[Mapping[str, Any]], *, sequential: bool) -> None:
-        """Note the plan: for each milestone ``ordinal``, ``bp``, ``approvals``, ``auditors`` and ``criteria``."""
+        """Note the plan: each milestone's ordinal, bp, approvals, criteria, partial and retained_bp.
+
+        ``criteria`` has the weight and the ``must`` of each; ``partial`` says how many releases in part there may be.
+        """
         self.sequential = sequential
         for each in milestones:
             self.milestones[each["ordinal"]] = {
-                **each, "findings": {}, "released": 0, "returned": 0, "tranche": None, "settled": False,
+                **each, "findings": {}, "panel": None, "share": 0, "parts": 0, "kept": 0, "retains": False,
+                "released": 0, "returned": 0, "tranche": None, "settled": False,
             }
 
     def submitted(self, ordinal: int) -> None:
         """Note a submission: findings on the one before say nothing about it."""
         demand(ordinal in self.milestones, "there is no such milestone")
         if self.sequential:
-            earlier = [n for n, m in self.milestones.items() if n < ordinal and not m["settled"]]
+            earlier = [n for n in self.milestones if n < ordinal and self._gates(n)]
             demand(not earlier, f"{ordinal} was submitted before {earlier} was settled (MIL-6)")
-        self.milestones[ordinal]["findings"] = {}
+        self.milestones[ordinal]["findings"], self.milestones[ordinal]["panel"] = {}, None
+
+    def _gates(self, ordinal: int) -> bool:
+        milestone = self.milestones[ordinal]
+        return not milestone["settled"] and milestone["share"] < WHOLE_PCT
+
+    def disputed(self, ordinal: int) -> None:
+        """Note that the verdict is before a panel: from now on its findings are those that count (MIL-10)."""
+        if self.milestones[ordinal]["panel"] is None:
+            self.milestones[ordinal]["panel"] = {}
+
+    def judged(self, ordinal: int, member: int, findings: Mapping[str, int]) -> None:
+        """Note the findings of one member of the panel: criterion → percent."""
+        self.milestones[ordinal]["panel"][member] = dict(findings)
 
     def attested(self, ordinal: int, auditor: int, findings: Mapping[str, int]) -> None:
         """Note one auditor's findings: criterion → percent."""
@@ -102,13 +119,26 @@ class Books:
         given[auditor] = dict(findings)
 
     def verdict_pct(self, ordinal: int) -> int:
-        """Work out what the findings allow: the k-th highest of each criterion, all of them at 100 (MIL-7)."""
+        """Work out what the findings allow: the k-th highest of each criterion, weighed in steps of 10 (MIL-7, MIL-11).
+
+        Two of the three members of a panel decide where there is one (MIL-10).
+        """
         milestone = self.milestones[ordinal]
-        results = []
-        for criterion in milestone["criteria"]:
-            given = sorted((f[criterion] for f in milestone["findings"].values()), reverse=True)
-            results.append(given[milestone["approvals"] - 1] if len(given) >= milestone["approvals"] else 0)
-        return WHOLE_PCT if all(result == WHOLE_PCT for result in results) else 0
+        by_panel = milestone["panel"] is not None
+        findings = list((milestone["panel"] if by_panel else milestone["findings"]).values())
+        approvals = 2 if by_panel else milestone["approvals"]
+        criteria = {"retainage": (WHOLE_BP, True)} if milestone["retains"] else milestone["criteria"]
+        results = {}
+        for criterion in criteria:
+            given = sorted((each.get(criterion, 0) for each in findings), reverse=True)
+            results[criterion] = given[approvals - 1] if len(given) >= approvals else 0
+        if all(result == WHOLE_PCT for result in results.values()):
+            return WHOLE_PCT
+        if any(must and results[key] < WHOLE_PCT for key, (_weight, must) in criteria.items()):
+            return 0
+        share = sum(weight * results[key] for key, (weight, _must) in criteria.items()) // WHOLE_BP // 10 * 10
+        rises = share > milestone["share"] and milestone["parts"] < milestone["partial"]
+        return share if share >= 50 and rises else 0
 
     # -- what the program wrote -----------------------------------------------------------------------
 
@@ -145,6 +175,7 @@ class Books:
         divided = shares(amount, weights)
         if kind == "released":
             demand(milestone is not None, "a release for no milestone")
+            assert ordinal is not None and milestone is not None
             self._demand_releasable(ordinal, milestone, amount)
             demand(fee == amount * self.terms["fee_bp"] // WHOLE_BP, f"a fee of {fee} on {amount} (REL-4)")
             self.company["gross"] += amount
@@ -157,13 +188,23 @@ class Books:
             demand(gone <= milestone["tranche"], f"{ordinal}: more than its tranche")
         return {key: self._take(self.orders[key], share, kind) for key, share in divided.items() if share}
 
-    def _demand_releasable(self, ordinal: int, milestone: Mapping[str, Any], amount: int) -> None:
-        if ordinal:
-            demand(self.verdict_pct(ordinal) == WHOLE_PCT, f"milestone {ordinal} was released without a met verdict")
-        demand(amount == milestone["tranche"] - milestone["released"], f"{ordinal} released {amount}")
+    def _demand_releasable(self, ordinal: int, milestone: dict[str, Any], amount: int) -> None:
+        share = self.verdict_pct(ordinal) if ordinal else WHOLE_PCT
+        demand(share, f"milestone {ordinal} was released although its findings allow nothing (MIL-7)")
+        if milestone["retains"]:
+            demand(amount == milestone["kept"], f"{ordinal}: {amount} of a retained part of {milestone['kept']}")
+            milestone["retains"], milestone["kept"] = False, 0
+            return
         if self.sequential:
-            open_before = [n for n, m in self.milestones.items() if n < ordinal and not m["settled"]]
+            open_before = [n for n in self.milestones if n < ordinal and self._gates(n)]
             demand(not open_before, f"{ordinal} was released before {open_before}")
+        earned = milestone["tranche"] * share // WHOLE_PCT
+        kept = earned * milestone["retained_bp"] // WHOLE_BP
+        demand(amount == earned - kept - milestone["released"], f"{ordinal}: {amount} released at {share} % (MIL-11)")
+        milestone["share"], milestone["kept"] = share, kept
+        milestone["retains"] = share == WHOLE_PCT and kept > 0
+        milestone["parts"] += share < WHOLE_PCT
+        milestone["findings"], milestone["panel"] = {}, None
 
     def _take(self, order: dict[str, Any], share: int, kind: str) -> tuple[int, int]:
         price = self.terms["price"]

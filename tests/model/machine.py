@@ -17,6 +17,7 @@ from app.ledger import chart
 from app.ledger import queries as ledger
 from app.progress import interventions
 from milestones import states
+from tests.factories import disputes
 from tests.model.books import Books, demand
 from tests.model.world import (
     FEE_BP,
@@ -28,7 +29,7 @@ from tests.model.world import (
     World,
 )
 
-CRITERIA = ("revenue", "works")
+CRITERIA = {"revenue": (5000, True), "works": (5000, True)}
 METHODS = ("instant", "instant", "instant", "bank_2d", "times_out", "lost", "fails_late", "refund_fails")
 RESULTS = {"met": 100, "partly": 50, "not_met": 0, "cannot_tell": 0}
 HOUR, DAY = 3600, 86_400
@@ -51,11 +52,15 @@ class LifeMachine(RuleBasedStateMachine):
         self.books = Books(
             price_micro=PRICE_MICRO, fee_bp=FEE_BP, minimum_minor=MINIMUM_MINOR, maximum_minor=MAXIMUM_MINOR
         )
-        closing = [{"ordinal": 0, "bp": variant.closing_bp, "approvals": 0, "auditors": 0, "criteria": ()}]
+        plain = {"criteria": {}, "partial": 0, "retained_bp": 0}
+        closing = [{"ordinal": 0, "bp": variant.closing_bp, "approvals": 0, **plain}] if variant.closing_bp else []
+        criteria = {**CRITERIA, "works": (5000, not variant.partial)}
+        last = len(variant.tranches)
         self.books.planned(
-            [*(closing if variant.closing_bp else []),
-             *({"ordinal": n, "bp": bp, "approvals": variant.approvals, "auditors": variant.auditors,
-                "criteria": CRITERIA} for n, bp in enumerate(variant.tranches, start=1))],
+            [*closing,
+             *({"ordinal": n, "bp": bp, "approvals": variant.approvals, "criteria": criteria,
+                "partial": variant.partial if n < last else 0, "retained_bp": variant.retained_bp}
+               for n, bp in enumerate(variant.tranches, start=1))],
             sequential=variant.order == "sequential",
         )
         self.keys = itertools.count(1)
@@ -141,7 +146,7 @@ class LifeMachine(RuleBasedStateMachine):
         row = data.draw(st.sampled_from([each for each in world.milestones() if each.ordinal]))
         submitted, _code = world.attempt(lambda: world.stage.submit_evidence(world.life.founder, row.public_id))
         if submitted is not None:
-            demand(row.state in ("open", "partly_released"), f"submitted while {row.state} (MIL-6)")
+            demand(row.state in ("open", "partly_released", "retained"), f"submitted while {row.state} (MIL-6)")
             self.books.submitted(row.ordinal)
             world.submissions[row.ordinal] = submitted
 
@@ -152,13 +157,55 @@ class LifeMachine(RuleBasedStateMachine):
         ordinal = data.draw(st.sampled_from(sorted(world.submissions)))
         auditor = data.draw(st.integers(0, world.variant.auditors - 1))
         lenient = data.draw(st.booleans())
-        given = (result, RESULTS[result])
-        findings = {"revenue": given, "works": ("met", 100) if lenient else given}
+        findings = self._findings(ordinal, result, lenient)
         signed, _code = world.attempt(
             lambda: world.stage.sign(world.life.auditors[auditor], world.submissions[ordinal], findings)
         )
         if signed is not None:
             self.books.attested(ordinal, auditor, {key: pct for key, (_result, pct) in findings.items()})
+
+    def _findings(self, ordinal: int, result: str, lenient: bool) -> dict[str, tuple[str, int]]:
+        """Answer what is judged of a milestone; ``lenient`` finds the first criterion met whatever the other is."""
+        given = (result, RESULTS[result])
+        if self.books.milestones[ordinal]["retains"]:
+            return {"retainage": given}
+        return {"revenue": ("met", 100) if lenient else given, "works": given}
+
+    @precondition(lambda self: self._milestone("challengeable"))
+    @rule(data=st.data(), who=st.integers(0, 3), cut=cuts)
+    def is_challenged(self, data: st.DataObject, who: int, cut: int | None) -> None:
+        world = self.world
+        row = data.draw(st.sampled_from(self._milestone("challengeable")))
+        criterion = "retainage" if self.books.milestones[row.ordinal]["retains"] else "works"
+        key = self._key()
+        world.attempt(
+            lambda: disputes.challenge(world.life, who, ordinal=row.ordinal, criterion=criterion, key=key),
+            cut_after=cut,
+        )
+
+    @precondition(lambda self: self._milestone("open", "appealable", "partly_released", "retained"))
+    @rule(data=st.data())
+    def is_appealed(self, data: st.DataObject) -> None:
+        world = self.world
+        row = data.draw(st.sampled_from(self._milestone("open", "appealable", "partly_released", "retained")))
+        appealed, _code = world.attempt(lambda: disputes.appeal(world.life, ordinal=row.ordinal))
+        if appealed is not None:
+            self.books.disputed(row.ordinal)
+
+    @precondition(lambda self: self._milestone("disputed"))
+    @rule(data=st.data(), result=st.sampled_from(("met", "met", "not_met", "partly")), lenient=st.booleans())
+    def panel_signs(self, data: st.DataObject, result: str, lenient: bool) -> None:
+        """All of the panel, or some of it, sign the same findings."""
+        world = self.world
+        row = data.draw(st.sampled_from(self._milestone("disputed")))
+        findings = self._findings(row.ordinal, result, lenient)
+        for number, juror in enumerate(world.jurors):
+            signed, _code = world.attempt(lambda juror=juror: world.judge(juror, row.id, findings))
+            if signed is not None:
+                self.books.disputed(row.ordinal)
+                self.books.judged(row.ordinal, number, {key: pct for key, (_result, pct) in findings.items()})
+            if data.draw(st.integers(0, 4)) == 0:
+                break
 
     @precondition(lambda self: self._milestone("challengeable"))
     @rule(data=st.data())
@@ -219,8 +266,6 @@ class LifeMachine(RuleBasedStateMachine):
             wanted = books.left_escrow(release.kind, ordinal, release.amount_minor, release.fee_minor)
             actual = {row.commitment_id: (-row.amount_minor, row.tokens_issued) for row in moved}
             demand(actual == wanted, f"{release.kind} {release.amount_minor} of {ordinal}: {actual}, not {wanted}")
-            if ordinal is not None:
-                books.milestones[ordinal]["settled"] = True
         if books.proceeds is None and offering.proceeds_minor is not None:
             books.closed(offering.proceeds_minor)
         if rows:
@@ -237,6 +282,8 @@ class LifeMachine(RuleBasedStateMachine):
                 milestone["settled"] = True
             if row.tranche_minor is not None and milestone["tranche"] is not None:
                 demand(row.tranche_minor == milestone["tranche"], f"tranche {row.ordinal} is {row.tranche_minor}")
+            if row.state == "disputed":
+                self.books.disputed(row.ordinal)
             if row.state == "released":
                 demand(milestone["released"] + milestone["returned"] == milestone["tranche"], f"{row.ordinal}: a rest")
 

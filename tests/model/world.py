@@ -6,19 +6,23 @@ import contextlib
 import dataclasses
 import datetime as dt
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
 
 from app import clock
+from app.accounts.actor import Actor
 from app.commitments.models import Commitment, EscrowStatement
 from app.contracts.models import Milestone
-from app.db import Database
+from app.db import Database, Session
 from app.errors import MilestakeError
 from app.offerings.models import Offering
+from app.progress import panel_signing
+from app.progress.dispute_models import Dispute
 from app.progress.models import Release
+from milestones.verdict import Finding
 from tests.factories import life as lives
 from tests.faults.processes import WRITES
 from tests.unchanged import snapshot
@@ -43,6 +47,8 @@ class Variant:
     closing_bp: int
     tranches: tuple[int, ...]
     resubmissions: int = 1
+    partial: int = 0
+    retained_bp: int = 0
 
 
 VARIANTS = (
@@ -50,7 +56,29 @@ VARIANTS = (
     Variant(2, 3, "sequential", "return_tranche", 0, (3333, 3334, 3333), 2),
     Variant(2, 2, "parallel", "return_tranche", 1000, (2999, 3001, 3000)),
     Variant(2, 3, "parallel", "wind_down", 2000, (1500, 3000, 3500)),
+    Variant(1, 1, "sequential", "return_tranche", 1000, (3999, 3001, 2000), 2, partial=2, retained_bp=700),
+    Variant(2, 3, "parallel", "return_tranche", 0, (3333, 3334, 3333), partial=1, retained_bp=1000),
 )
+
+
+def _document(variant: Variant) -> dict[str, Any]:
+    """Return the variant's contract, due as an offering's of today would be."""
+    options = dataclasses.asdict(variant)
+    partial, retained_bp = options.pop("partial"), options.pop("retained_bp")
+    start = clock.system_now().date() + dt.timedelta(days=30)
+    document = lives.contract_document(start, **options)
+    if not partial:
+        return document
+    document["schema"] = "milestake/contract/2"
+    for number, milestone in enumerate(document["milestones"], start=1):
+        last = number == len(document["milestones"])
+        milestone["partial_releases"] = 0 if last else partial
+        milestone["criteria"][1]["must"] = False
+        milestone["retainage"] = {
+            "bp": retained_bp, "event": "Ninety days passed without a defect.", "procedure": "Read the defect log.",
+            "evidence": ["defect_log"], "after_days": 10, "days": 90,
+        }
+    return document
 
 
 class World:
@@ -59,14 +87,18 @@ class World:
     def __init__(self, db: Database, variant: Variant) -> None:
         self.db, self.variant = db, variant
         self.life = lives.live(
-            db, investors=4, auditors=variant.auditors,
+            db, investors=4, auditors=variant.auditors, fee_bp=FEE_BP, document=_document(variant),
             fields={
-                "price_micro": PRICE_MICRO, "fee_bp": FEE_BP, "minimum_minor": MINIMUM_MINOR,
-                "target_minor": MINIMUM_MINOR, "maximum_minor": MAXIMUM_MINOR, "minimum_ticket_minor": TICKET_MINOR,
+                "price_micro": PRICE_MICRO, "minimum_minor": MINIMUM_MINOR, "target_minor": MINIMUM_MINOR,
+                "maximum_minor": MAXIMUM_MINOR, "minimum_ticket_minor": TICKET_MINOR,
             },
-            contract=dataclasses.asdict(variant),
         )
         self.stage = self.life.stage
+        #: Auditors who sit on no milestone: panels are drawn from them.
+        self.jurors = [
+            self.stage.person("auditor", f"Juror {n}", email=f"juror.{self.stage.key()}@panel{n}.example")
+            for n in range(1, 5)
+        ]
         self.offering_id = self.life.offering_id
         self.submissions: dict[int, str] = {}
         self._watch: sqlite3.Connection | None = None
@@ -130,6 +162,21 @@ class World:
             step = min(left, clock.MAX_STEP_SECONDS)
             self.db.unit_of_work(lambda session, step=step: clock.advance(session, seconds=step, allowed=True))
             left -= step
+
+    def judge(self, juror: Actor, milestone_id: int, findings: Mapping[str, tuple[str, int]]) -> str:
+        """Let a member of a milestone's panel sign findings; refused for who does not sit on it."""
+
+        def act(session: Session) -> str:
+            dispute = session.scalars(
+                sa.select(Dispute).where(Dispute.milestone_id == milestone_id).order_by(Dispute.id.desc()).limit(1)
+            ).one()
+            return panel_signing.sign(
+                session, actor=juror, dispute_id=dispute.public_id, key=self.stage.key(),
+                findings=[Finding(criterion, *given) for criterion, given in findings.items()],
+                now=clock.business_now(session),
+            ).public_id
+
+        return self.db.unit_of_work(act)
 
     # -- reading --------------------------------------------------------------------------------------
 
