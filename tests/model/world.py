@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime as dt
+import gc
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -147,6 +148,9 @@ class World:
             yield
         finally:
             event.remove(self.db.engine, "after_cursor_execute", executed)
+            # A process that ended holds no lock; what this one still refers to must not either.
+            gc.collect()
+            self.db.dispose()
 
     def work(self, *, cut_after: int | None = None) -> None:
         """Let the worker do what is due, after one that was cut off if asked."""
