@@ -8,12 +8,13 @@ from __future__ import annotations
 import datetime as dt
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
+from flask_wtf.file import FileField
 from wtforms import Field, Form, HiddenField, StringField, ValidationError
 from wtforms.fields import SelectChoice
 from wtforms.widgets import DateInput, TextInput
@@ -278,3 +279,27 @@ class WholeNumberField(TypedField):
                 _("Enter a whole number from %(least)s to %(most)s.", least=f"{self.least:,}", most=f"{self.most:,}")
             )
         return number
+
+
+def read_file(
+    field: FileField, clean: Callable[[str], str], type_of: Callable[[str, bytes], str | None], most_bytes: int
+) -> tuple[str, str]:
+    """Return a sent paper's clean name and its media type; raises ``ValidationError`` for what is no such paper.
+
+    ``type_of`` judges a name and the first bytes and returns None for anything but PDF, PNG and JPEG.
+    """
+    stream = field.data.stream
+    size = stream.seek(0, 2)
+    stream.seek(0)
+    if size == 0:
+        raise ValidationError(_("This file is empty. Choose the file again."))
+    if size > most_bytes:
+        megabytes = most_bytes >> 20
+        raise ValidationError(_("This file is larger than %(size)s MB. Save it smaller.", size=megabytes))
+    beginning = stream.read(16)
+    stream.seek(0)
+    filename = clean(field.data.filename)
+    media_type = type_of(filename, beginning)
+    if media_type is None:
+        raise ValidationError(_("Choose a PDF, PNG or JPEG file that is what its name says."))
+    return filename, media_type

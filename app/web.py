@@ -56,6 +56,7 @@ VIEWS = (
     "app.operations.decision_views",
     "app.operations.review_views",
     "app.operations.order_views",
+    "app.operations.authority_views",
     "app.operations.fee_views",
     "app.operations.halt_views",
     "app.operations.panel_views",

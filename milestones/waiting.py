@@ -139,7 +139,7 @@ WAITING: tuple[Waiting, ...] = (
     Waiting("halt", "voting", "investors", "vote whether the plan goes on", "10bd",
             "without a quorum, or with a tie, it is wound down and what is unreleased goes back", (), "investors"),
     Waiting("wind_down_order", "proposed", "a second operator", "confirm or refuse it", "3bd",
-            "it falls and the plan goes on"),
+            "it falls and the offering goes on"),
     Waiting("poll", "open", "investors", "answer", "10bd",
             "whoever was asked to stay and said nothing is refunded; a vote without a quorum is a no", _HALT,
             "investors"),

@@ -14,7 +14,7 @@ from flask_wtf.file import FileField
 from wtforms import BooleanField, HiddenField, RadioField, SelectField, ValidationError
 from wtforms.validators import InputRequired
 
-from app.forms import AmountField, DateField, LineField, PercentField, PlainForm, offered
+from app.forms import AmountField, DateField, LineField, PercentField, PlainForm, offered, read_file
 from app.investors import rules
 
 #: What income and net worth can be stated in.
@@ -156,20 +156,9 @@ class PaperForm(PlainForm):
     def validate_file(self, field: FileField) -> None:
         if not field.data or not field.data.filename:
             raise ValidationError(_("Choose a file."))
-        stream = field.data.stream
-        size = stream.seek(0, 2)
-        stream.seek(0)
-        if size == 0:
-            raise ValidationError(_("This file is empty. Choose the file again."))
-        if size > rules.MAX_PAPER_BYTES:
-            raise ValidationError(_("This file is larger than 10 MB. Save it smaller."))
-        beginning = stream.read(16)
-        stream.seek(0)
-        self.filename = rules.clean_filename(field.data.filename)
-        found = rules.paper_type(self.filename, beginning)
-        if found is None:
-            raise ValidationError(_("Choose a PDF, PNG or JPEG file that is what its name says."))
-        self.media_type = found
+        self.filename, self.media_type = read_file(
+            field, rules.clean_filename, rules.paper_type, rules.MAX_PAPER_BYTES
+        )
 
 
 class ParticularsForm(PlainForm):

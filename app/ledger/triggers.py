@@ -35,6 +35,7 @@ APPEND_ONLY = (
     "lot_seed",
     "lot_draw",
     "lot_ticket",
+    "authority_order",
     "amendment_comment",
     "amendment_exit",
 )

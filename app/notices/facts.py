@@ -111,7 +111,7 @@ def _of_order(session: Session, found: Happened, order_id: int) -> None:
     order = session.get_one(WindDownOrder, order_id)
     _of_offering(session, found, order.offering_id)
     found.about = order.public_id
-    found.params |= {"decide_by": _text(order.decide_by)}
+    found.params |= {"decide_by": _text(order.decide_by), "ordered": order.kind}
 
 
 def _of_poll(session: Session, found: Happened, poll_id: int) -> None:

@@ -6,12 +6,15 @@ from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_wtf.file import FileField
 from wtforms import HiddenField, RadioField, SelectField, TextAreaField, ValidationError
 from wtforms.validators import InputRequired
 
+from app.blobs import BlobStore
 from app.complaints.rules import MAX_CHARACTERS
-from app.forms import ActForm, AmountField, DateField, PlainForm, offered
-from app.investors.rules import REFUSAL_REASONS
+from app.forms import ActForm, AmountField, DateField, LineField, PlainForm, offered, read_file
+from app.investors.rules import MAX_PAPER_BYTES, REFUSAL_REASONS, clean_filename, paper_type
+from app.progress import authority
 
 MAX_REASON_CHARACTERS = 2000
 
@@ -40,6 +43,31 @@ class NoteForm(ReasonForm):
     def validate_reason(self, field: TextAreaField) -> None:
         if len(field.data or "") > MAX_REASON_CHARACTERS:
             raise ValidationError(_("Enter at most 2,000 characters."))
+
+
+class AuthorityForm(ReasonForm):
+    """A decision with a reason and, where there is one, an authority's order: its reference and its document."""
+
+    order_reference = LineField(_l("Reference of an authority's order"), most=200)
+    order_file = FileField(_l("Its document"))
+
+    filename = ""
+    media_type = ""
+
+    def validate_order_file(self, field: FileField) -> None:
+        if field.data and field.data.filename:
+            self.filename, self.media_type = read_file(field, clean_filename, paper_type, MAX_PAPER_BYTES)
+            if not (self.order_reference.data or "").strip():
+                raise ValidationError(_("Enter the order's reference, too."))
+        elif (self.order_reference.data or "").strip():
+            raise ValidationError(_("Choose the document of the order."))
+
+    def document(self, blobs: BlobStore) -> authority.Document | None:
+        """Store the document's bytes and return what is told of it; None when none was sent."""
+        if not self.filename:
+            return None
+        sha256, size = blobs.put(self.order_file.data.stream)
+        return authority.Document(self.order_reference.data or "", self.filename, self.media_type, sha256, size)
 
 
 class VerifyForm(ActForm):

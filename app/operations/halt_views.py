@@ -16,14 +16,14 @@ from wtforms import BooleanField, HiddenField, TextAreaField, ValidationError
 from app import clock, security, shell
 from app.db import Session, get_db
 from app.errors import MilestakeError
-from app.forms import DateField, LineField
+from app.forms import DateField
 from app.next_step import next_step
 from app.offerings import service as offerings
 from app.offerings.models import Offering
-from app.operations import holdings
-from app.operations.forms import MAX_REASON_CHARACTERS, ReasonForm
+from app.operations import authority_views, holdings
+from app.operations.forms import MAX_REASON_CHARACTERS, AuthorityForm, ReasonForm
 from app.operations.menu_views import side_items
-from app.progress import halt_queries, halting, polls
+from app.progress import authority, halt_queries, halting, polls
 from app.progress.halt_models import Halt
 from app.security import requires
 from milestones.money import Asset
@@ -61,14 +61,12 @@ class HaltForm(ReasonForm):
         return halting.NEUTRAL_TEXT if self.is_secret.data else (self.public_text.data or "").strip()
 
 
-class ExtendForm(ReasonForm):
+class ExtendForm(AuthorityForm):
     """A later end, with an authority's order where it is beyond 60 days in all."""
 
     operation = "extend_halt"
 
     end = DateField(_l("Ends at the start of this day, at the latest"))
-    order_reference = LineField(_l("Reference of an authority's order"), most=200)
-    order_sha256 = LineField(_l("SHA-256 of the order's document"), most=80)
 
 
 def _start_of(day: dt.date, offering: Offering) -> dt.datetime:
@@ -141,6 +139,7 @@ def _facts(session: Session, halt_id: str) -> dict[str, Any]:
         "may_act": actor.has_role("operator") and _may_lift(halt, offering, now),
         "may_extend": actor.has_role("operator") and halt.state == "open" and now < halt.ends_at,
         "history": halt_queries.history(session, offering.id),
+        "documents": authority.attached_to(session, halt.public_id),
     }
 
 
@@ -157,11 +156,11 @@ def extend(halt_id: str) -> Answer:
     if form.validate_on_submit():
         try:
             actor = form.prove()
+            document = form.document(authority_views.blobs())
             get_db().unit_of_work(
                 lambda session: halting.extend(
                     session, actor=actor, halt_id=halt_id, ends_at=_start_of(form.end.data, context["offering"]),
-                    reason=form.reason.data, order_reference=form.order_reference.data or "",
-                    order_sha256=form.order_sha256.data or "", key=form.key, now=clock.business_now(session),
+                    reason=form.reason.data, document=document, key=form.key, now=clock.business_now(session),
                 )
             )
             return redirect(url_for(".show", halt_id=halt_id))

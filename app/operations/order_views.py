@@ -1,4 +1,4 @@
-"""Order the wind-down of a running offering, and confirm or refuse another operator's order (WND-1, WND-2, PPL-2)."""
+"""Order that an offering ends, and confirm or refuse another operator's order (OFF-9, WND-1, WND-2, PPL-2)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from wtforms.validators import InputRequired
 
 from app import clock, security, shell
 from app.accounts.actor import Actor
+from app.closing import refund_queries
 from app.db import get_db
 from app.errors import MilestakeError
 from app.forms import ActForm
 from app.next_step import next_step
 from app.offerings import service as offerings
-from app.operations import holdings, queries
-from app.operations.forms import NoteForm, ReasonForm
+from app.operations import authority_views, holdings, queries
+from app.operations.forms import AuthorityForm, NoteForm
 from app.operations.tables_views import number_arg
-from app.progress import orders
+from app.progress import authority, orders
 from app.progress import queries as progress
 from app.progress.order_models import WindDownOrder
 from app.security import requires
@@ -49,7 +50,7 @@ class OrderForm(NoteForm):
 @blueprint.route("/offerings/<offering_id>/wind-down", methods=["GET", "POST"])
 @requires("operator")
 def wind_down(offering_id: str) -> Answer:
-    """Propose a wind-down or decide about the one proposed; what each investor would get back comes first (WND-2)."""
+    """Propose that an offering ends or decide about what is proposed; what would go back comes first (OFF-9, WND-2)."""
     actor = security.current_actor()
     page_at = number_arg("after") or 0
     with get_db().read() as session:
@@ -60,6 +61,9 @@ def wind_down(offering_id: str) -> Answer:
         shown = preview[page_at : page_at + PAGE_SIZE]
         names = queries.investors_of(session, [commitment_id for commitment_id, _each in shown])
         people = holdings.user_names(session, {order.proposed_by} if order else set())
+        documents = authority.attached_to(session, order.public_id) if order else ()
+        is_live = offering.state == "live"
+        refunds = refund_queries.preview(session, offering) if is_live else None
     form = _form(actor, order)
     if form.validate_on_submit():
         try:
@@ -70,7 +74,8 @@ def wind_down(offering_id: str) -> Answer:
     older, newer = page_at + PAGE_SIZE, max(0, page_at - PAGE_SIZE)
     page = render_template(
         "operator/wind_down.html", form=form, offering=offering, preview=shown, names=names, total=total,
-        count=len(preview), asset=Asset.parse(offering.currency), order=order, people=people,
+        count=len(preview), asset=Asset.parse(offering.currency), order=order, people=people, documents=documents,
+        is_live=is_live, refunds=refunds,
         next=shell.next_line(step, offering.zone),
         older_url=url_for(".wind_down", offering_id=offering_id, after=older) if older < len(preview) else None,
         newer_url=url_for(".wind_down", offering_id=offering_id, after=newer) if page_at else None,
@@ -80,11 +85,13 @@ def wind_down(offering_id: str) -> Answer:
 
 def _form(actor: Actor, order: WindDownOrder | None) -> ActForm:
     if order is None:
-        return ReasonForm(actor=actor, operation="wind_down")
+        return AuthorityForm(actor=actor, operation="wind_down")
     form = OrderForm(actor=actor)
     is_own = order.proposed_by == actor.user_id
-    form.verdict.choices = [(REFUSE, _("Take it back: the plan goes on"))] if is_own else [
-        (CONFIRM, _("Confirm it: what is unreleased goes back at once")), (REFUSE, _("Refuse it: the plan goes on")),
+    form.verdict.choices = [(REFUSE, _("Take it back: the offering goes on"))] if is_own else [
+        (CONFIRM, _("Confirm it: everybody is refunded") if order.kind == orders.WITHDRAW else _(
+            "Confirm it: what is unreleased goes back at once")),
+        (REFUSE, _("Refuse it: the offering goes on")),
     ]
     return form
 
@@ -94,10 +101,11 @@ def _act(form: ActForm, offering_id: str, order: WindDownOrder | None) -> str:
     actor = form.prove()
     db = get_db()
     if order is None:
+        document = form.document(authority_views.blobs())
         return db.unit_of_work(
             lambda session: orders.propose(
-                session, actor=actor, offering_id=offering_id, reason=form.reason.data or "", key=form.key,
-                now=clock.business_now(session),
+                session, actor=actor, offering_id=offering_id, reason=form.reason.data or "", document=document,
+                key=form.key, now=clock.business_now(session),
             ).public_id
         )
     if form.verdict.data == CONFIRM:

@@ -18,7 +18,6 @@ from app import clock, security, shell
 from app.accounts import queries as people
 from app.accounts.actor import Actor
 from app.audit import queries as audit
-from app.closing import refund_queries
 from app.commitments import queries as commitment_queries
 from app.contracts import queries as contract_queries
 from app.db import Session, get_db
@@ -131,8 +130,7 @@ OFFERING_DECISIONS: Mapping[str, Decision] = {
     ),
     "withdraw": Decision(
         _l("Withdraw the offering"),
-        _l("A live offering ends: everybody who paid is refunded in full within 5 business days, and your words are "
-           "published."),
+        _l("It ends before it was opened: nobody has committed anything. Your words are published."),
         _l("Withdraw"), withdrawing.withdraw, danger=True,
     ),
 }
@@ -158,10 +156,10 @@ def decide(offering_id: str, what: str) -> Answer:
     decision = OFFERING_DECISIONS[what]
     with get_db().read() as session:
         context = _facts(session, offerings.offering_by_id(session, offering_id))
-        gives_back = what == "withdraw" and context["offering"].state == "live"
-        back = refund_queries.preview(session, context["offering"]) if gives_back else None
+    if what == "withdraw" and context["offering"].state == "live":
+        return redirect(url_for("orders.wind_down", offering_id=offering_id))
     return _decide(
-        decision, what, refunds=back, asset=context["asset"], object_id=offering_id,
+        decision, what, object_id=offering_id,
         back=url_for(".show", offering_id=offering_id), name=context["offering"].name, ids={"offering_id": offering_id},
         problems=context["refused"] if what == "approve" else [],
     )
@@ -193,7 +191,6 @@ def _decide_milestone(what: str, milestone_id: str) -> Answer:
 
 def _decide(
     decision: Decision, what: str, *, back: str, object_id: str, name: str, ids: Mapping[str, str], problems: list[Any],
-    refunds: refund_queries.Preview | None = None, asset: Asset | None = None,
 ) -> Answer:
     form = decision.form(actor=security.current_actor(), operation=what)
     if form.validate_on_submit():
@@ -208,8 +205,8 @@ def _decide(
         except MilestakeError as error:
             form.show_error(error)
     page = render_template(
-        "operator/decide.html", form=form, decision=decision, name=name, back=back, problems=problems, refunds=refunds,
-        asset=asset, object_id=object_id,
+        "operator/decide.html", form=form, decision=decision, name=name, back=back, problems=problems,
+        object_id=object_id,
     )
     return page, form.status
 

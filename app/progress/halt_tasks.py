@@ -96,11 +96,12 @@ def _ask(session: Session, offering_id: int, now: dt.datetime) -> None:
 
 def _orders_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
     # Not on the offering's own clock: a halt is no reason to keep an order standing.
+    ended_by = sa.case(orders.ENDS, value=WindDownOrder.kind)
     query = (
         sa.select(WindDownOrder.id)
         .join(Offering, Offering.id == WindDownOrder.offering_id)
         .where(WindDownOrder.state == orders.PROPOSED,
-               sa.or_(WindDownOrder.decide_by <= now, Offering.state != "active"))
+               sa.or_(WindDownOrder.decide_by <= now, Offering.state != ended_by))
         .order_by(WindDownOrder.decide_by, WindDownOrder.id)
         .limit(limit)
     )

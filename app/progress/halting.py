@@ -7,7 +7,6 @@ the offering moves by its length, here and nowhere else. What follows when nobod
 from __future__ import annotations
 
 import datetime as dt
-import re
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -22,7 +21,7 @@ from app.offerings import service as offerings
 from app.offerings import undecided
 from app.offerings.models import Offering
 from app.outbox import service as outbox
-from app.progress import polls, tolling
+from app.progress import authority, polls, tolling
 from app.progress.halt_models import Halt
 
 HALTABLE = ("live", "clearing", "active")
@@ -35,7 +34,6 @@ NEUTRAL_TEXT = (
     "Milestake has paused this offering for a check. Nothing is wrong with your account. You will be told as soon as "
     "there is something to tell."
 )
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def running(session: Session, offering_id: int) -> Halt | None:
@@ -138,20 +136,18 @@ def extend(
     halt_id: str,
     ends_at: dt.datetime,
     reason: str,
-    order_reference: str = "",
-    order_sha256: str = "",
+    document: authority.Document | None = None,
     key: str,
     now: dt.datetime,
 ) -> Halt:
     """Lengthen a halt; another operator than the one who set the present end (OFF-13).
 
-    Beyond 60 days in all an authority's order is needed: its reference and the SHA-256 of the document. Raises
-    ``Forbidden`` ``four_eyes``, ``Refused`` ``halt_not_longer``, ``halt_60_days``, ``order_hash``; ``Conflict``
-    ``halt_over`` once its end has come.
+    Beyond 60 days in all an authority's order is needed, as a document. Raises ``Forbidden`` ``four_eyes``, ``Refused``
+    ``halt_not_longer``, ``halt_60_days``, ``order_document``; ``Conflict`` ``halt_over`` once its end has come.
     """
     accounts.demand(actor, "operator", second_factor=True)
-    fields = {"halt": halt_id, "ends_at": ends_at.isoformat(), "reason": reason, "order": order_reference,
-              "sha256": order_sha256}
+    fields = {"halt": halt_id, "ends_at": ends_at.isoformat(), "reason": reason,
+              "order": document.reference if document else "", "sha256": document.sha256 if document else ""}
     earlier = idempotency.claim(session, actor=actor, operation="extend_halt", key=key, fields=fields, now=now)
     if earlier is not None:
         return by_public_id(session, earlier)
@@ -163,7 +159,9 @@ def extend(
         raise Forbidden("You set its present end, so another operator must lengthen it.", code="four_eyes")
     if ends_at <= halt.ends_at:
         raise Refused("Choose a later end than the present one.", code="halt_not_longer", field="end")
-    _take_order(halt, order_reference.strip(), order_sha256.strip().lower())
+    if document is not None:
+        attached = authority.attach(session, actor=actor, about=halt.public_id, document=document, now=now)
+        halt.order_reference, halt.order_sha256 = attached.reference, attached.sha256
     if ends_at > longest_end(session, offering, halt) and halt.order_sha256 is None:
         raise _too_long_in_all()
     halt.ends_at, halt.ends_set_by = ends_at, accounts.user_of(actor)
@@ -172,17 +170,6 @@ def extend(
     _log(session, halt, "extended", actor=actor, now=now, reason=reason.strip())
     _tell(session, "halt_extended", halt, now, part=str(halt.extensions))
     return halt
-
-
-def _take_order(halt: Halt, reference: str, sha256: str) -> None:
-    if not reference and not sha256:
-        return
-    if not reference or not _SHA256.fullmatch(sha256):
-        raise Refused(
-            "Enter the order's reference and the SHA-256 of its document, 64 characters from 0 to 9 and a to f.",
-            code="order_hash", field="order_sha256",
-        )
-    halt.order_reference, halt.order_sha256 = reference, sha256
 
 
 def lift(session: Session, *, actor: Actor, halt_id: str, reason: str, now: dt.datetime) -> Halt:

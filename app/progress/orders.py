@@ -1,7 +1,7 @@
-"""Order a wind-down as an operator, and confirm another operator's order (WND-1, PPL-2).
+"""Order that an offering ends as an operator, and confirm another operator's order (OFF-9, WND-1, PPL-2).
 
-What a wind-down does is ``interventions.wind_down``, which refuses an operator without a confirmed order. Halting alone
-stays one operator's act, because it moves no money.
+A running offering is wound down (``interventions.wind_down``), a live one withdrawn (``withdrawing.by_order``); neither
+is one operator's act. Halting alone stays one, because it moves no money; what follows a halt is the clock's.
 """
 
 from __future__ import annotations
@@ -19,41 +19,54 @@ from app.audit import service as audit
 from app.db import public_id
 from app.errors import Conflict, Forbidden, NotFound, Refused
 from app.offerings import service as offerings
+from app.offerings import withdrawing
 from app.offerings.models import Offering
 from app.outbox import service as outbox
-from app.progress import interventions
+from app.progress import authority, interventions
 from app.progress.order_models import WindDownOrder
 
 ORDER_BUSINESS_DAYS = 3
+#: kind → the state of the offering that it ends
+WIND_DOWN, WITHDRAW = "wind_down", "withdraw"
+ENDS = {WIND_DOWN: "active", WITHDRAW: "live"}
 PROPOSED, CONFIRMED, REFUSED, FALLEN = "proposed", "confirmed", "refused", "fallen"
 
 
 def propose(
-    session: Session, *, actor: Actor, offering_id: str, reason: str, key: str, now: dt.datetime
+    session: Session, *, actor: Actor, offering_id: str, reason: str, document: authority.Document | None = None,
+    key: str, now: dt.datetime,
 ) -> WindDownOrder:
-    """Propose to wind a running offering down; nothing moves until another operator confirms (PPL-2).
+    """Propose to wind a running offering down, or to withdraw a live one; another operator must confirm (PPL-2).
 
-    Unconfirmed within three business days it falls, also while the offering is halted. Raises ``Conflict``
-    ``not_active`` or ``order_open``, ``Refused`` ``reason_empty``.
+    Unconfirmed within three business days it falls, also while the offering is halted. ``document`` is an authority's
+    order behind it. Raises ``Conflict`` ``not_active`` or ``order_open``, ``Refused`` ``reason_empty``,
+    ``order_document``, and ``not_open`` for a live offering whose deadline has come.
     """
     accounts.demand(actor, "operator", second_factor=True)
     fields = {"offering": offering_id, "reason": reason}
+    if document is not None:
+        fields |= {"order": document.reference, "sha256": document.sha256}
     earlier = idempotency.claim(session, actor=actor, operation="propose_wind_down", key=key, fields=fields, now=now)
     if earlier is not None:
         return by_public_id(session, earlier)
     _demand_reason(reason)
     offering = offerings.locked(session, offering_id)
-    if offering.state != "active":
-        raise Conflict("Only a running offering can be wound down.", code="not_active")
+    kind = kind_for(offering)
+    if kind is None:
+        raise Conflict("Only an offering that is open or runs can be ended by order.", code="not_active")
     if open_of(session, offering.id) is not None:
-        raise Conflict("A wind-down of it is proposed already. Confirm or refuse that one.", code="order_open")
+        raise Conflict("An order to end it is proposed already. Confirm or refuse that one.", code="order_open")
+    if kind == WITHDRAW:
+        withdrawing.demand_in_time(session, offering, now)
     order = WindDownOrder(
-        public_id=public_id("wdo"), offering_id=offering.id, state=PROPOSED, reason=reason.strip(),
+        public_id=public_id("wdo"), offering_id=offering.id, kind=kind, state=PROPOSED, reason=reason.strip(),
         proposed_by=accounts.user_of(actor), proposed_at=now,
         decide_by=calendars.add_business_days(now, ORDER_BUSINESS_DAYS, code=offering.calendar, zone=offering.zone),
     )
     session.add(order)
     session.flush()
+    if document is not None:
+        authority.attach(session, actor=actor, about=order.public_id, document=document, now=now)
     idempotency.settle(session, actor=actor, operation="propose_wind_down", key=key, result_ref=order.public_id)
     _log(session, order, actor=actor, now=now, reason=order.reason)
     outbox.enqueue(session, "notice", {"kind": "wind_down_proposed", "order_id": order.id}, now=now,
@@ -62,17 +75,22 @@ def propose(
 
 
 def confirm(session: Session, *, actor: Actor, order_id: str, now: dt.datetime) -> WindDownOrder:
-    """Confirm another operator's order: what is unreleased goes back to the investors (WND-2).
+    """Confirm another operator's order: what is unreleased, or was paid in, goes back to the investors (OFF-9, WND-2).
 
     Raises ``Forbidden`` ``four_eyes`` for who proposed it, ``Conflict`` ``order_over`` once it has fallen or was
-    decided, ``not_active`` when the offering ended otherwise.
+    decided, ``not_active`` when the offering ended or closed otherwise.
     """
     accounts.demand(actor, "operator", second_factor=True)
     offering, order = _locked(session, order_id)
     _demand_open(order, now)
     if order.proposed_by == actor.user_id:
-        raise Forbidden("You proposed this wind-down, so another operator must confirm it.", code="four_eyes")
+        raise Forbidden("You proposed this order, so another operator must confirm it.", code="four_eyes")
+    if offering.state != ENDS[order.kind]:
+        raise Conflict("It has ended or closed otherwise, so this order falls.", code="not_active")
     _decide(session, order, CONFIRMED, actor=actor, now=now)
+    if order.kind == WITHDRAW:
+        withdrawing.by_order(session, actor=actor, offering_id=offering.public_id, reason=order.reason, now=now)
+        return order
     interventions.wind_down(
         session, actor=actor, offering_id=offering.public_id, trigger="operator_order", reason=order.reason, now=now
     )
@@ -92,9 +110,15 @@ def refuse(session: Session, *, actor: Actor, order_id: str, reason: str, now: d
 def lapse(session: Session, order_id: int, *, now: dt.datetime) -> None:
     """Let an order fall that nobody confirmed in time, or whose offering ended otherwise."""
     offering, order = _locked(session, session.get_one(WindDownOrder, order_id).public_id)
-    if order.state == PROPOSED and (order.decide_by <= now or offering.state != "active"):
-        words = "Nobody confirmed it in time." if offering.state == "active" else "The offering ended otherwise."
+    stands = offering.state == ENDS[order.kind]
+    if order.state == PROPOSED and (order.decide_by <= now or not stands):
+        words = "Nobody confirmed it in time." if stands else "The offering ended or closed otherwise."
         _decide(session, order, FALLEN, reason=words, now=now)
+
+
+def kind_for(offering: Offering) -> str | None:
+    """Return which kind of order can end an offering now, None when none can."""
+    return next((kind for kind, state in ENDS.items() if offering.state == state), None)
 
 
 def open_of(session: Session, offering_id: int) -> WindDownOrder | None:
@@ -128,7 +152,9 @@ def told(session: Session, order: WindDownOrder) -> dict[str, object]:
     """Return what the log keeps of an order; the self-check compares the row with the last of them."""
     names = ("state", "proposed_by", "proposed_at", "decide_by", "decided_by", "decided_at")
     values = {name: getattr(order, name) for name in names}
-    return values | {"offering": session.get_one(Offering, order.offering_id).public_id}
+    # Entries of wind-downs are older than other kinds.
+    kind = {} if order.kind == WIND_DOWN else {"kind": order.kind}
+    return values | kind | {"offering": session.get_one(Offering, order.offering_id).public_id}
 
 
 def _locked(session: Session, order_id: str) -> tuple[Offering, WindDownOrder]:

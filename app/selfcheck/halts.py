@@ -112,12 +112,18 @@ CHECKS = (
           OR l.after NOT LIKE '{"answers":' || a.answers || ',"choice":"' || a.choice || '","poll":"' || p.public_id
             || '"}'))""",
     ),
-    # Winding down moves money, so it is never one operator's act (PPL-2).
+    # Winding down and withdrawing move money, so neither is ever one operator's act (PPL-2).
     Check(
-        "wound_down_alone", "An operator wound the offering down, and no second one confirmed it.",
+        "wound_down_alone", "An operator ended the offering, and no second one confirmed it.",
         """SELECT o.public_id AS place FROM offering o WHERE o.end_trigger = 'operator_order' AND NOT EXISTS (
           SELECT 1 FROM wind_down_order w WHERE w.offering_id = o.id AND w.state = 'confirmed'
           AND w.decided_by <> w.proposed_by AND w.reason = o.end_reason)""",
+    ),
+    Check(
+        "order_document_other", "A halt names another authority's order than the document attached last.",
+        """SELECT h.public_id AS place FROM halt h JOIN authority_order a ON a.about = h.public_id
+        AND a.id = (SELECT MAX(b.id) FROM authority_order b WHERE b.about = h.public_id)
+        WHERE h.order_sha256 IS NULL OR h.order_sha256 <> a.sha256 OR h.order_reference <> a.reference""",
     ),
     Check(
         "left_refunds", "The log counts other refunds of those who did not stay.",

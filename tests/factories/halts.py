@@ -10,11 +10,12 @@ from app.accounts.actor import Actor
 from app.closing import early_close
 from app.closing.models import EarlyClose
 from app.offerings.models import Offering
-from app.progress import halting, polls
+from app.progress import authority, halting, polls
 from app.progress.halt_models import Halt, Poll, PollAnswer
 from tests.factories.life import Life
 
 DAY = dt.timedelta(days=1)
+ORDER = authority.Document("AZ 3/26", "order.pdf", "application/pdf", "a" * 64, 2_048)
 PUBLIC_TEXT = "We are looking into a question about the bank statements."
 
 
@@ -31,13 +32,13 @@ def place(life: Life, *, days: int = 5, by: Actor | None = None, is_secret: bool
 
 
 def extend(
-    life: Life, halt_id: str, ends_at: dt.datetime, *, by: Actor, order: tuple[str, str] = ("", "")
+    life: Life, halt_id: str, ends_at: dt.datetime, *, by: Actor, document: authority.Document | None = None
 ) -> Halt:
     stage = life.stage
     return stage.db.unit_of_work(
         lambda session: halting.extend(
             session, actor=by, halt_id=halt_id, ends_at=ends_at, reason="The bank needs longer.",
-            order_reference=order[0], order_sha256=order[1], key=stage.key(), now=stage.now,
+            document=document, key=stage.key(), now=stage.now,
         )
     )
 

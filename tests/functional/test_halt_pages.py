@@ -18,6 +18,7 @@ from tests.functional.visitor import Visitor
 #: Pages are the same on both databases; what stands behind them is tested on both in ``test_halt_rules``.
 pytestmark = pytest.mark.databases("sqlite")
 DAY = halts.DAY
+PDF = b"%PDF-1.7 an authority's order"
 
 
 def visitor(story: Life, actor: object) -> Visitor:
@@ -69,8 +70,18 @@ def test_off_13_a_second_operator_lengthens_and_others_find_nothing(db: Database
     assert first.status == 403
     second = visitor(story, story.stage.person("operator", "Second Operator"))
     second.open(url)
-    second.send(end=end, reason="The bank needs longer.")
+    page = second.send(end=end, reason="The bank needs longer.", order_reference="AZ 3/26")
+    assert page.errors == ["Choose the document of the order."]
+    second.send(end=end, reason="The bank needs longer.", order_reference="AZ 3/26",
+                files={"order_file": (io.BytesIO(PDF), "order.pdf")})
     assert halts.halt(story).ends_at.date().isoformat() == end
+    supervisor = visitor(story, story.stage.person("supervisor", "Sven Supervisor"))
+    page = supervisor.open(f"/operator/halts/{halt_id}")
+    link = next(href for href, text in page.links if "AZ 3/26" in text)
+    answer = supervisor.client.get(link)
+    assert (answer.data, answer.headers["Content-Type"]) == (PDF, "application/pdf")
+    assert "sandbox" in answer.headers["Content-Security-Policy"]
+    assert visitor(story, story.founder).client.get(link).status_code == 403
     founder = visitor(story, story.founder)
     founder.open(f"/operator/halts/{halt_id}")
     assert founder.status == 403

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 
+import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
-from app.accounts.actor import Actor
 from app.commitments.models import Commitment
 from app.commitments.queries import raised_sums
 from app.db import Database
+from app.errors import NotFound
 from app.offerings import deadlines
-from app.progress import interventions, orders
+from app.progress import authority
 from app.progress.halt_models import HaltToll
-from app.progress.order_models import WindDownOrder
+from app.progress.order_models import AuthorityOrder
 from tests.factories import halts, life
 from tests.functional import figures
 from tests.unchanged import refused
@@ -158,13 +161,26 @@ def test_off_13_who_may_halt_and_for_how_long(db: Database) -> None:
         halts.extend(story, placed, present, by=second)
     with refused(db, "halt_60_days"):
         halts.extend(story, placed, stage.now + 61 * DAY, by=second)
-    with refused(db, "order_hash"):
-        halts.extend(story, placed, stage.now + 61 * DAY, by=second, order=("AZ 3/26", "no hash"))
+    for wrong in ({"reference": " "}, {"sha256": "no hash"}, {"size_bytes": 0}):
+        with refused(db, "order_document"):
+            halts.extend(story, placed, stage.now + 61 * DAY, by=second,
+                         document=dataclasses.replace(halts.ORDER, **wrong))
     halts.extend(story, placed, stage.now + 59 * DAY, by=second)
     with refused(db, "four_eyes"):
-        halts.extend(story, placed, stage.now + 61 * DAY, by=second, order=("AZ 3/26", "a" * 64))
-    ordered = halts.extend(story, placed, stage.now + 90 * DAY, by=story.operator, order=("AZ 3/26", "a" * 64))
-    assert (ordered.extensions, ordered.order_reference) == (2, "AZ 3/26")
+        halts.extend(story, placed, stage.now + 61 * DAY, by=second, document=halts.ORDER)
+    ordered = halts.extend(story, placed, stage.now + 90 * DAY, by=story.operator, document=halts.ORDER)
+    assert (ordered.extensions, ordered.order_reference, ordered.order_sha256) == (2, "AZ 3/26", "a" * 64)
+    supervisor = stage.person("supervisor", "Sven Supervisor")
+    with db.read() as session:
+        (kept,) = authority.attached_to(session, placed)
+        assert (kept.sha256, kept.size_bytes, kept.attached_by) == ("a" * 64, 2_048, story.operator.user_id)
+        for reader in (second, supervisor):
+            assert authority.for_reader(session, reader, kept.public_id).filename == "order.pdf"
+        with pytest.raises(NotFound):
+            authority.for_reader(session, story.founder, kept.public_id)
+    for change in (sa.update(AuthorityOrder).values(reference="other"), sa.delete(AuthorityOrder)):
+        with pytest.raises(DBAPIError, match="append_only"):
+            db.unit_of_work(lambda session, change=change: session.execute(change))
 
 
 def test_off_13_a_halt_blocks_commitments_and_payments_and_cancelling_is_free(db: Database) -> None:
@@ -300,60 +316,6 @@ def test_off_13_an_operator_may_wind_down_meanwhile_and_a_founder_may_not(db: Da
     life.ordered_down(story)
     assert halts.halt(story).outcome == "wound_down"
     assert figures.offering(story).state == "wound_down"
-
-
-def test_ppl_2_a_wind_down_takes_two_operators_and_falls_without_the_second(db: Database) -> None:
-    story = life.active(db, amounts=(150_000, 90_000))
-    stage, second = story.stage, story.stage.person("operator", "Otto Second")
-
-    def propose() -> str:
-        return db.unit_of_work(lambda s: orders.propose(
-            s, actor=story.operator, offering_id=story.offering_id, reason="Insolvent.", key=stage.key(),
-            now=stage.now)).public_id
-
-    def confirm(order_id: str, by: Actor) -> None:
-        db.unit_of_work(lambda s: orders.confirm(s, actor=by, order_id=order_id, now=stage.now))
-
-    order_id = propose()
-    with refused(db, "order_open"):
-        propose()
-    with refused(db, "four_eyes"):
-        confirm(order_id, story.operator)
-    with refused(db, "second_operator_needed"):
-        db.unit_of_work(lambda s: interventions.wind_down(
-            s, actor=second, offering_id=story.offering_id, trigger="operator_order", reason="Alone.", now=stage.now))
-    with refused(db, "forbidden"):
-        confirm(order_id, story.founder)
-    decide_by = _order(story, order_id).decide_by
-    halts.place(story, days=9)
-    stage.advance_to(decide_by)
-    # A halt does not keep it standing, and nothing moved.
-    assert (_order(story, order_id).state, figures.offering(story).state, figures.refunds(story)) == (
-        "fallen", "active", [])
-    with refused(db, "order_over"):
-        confirm(order_id, second)
-    taken_back = propose()
-    db.unit_of_work(lambda s: orders.refuse(
-        s, actor=story.operator, order_id=taken_back, reason="They pay again.", now=stage.now))
-    assert _order(story, taken_back).state == "refused"
-    life.ordered_down(story, reason="They did not pay.")
-    assert (figures.offering(story).state, figures.offering(story).end_reason) == ("wound_down", "They did not pay.")
-    assert [each[1] for each in figures.refunds(story)] == [127_500, 76_500]
-
-
-def test_ppl_2_an_order_falls_when_the_plan_ends_otherwise(db: Database) -> None:
-    story = life.active(db, amounts=(150_000, 90_000))
-    order_id = db.unit_of_work(lambda s: orders.propose(
-        s, actor=story.operator, offering_id=story.offering_id, reason="Insolvent.", key=story.stage.key(),
-        now=story.stage.now)).public_id
-    figures.resign(story)
-    story.stage.work()
-    assert (_order(story, order_id).state, figures.offering(story).end_trigger) == ("fallen", "founder_resigned")
-
-
-def _order(story: life.Life, order_id: str) -> WindDownOrder:
-    with story.stage.db.read() as session:
-        return orders.by_public_id(session, order_id)
 
 
 def test_off_13_a_halt_while_closing_that_nobody_ends_refunds_everybody(db: Database) -> None:

@@ -106,7 +106,7 @@ DEADLINE_JOB = next(job for job in closing_tasks.JOBS if job.name == "reach_dead
 
 OK = "ok"
 _OPEN = {"commit": OK, "pay": OK, "cancel": OK, "withdraw": OK, "close early": "early_close_notice", "halt": OK,
-         "operator withdraws": OK, "deadline has its effect": "no"}
+         "operator withdraws": "second_operator_needed", "deadline has its effect": "no"}
 _NO_CANCEL = {**_OPEN, "cancel": "too_late_to_cancel"}
 _OVER = {"commit": "not_open", "pay": "payment_too_late", "cancel": "too_late_to_cancel", "withdraw": "not_open",
          "close early": "not_open", "halt": "closing_now", "operator withdraws": "not_open",

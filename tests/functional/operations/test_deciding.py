@@ -181,12 +181,12 @@ def test_wnd_2_the_preview_is_what_the_order_then_does(life: Life, as_: AsActor)
     operator.send(reason="")
     assert (operator.status, life.stage.offering(life.offering_id).state) == (422, "active")
     page = operator.send(reason="The company is insolvent.")
-    assert page.title == "The wind-down is proposed"
+    assert page.title == "The order is proposed"
     assert "must confirm or refuse it by" in page.text
     page = operator.open(address)
     assert ('value="confirm"' in page.source, 'value="refuse"' in page.source) == (False, True)
     second = as_(life.stage.person("operator", "Otto Second"))
-    assert "Wind-downs to confirm" in second.open("/operator").text
+    assert "Orders to end an offering" in second.open("/operator").text
     page = second.open(address)
     assert "Proposed by Olga Operator" in page.text
     assert "$1,133.05" in page.text
@@ -224,7 +224,7 @@ def test_a_demo_account_is_shown_its_code_beside_the_act(life: Life, as_: AsActo
     page = operator.open(f"/operator/offerings/{life.offering_id}/wind-down")
     code = re.search(r"data-sandbox-code>(\d{6})<", page.source)[1]
     page = operator.send(reason="The company is insolvent.", code=code)
-    assert page.title == "The wind-down is proposed"
+    assert page.title == "The order is proposed"
 
 
 # -- stuck work and the float -----------------------------------------------------------------------
