@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from app.accounts.actor import Actor
 from app.audit import service as audit
@@ -76,14 +76,15 @@ def room_of(session: Session, offering: Offering, party_ids: frozenset[int], *, 
 def in_line(session: Session, offering: Offering) -> Iterator[tuple[WaitingEntry, int]]:
     """Yield who in line can use the free room, in the order of the list, and how much of it each.
 
-    Whoever wants more than is left and takes nothing less is passed over and keeps the position.
+    Whoever wants more than is left and takes nothing less is passed over and keeps the position; so is, with a very
+    large place, whoever let an offer pass: counted nowhere, it could be kept from others again and again (COM-13).
     """
     free, least, after = offering.free_minor, least_minor(offering), 0
     asset = money.Asset.parse(offering.currency)
     one = money.cost_minor(1, offering.price_micro, asset)
     while free >= least:
-        entries = session.scalars(
-            sa.select(WaitingEntry)
+        rows = session.execute(
+            sa.select(WaitingEntry, _has_passed())
             .where(
                 WaitingEntry.offering_id == offering.id, WaitingEntry.status == WAITLISTED,
                 WaitingEntry.position > after,
@@ -92,13 +93,23 @@ def in_line(session: Session, offering: Offering) -> Iterator[tuple[WaitingEntry
             .order_by(WaitingEntry.position)
             .limit(_CHUNK)
         ).all()
-        for entry in entries:
-            after, usable = entry.position, _usable(offering, asset, entry, free)
+        for entry, has_passed in rows:
+            most = min(free, offering.unpaid_at_most_minor) if has_passed else free
+            after, usable = entry.position, _usable(offering, asset, entry, most)
             if usable:
                 yield entry, usable
                 free -= usable
-        if len(entries) < _CHUNK:
+        if len(rows) < _CHUNK:
             return
+
+
+def _has_passed() -> sa.ColumnElement[bool]:
+    """Say in SQL that the investor in line let a place offered here pass, also before leaving and joining anew."""
+    earlier = aliased(WaitingEntry)
+    return sa.exists().where(
+        earlier.offering_id == WaitingEntry.offering_id, earlier.party_id == WaitingEntry.party_id,
+        earlier.offers > 0, earlier.status.in_([WAITLISTED, "left", "lapsed"]),
+    )
 
 
 def _usable(offering: Offering, asset: money.Asset, entry: WaitingEntry, free: int) -> int:

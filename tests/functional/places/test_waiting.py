@@ -164,3 +164,27 @@ def _join_as_founder(life: Life, session: sa.orm.Session) -> None:
         session, actor=both, offering_id=life.offering_id, party_id=party, amount_minor=100_000, takes_less=False,
         key="f", now=life.stage.now,
     )
+
+
+def test_com_13_a_very_large_place_is_offered_to_an_investor_once(db: Database) -> None:
+    life = full(db)
+    stage, offering = life.stage, life.offering_id
+    whole = stage.wait(life.investors[2], offering, 150_000)
+    stage.cancel(life.investors[0], life.commitments[0])
+    stage.work()
+    assert (waits(life, whole), counters(life)) == (("offered", 1, 150_000), (100_000, 150_000, 0))
+    stage.advance(hours=72)
+    # Alone on the list, and not offered again: the room is everybody's.
+    assert (waits(life, whole), counters(life)) == (("waitlisted", 2, 0), (100_000, 0, 0))
+    stage.leave_list(life.investors[2], whole)
+    stage.invest(life.investors[3], offering, 100_000)
+    stage.commit(life.investors[4], offering, 100_000)
+    # Joining anew is no way around it; who takes less is offered a fifth, which counts as unpaid (COM-13).
+    again = stage.wait(life.investors[2], offering, 250_000)
+    less = stage.wait(life.investors[1], offering, 210_000, takes_less=True)
+    stage.work()
+    assert (waits(life, again)[0], waits(life, less)) == ("waitlisted", ("offered", 4, 200_000))
+    stage.refuse_place(life.investors[1], less)
+    stage.advance(hours=24)
+    assert (waits(life, again)[0], waits(life, less)) == ("waitlisted", ("offered", 5, 100_000))
+    assert counters(life)[1:] == (100_000, 100_000)
