@@ -1,7 +1,8 @@
 """Run real milestone contracts and real offerings through the whole application, and check the books afterwards.
 
 Contracts become offerings (``drafting``), a made-up crowd invests (``crowd``), evaluators attest as they did
-(``fates``, ``course``), all launched together (``theatre``). Filed offerings (``filings``, ``filing_terms``) are
+(``fates``, ``course``), what was amended is proposed and voted on (``amended``, ``revising``), what is doubted is
+judged again (``doubting``); all together (``theatre``). Filed offerings (``filings``, ``filing_terms``) are
 published, amended, withdrawn and closed on their real days (``filing_course``, ``filing_crowd``, ``filing_theatre``).
 Both share one way to let time pass (``timeline``) and are counted and checked in the end (``report``,
 ``filing_report``, ``checks``). Everything happens through services, as the web does it. No record is kept in the

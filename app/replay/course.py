@@ -15,9 +15,11 @@ from app.contracts.models import Milestone
 from app.demo.stage import DAY, Stage
 from app.errors import Refused
 from app.offerings.models import Offering
+from app.replay import doubting
 from app.replay.crowd import Pledge
-from app.replay.fates import RESIGNS, REVIEW_DAYS, Fate, Round
+from app.replay.fates import MET, REJECTED, RESIGNS, REVIEW_DAYS, Fate, Round
 from app.replay.records import Evaluation
+from app.replay.revising import Revision
 from milestones.states import MILESTONE_TERMINAL, OFFERING_TERMINAL
 
 
@@ -27,6 +29,7 @@ class Course:
     def __init__(
         self, stage: Stage, *, offering_id: str, founder: Actor, auditors: Mapping[str, Actor], fates: Sequence[Fate],
         pledges: Sequence[Pledge], investors: Sequence[Actor], launched_at: dt.datetime, counts: Counter[str],
+        revision: Revision | None = None,
     ) -> None:
         self.stage, self.offering_id, self.founder = stage, offering_id, founder
         self._auditors, self._fates, self._investors, self._counts = auditors, fates, investors, counts
@@ -35,6 +38,8 @@ class Course:
         self._to_cancel: list[tuple[dt.datetime, Pledge, str]] = []
         self._handed_in: tuple[int, int, str, dt.datetime] | None = None
         self._rounds_done: Counter[int] = Counter()
+        self._revision = revision
+        self._doubted: set[int] = set()
         self.is_over = False
 
     def play(self) -> dt.datetime | None:
@@ -83,7 +88,13 @@ class Course:
     # -- the milestones ---------------------------------------------------------------------------------
 
     def _run(self, offering: Offering, now: dt.datetime) -> dt.datetime:
-        """Act on the first milestone that is not settled; the contract is sequential."""
+        """Act on the first milestone that is not settled; the contract is sequential.
+
+        While a proposal is open the founder hands nothing in: what is in review keeps the terms it began under.
+        """
+        waits_until = self._revise(offering)
+        if waits_until is not None:
+            return waits_until
         milestone = next(
             (each for each in self.stage.milestones(self.offering_id) if each.state not in MILESTONE_TERMINAL), None
         )
@@ -94,7 +105,31 @@ class Course:
             return self._when_open(offering, milestone, fate, now)
         if milestone.state == "submitted":
             return self._when_submitted(offering, milestone, fate, now)
-        return milestone.deadline_at or now + DAY
+        self._doubt(milestone, fate)
+        return max(milestone.deadline_at or now, now + DAY)
+
+    def _revise(self, offering: Offering) -> dt.datetime | None:
+        revision = self._revision
+        if revision is None or revision.is_over:
+            return None
+        waits_until = revision.play(self.stage, offering, self.founder, self._investors, self._counts)
+        if revision.is_in_force:
+            self._fates = revision.fates
+        return waits_until
+
+    def _doubt(self, milestone: Milestone, fate: Fate) -> None:
+        """Challenge a verdict of evaluators who disagree, appeal a rejection, and let the panel judge (MIL-10)."""
+        number = self._rounds_done[milestone.ordinal] - 1
+        if milestone.state == "disputed":
+            doubting.judge(self.stage, milestone, self._auditors, is_met=fate.end == MET)
+        elif number < 0 or milestone.ordinal in self._doubted:
+            return
+        elif milestone.state == "challengeable" and doubting.is_split(fate.rounds[number]):
+            self._doubted.add(milestone.ordinal)
+            doubting.challenge(self.stage, milestone, self._investors, self._counts)
+        elif milestone.state == "appealable" and fate.end == REJECTED:
+            self._doubted.add(milestone.ordinal)
+            doubting.appeal(self.stage, milestone, self.founder, self._counts)
 
     def _when_open(self, offering: Offering, milestone: Milestone, fate: Fate, now: dt.datetime) -> dt.datetime:
         assert milestone.long_stop_at is not None

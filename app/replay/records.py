@@ -52,8 +52,20 @@ class RecordedMilestone:
 
 
 @dataclass(frozen=True, slots=True)
+class FirstAgreed:
+    """A milestone as it stood before the contract was amended; its cost may be in another currency."""
+
+    number: int
+    cost: str
+    days: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
-    """One contract with its milestones in order. The three flags are those of the programme; all False if unknown."""
+    """One contract with its milestones in order. The three flags are those of the programme; all False if unknown.
+
+    ``first_agreed`` has the milestones as first accepted where they were amended later, else nothing.
+    """
 
     line: int
     id: str
@@ -63,6 +75,7 @@ class Record:
     terminated: bool
     first_delivery: bool
     completed: bool
+    first_agreed: tuple[FirstAgreed, ...] = ()
 
 
 def read(path: Path) -> Iterator[Record]:
@@ -88,12 +101,18 @@ def _record(line: int, text: str) -> Record:
             terminated=bool(status.get("terminated")),
             first_delivery=bool(status.get("first_delivery")),
             completed=bool(status.get("completed")),
+            first_agreed=tuple(_first(each) for each in (row.get("as_accepted") or {}).get("milestones") or ()),
         )
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise RecordError(f"Line {line} is not a milestone contract: {error!r}.") from error
     if not record.milestones:
         raise RecordError(f"Line {line} has no milestones.")
     return record
+
+
+def _first(row: Mapping[str, Any]) -> FirstAgreed:
+    days = row.get("days")
+    return FirstAgreed(int(row["number"]), str(row["cost"]), None if days is None else int(days))
 
 
 def _milestone(row: Mapping[str, Any], agreed_at: dt.datetime) -> RecordedMilestone:

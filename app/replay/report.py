@@ -5,6 +5,7 @@ Works the figures out from the tables and the entries, not from what the stage t
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
@@ -12,12 +13,16 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.commitments.models import Commitment, Refund
+from app.contracts.models import Milestone
 from app.offerings.models import Offering
 from app.outbox.models import JobFailure, OutboxMessage
 from app.payments.models import Operation, Payout
+from app.progress.amendment_models import Amendment, AmendmentExit
+from app.progress.dispute_models import Challenge, Dispute
 from app.progress.models import Attestation, Release, Submission
 from app.replay.checks import Money, money
 from app.replay.fates import ENDS
+from app.replay.revising import REFUSED
 from app.replay.theatre import Played
 from milestones.money import Asset, format_amount
 from milestones.states import OFFERING_TERMINAL
@@ -32,6 +37,7 @@ def tell(session: Session, played: Played, *, seconds: int, out: Out) -> bool:
     _tell_course(played, out)
     flows = money(session)
     _tell_counts(session, played, out)
+    _tell_conflicts(session, played, out)
     tell_money(flows, out)
     left = left_over(session)
     for line in left:
@@ -73,6 +79,60 @@ def _tell_course(played: Played, out: Out) -> None:
     for name, count in sorted(played.counts.items()):
         if name.startswith("refused: "):
             out(f"  {count:5}  {name}")
+
+
+def _tell_conflicts(session: Session, played: Played, out: Out) -> None:
+    """Print what of the records our rules decided: amendments, lateness, evaluators who differ, early ends."""
+    refused = {
+        name.removeprefix(REFUSED): count for name, count in played.counts.items() if name.startswith(REFUSED)
+    }
+    adverse = session.scalar(sa.select(sa.func.count()).select_from(Amendment).where(Amendment.is_adverse)) or 0
+    disputes = session.execute(
+        sa.select(Dispute.cause, Dispute.outcome, sa.func.count()).group_by(Dispute.cause, Dispute.outcome)
+    )
+    rows = [
+        ("amendments recorded", played.counts["amendments recorded"], f"refused: {words_of(refused) or 'none'}"),
+        ("proposed", total(session, Amendment), f"{words_of(by(session, Amendment.state))}; {adverse} adverse"),
+        ("left before one", total(session, AmendmentExit), "investors with all that was unreleased"),
+        *_lateness(session),
+        ("split panels", _split_panels(session), "submissions whose auditors differ; the k-th highest finding decides"),
+        ("challenges", total(session, Challenge), words_of(by(session, Challenge.state))),
+        ("disputes", total(session, Dispute), ", ".join(f"{n} by {cause}: {end}" for cause, end, n in disputes)),
+        ("wind-downs", sum(_triggers(session).values()), words_of(_triggers(session))),
+    ]
+    out("")
+    out("What our rules decided")
+    for name, count, words in rows:
+        out(f"  {count:5}  {name}{f' ({words})' if words else ''}")
+
+
+def _lateness(session: Session) -> list[tuple[str, int, str]]:
+    """Count milestones by when they were handed in first, seen from their target date, reviews' time given back."""
+    first = sa.select(Submission.milestone_id, sa.func.min(Submission.received_at).label("at")).where(
+        Submission.received_at.is_not(None), Submission.is_retention.is_(False)
+    ).group_by(Submission.milestone_id).subquery("first")
+    rows = session.execute(sa.select(Milestone.target_at, first.c.at).join(first, first.c.milestone_id == Milestone.id))
+    late = [received_at - target_at for target_at, received_at in rows if target_at is not None]
+    on_time = sum(each <= dt.timedelta(0) for each in late)
+    days = sorted(each.days for each in late)
+    median = days[len(days) // 2] if days else 0
+    return [("handed in on time", on_time, ""), ("handed in late", len(late) - on_time, f"median {median} days late")]
+
+
+def _split_panels(session: Session) -> int:
+    rows = session.execute(sa.select(Attestation.submission_id, Attestation.findings))
+    found: dict[int, set[str]] = {}
+    for submission_id, findings in rows:
+        found.setdefault(submission_id, set()).add(findings)
+    return sum(len(each) > 1 for each in found.values())
+
+
+def _triggers(session: Session) -> Mapping[str, int]:
+    rows = session.execute(
+        sa.select(Offering.end_trigger, sa.func.count())
+        .where(Offering.end_trigger.is_not(None)).group_by(Offering.end_trigger)
+    )
+    return dict(rows.all())
 
 
 def by(session: Session, column: sa.orm.InstrumentedAttribute[str]) -> Mapping[str, int]:

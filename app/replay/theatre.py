@@ -5,14 +5,18 @@ from __future__ import annotations
 import datetime as dt
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from app.accounts.actor import Actor
 from app.demo.stage import Stage
-from app.replay import crowd, drafting, fates, timeline
+from app.replay import amended, crowd, drafting, fates, timeline
 from app.replay.course import Course
-from app.replay.records import Record
+from app.replay.records import Record, RecordError
+from app.replay.revising import Revision
+from milestones.document import parse_document, to_document
+from milestones.money import Asset
 
 #: All offerings share their investors: the most of one offering, and some more for each.
 INVESTORS_AT_MOST, INVESTORS_PER_RECORD = 120, 4
@@ -58,12 +62,24 @@ def play(stage: Stage, records: Sequence[Record], *, seed: int, out: Callable[[s
 
 @dataclass(frozen=True, slots=True)
 class _Script:
-    """What is to be played of one record."""
+    """What is to be played of one record.
+
+    ``draft`` and ``fates`` are of what is launched; ``revised`` is what it was amended to, None where it was not.
+    """
 
     record: Record
     fates: Sequence[fates.Fate]
     draft: drafting.Draft
     pledges: Sequence[crowd.Pledge]
+    revised: _Revised | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Revised:
+    """The terms a contract was amended to, a resolved document, and what happens to its milestones under them."""
+
+    document: Mapping[str, Any]
+    fates: Sequence[fates.Fate]
 
 
 def _usual_panel(records: Sequence[Record]) -> list[str]:
@@ -79,16 +95,44 @@ def _script(
     dice = random.Random(f"{seed}:{record.id}")  # noqa: S311 - a story, not a secret
     course = fates.fates_of(record, panel, played.notes)
     draft = drafting.draft(record, course, launch_at=launch_at, dice=dice, notes=played.notes)
+    played.ends.update(fate.end for fate in course)
+    first, revised = _first_agreed(record, draft, panel, launch_at, seed, played), None
+    if first is not None:
+        revised = _Revised(to_document(parse_document(draft.document)), course)
+        course, draft = first
+        played.counts["amendments recorded"] += 1
     fields = draft.fields
     pledges = crowd.crowd(
         target_minor=fields.target_minor, minimum_minor=fields.minimum_minor, ticket_minor=fields.minimum_ticket_minor,
         open_days=(fields.deadline_at - launch_at).days, people=people, dice=dice,
     )
-    played.ends.update(fate.end for fate in course)
     played.relaxed.update(draft.relaxed)
     if draft.inexact is not None:
         played.inexact.append(draft.inexact)
-    return _Script(record, course, draft, pledges)
+    return _Script(record, course, draft, pledges, revised)
+
+
+def _first_agreed(
+    record: Record, draft: drafting.Draft, panel: Sequence[str], launch_at: dt.datetime,
+    seed: int, played: Played,
+) -> tuple[Sequence[fates.Fate], drafting.Draft] | None:
+    """Return what is launched of a record that was amended later: its first terms and what happens under them."""
+    if not record.first_agreed:
+        return None
+    fields = draft.fields
+    # The same throws as for the final terms, so that both have the same deadline, from which their days count.
+    dice = random.Random(f"{seed}:{record.id}")  # noqa: S311 - a story, not a secret
+    try:
+        first = amended.as_first_agreed(record, fields.target_minor, Asset.parse(fields.currency), played.notes)
+        first_course = fates.fates_of(first, panel, Counter())
+        found = drafting.draft(first, first_course, launch_at=launch_at, dice=dice, notes=Counter())
+    except RecordError:
+        played.notes["amended, but its first terms make no contract: launched as amended"] += 1
+        return None
+    if found.document["milestones"] == draft.document["milestones"]:
+        played.notes["recorded as amended, but costs and durations are the same: launched as it is"] += 1
+        return None
+    return first_course, found
 
 
 class _Cast:
@@ -122,9 +166,20 @@ def _launch(stage: Stage, cast: _Cast, script: _Script, launch_at: dt.datetime, 
     }
     stage.appoint_each(offering_id, cast.operator, panels)
     stage.open_offering(offering_id, founder, cast.operator)
+    revision = None
+    if script.revised is not None:
+        revision = Revision(
+            document=script.revised.document, fates=script.revised.fates,
+            panels={
+                f"m{number}": [cast.auditors[name] for name in fate.auditors]
+                for number, fate in enumerate(script.revised.fates, 1)
+            },
+            dice=random.Random(f"{record.id}:votes"),  # noqa: S311 - a story, not a secret
+        )
     return Course(
         stage, offering_id=offering_id, founder=founder, auditors=cast.auditors, fates=script.fates,
         pledges=script.pledges, investors=cast.investors, launched_at=launch_at, counts=played.counts,
+        revision=revision,
     )
 
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from app.replay import crowd, drafting, fates, records
+from app.replay import amended, crowd, drafting, fates, records
 from milestones.document import parse_document
+from milestones.money import Asset
 
 PANEL = ["E01", "E02"]
 
@@ -168,3 +169,52 @@ def test_the_crowd_is_the_same_for_a_seed_uneven_and_enough() -> None:
         assert [each.day for each in pledges] == sorted(each.day for each in pledges)
     habits = {each.habit for seed in range(30) for each in make(seed)}
     assert habits == {name for name, _weight in crowd.HABITS}
+
+
+def amended_line(*first: tuple[int, str, int], **row: Any) -> str:
+    """Return a record of two milestones at 600 and 400, 30 days each, that was first agreed as said."""
+    found = json.loads(line(milestone(1, "600"), milestone(2, "400"), completed=True))
+    milestones = [{"number": number, "cost": cost, "days": days} for number, cost, days in first]
+    return json.dumps({**found, **row, "as_accepted": {"milestones": milestones}})
+
+
+def as_first_agreed(text: str, tmp_path: Path, notes: Counter[str]) -> records.Record:
+    file = tmp_path / "contracts.jsonl"
+    file.write_text(text + "\n", encoding="utf-8")
+    return amended.as_first_agreed(next(records.read(file)), 100_000, Asset.parse("USD/2"), notes)
+
+
+def test_mil_13_first_terms_raise_what_the_last_ones_do_in_their_own_shares(tmp_path: Path) -> None:
+    notes: Counter[str] = Counter()
+    found = as_first_agreed(amended_line((1, "0.5", 20), (2, "0.25", 10), (3, "0.25", 7)), tmp_path, notes)
+    assert [(each.cost, each.days, each.title) for each in found.milestones] == [
+        ("500.00", 20, "Part 1"), ("250.00", 10, "Part 2"), ("250.00", 7, "Milestone 3"),
+    ]
+    assert notes == {"amended in its total too: what is raised stays, only the shares are amended": 1}
+    assert found.first_agreed == ()
+    with pytest.raises(records.RecordError, match="“much” is not a cost"):
+        as_first_agreed(amended_line((1, "much", 20)), tmp_path, notes)
+    with pytest.raises(records.RecordError, match="below 0"):
+        as_first_agreed(amended_line((1, "-1", 20)), tmp_path, notes)
+
+
+def test_mil_13_a_proposal_keeps_the_seats_in_force_and_seats_what_it_adds() -> None:
+    in_force = {
+        "title": "Made up", "long_stop": "2027-01-01", "relaxed": [],
+        "milestones": [{"key": "m1", "tranche_bp": 10_000, "auditors": ["p1"], "target_date": "2026-05-01"}],
+    }
+    recorded = {
+        "title": "Other", "long_stop": "2027-03-01", "relaxed": ["last_under_15"],
+        "milestones": [
+            {"key": "m1", "tranche_bp": 9_000, "auditors": [], "target_date": "2026-06-01"},
+            {"key": "m2", "tranche_bp": 1_000, "auditors": [], "target_date": "2026-09-01"},
+        ],
+    }
+    assert amended.proposal(in_force, recorded, {"m1": ["p9"], "m2": ["p3", "p2"]}) == {
+        "title": "Made up", "long_stop": "2027-03-01", "relaxed": ["last_under_15"],
+        "milestones": [
+            {"key": "m1", "tranche_bp": 9_000, "auditors": ["p1"], "target_date": "2026-06-01"},
+            {"key": "m2", "tranche_bp": 1_000, "auditors": ["p2", "p3"], "target_date": "2026-09-01"},
+        ],
+    }
+    assert in_force["milestones"][0]["tranche_bp"] == 10_000

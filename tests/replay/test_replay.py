@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from app import replay
+from app.contracts.models import Milestone, TermsVersion
 from app.db import Database
 from app.offerings.models import Offering
 from app.payments.models import Operation
@@ -51,6 +52,43 @@ def test_every_kind_of_end_is_reached_and_the_books_are_whole(db: Database, tmp_
     with db.read() as session:
         methods = set(session.scalars(sa.select(Operation.method).where(Operation.kind == "collect").distinct()))
     assert {"instant", "bank_2d", "fee_card", "declined"} <= methods
+
+
+@pytest.mark.databases("sqlite")
+def test_mil_13_mil_10_what_was_amended_and_who_disagreed_is_played_too(db: Database, tmp_path: Path) -> None:
+    split = [evaluation(90, "accepted", "E07"), evaluation(91, "in_progress", "E08", 0, 3)]
+    file = tmp_path / "contracts.jsonl"
+    longer = json.loads(line(milestone(1, "600", 90, evaluations=split), milestone(2, "400"), completed=True))
+    sooner = json.loads(line(milestone(1, "900"), milestone(2, "100"), completed=True))
+    first = {"milestones": [{"number": 1, "cost": "600", "days": 30}, {"number": 2, "cost": "400", "days": 30}]}
+    rejected = line(milestone(1, evaluations=[evaluation(90, "rejected", accepted=0)]), *(
+        milestone(number, evaluations=[evaluation(90, "rejected", f"E{20 + number}", accepted=0)])
+        for number in (2, 3, 4, 5)
+    ))
+    file.write_text("\n".join([
+        named("Longer", json.dumps({**longer, "as_accepted": first})),
+        named("Sooner", json.dumps({**sooner, "as_accepted": first})),
+        named("Rejected", rejected),
+    ]), encoding="utf-8")
+    said: list[str] = []
+
+    assert replay.run(db, settings_for(db), file, said.append, seed=7), "\n".join(said)
+    assert outcomes(db) == {"Longer": "completed", "Sooner": "completed", "Rejected": "wound_down"}
+    text = "\n".join(said)
+    assert "2  amendments recorded (refused: 1 amendment too soon)" in text
+    assert "1  proposed (1 effective; 1 adverse)" in text
+    assert "1  split panels" in text
+    assert "1  challenges (1 disputed)" in text
+    assert "2  disputes (1 by appeal: not_met, 1 by challenge: met)" in text
+    with db.read() as session:
+        versions = session.scalar(sa.select(sa.func.max(TermsVersion.number)))
+        shares = session.execute(
+            sa.select(Offering.name, Milestone.tranche_bp).join(Offering, Offering.id == Milestone.offering_id)
+            .where(Milestone.ordinal == 1, Offering.name != "Rejected").order_by(Offering.name)
+        ).all()
+    assert versions == 2
+    # What breaks the cap of ten points is refused, and the plan goes on in the terms in force.
+    assert [tuple(each) for each in shares] == [("Longer", 6_000), ("Sooner", 6_000)]
 
 
 def sample(file: Path) -> list[str]:
