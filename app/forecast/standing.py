@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app import waits
 from app.commitments.models import Refund
 from app.db import Database
 from app.forecast import subjects
@@ -66,74 +67,16 @@ def waiting(session: Session, now: dt.datetime) -> list[Waiting]:
     return sorted(found, key=lambda each: (each.at or last, each.thing, each.action))
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """Where the things of one subject of the table of states stand: their table, its columns of state and deadline."""
-
-    subject: str
-    table: str
-    state: str
-    deadline: str | None
-
-
-#: Every subject that people own a state of. A test compares it with the table of states.
-LOOKS = (
-    _Look("offering", "offering", "state", "step_due_at"),
-    _Look("milestone", "milestone", "state", "deadline_at"),
-    _Look("commitment", "commitment", "status", "pay_by"),
-    _Look("waiting_entry", "waiting_entry", "status", "offer_until"),
-    _Look("reconfirmation", "reconfirmation", "answer", "due_at"),
-    _Look("halt", "halt", "state", "ends_at"),
-    _Look("wind_down_order", "wind_down_order", "state", "decide_by"),
-    _Look("poll", "poll", "state", "ends_at"),
-    _Look("payout", "payout", "waits_on", "act_by"),
-    _Look("end_call", "end_call", "state", "ends_at"),
-    _Look("report", "report", "state", "due_at"),
-    _Look("report_countdown", "report_countdown", "state", "ends_at"),
-    _Look("amendment", "amendment", "state", "leave_until"),
-    _Look("operation", "operation", "state", None),
-    _Look("claim", "issuer_claim", "state", "due_at"),
-    _Look("receipt", "receipt", "status", "decide_by"),
-    _Look("link", "commitment_link", "status", "decide_by"),
-    _Look("verification", "verification", "state", "due_at"),
-    _Look("complaint", "complaint", "state", "due_at"),
-    _Look("appointment", "appointment", "state", "answer_by"),
-)
-#: (subject, state) of the table of states → why no row of :data:`LOOKS` finds it
-ELSEWHERE = {
-    ("commitment", "unclaimed"): "asked of its refund",
-    ("commitment", "refunding"): "the worker's",
-    ("change", "proposed"): "asked of its offering too",
-    ("new_version", "proposed"): "a change, found as such",
-    ("third_change", "proposed"): "a change, found as such",
-    ("third_change", "escalated"): "a change, found as such",
-    ("vote", "open"): "a poll, found as such",
-    ("stay", "open"): "a poll, found as such",
-    ("end_vote", "open"): "a poll, found as such",
-    ("amendment", "open"): "a poll, found as such",
-    ("failure_vote", "open"): "a poll, found as such",
-    ("funding", "unstated"): "asked of its offering",
-    ("receipt", "unmatched"): "the worker sends it back at once",
-    ("challenge", "open"): "its milestone is found as challengeable",
-    ("appeal", "open"): "its milestone is found as open",
-    ("dispute", "panel"): "its milestone is found as disputed",
-    ("dispute", "vote"): "a poll, found as such",
-    ("dispute_vote", "open"): "a poll, found as such",
-}
-#: How a state is written in its table where that differs from the table of states.
-WRITTEN = {("reconfirmation", "open"): None}
-
-
 def _rows(session: Session) -> Iterator[tuple[str, str, dt.datetime | None, str, str]]:
     """Yield (subject, state, deadline, zone, words for the thing) of everything that people have a part in."""
-    for look in LOOKS:
+    for look in waits.LOOKS:
         table = metadata.tables[look.table]
         deadline = table.c[look.deadline] if look.deadline else sa.null()
         for row in states.WAITING:
-            if row.subject != look.subject or row.owner not in PEOPLE or (row.subject, row.state) in ELSEWHERE:
+            if row.subject != look.subject or row.owner not in PEOPLE or (row.subject, row.state) in waits.ELSEWHERE:
                 continue
             state = table.c[look.state]
-            written = WRITTEN.get((row.subject, row.state), row.state)
+            written = waits.WRITTEN.get((row.subject, row.state), row.state)
             query = subjects.of_offering(table).add_columns(deadline.label("deadline"))
             query = query.where(state.is_(None) if written is None else state == written)
             if look.subject == "milestone":

@@ -17,6 +17,7 @@ from app.selfcheck import (
     changes,
     disputes,
     escrow,
+    exits,
     halts,
     lateness,
     log,
@@ -38,7 +39,7 @@ __all__ = ["Problem", "problems", "run"]
 #: The quick ones first; the last two hash every document and log entry again.
 PARTS = (
     books, escrow, carrying, changes, places, tokens, money, operations, reversals, progress, halts, lateness, lots,
-    disputes, amendments, regimes, waiting, log, promises,
+    disputes, amendments, regimes, waiting, exits, log, promises,
 )
 
 

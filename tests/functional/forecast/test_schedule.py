@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 import sqlalchemy as sa
 
-from app import forecast, jobs
+from app import forecast, jobs, waits
 from app.db import Database
 from app.demo import seating
 from app.demo.stage import DAY, Stage
@@ -137,12 +137,12 @@ def test_every_job_has_its_words_and_its_table() -> None:
 
 
 def test_tim_5_everything_that_waits_for_a_person_is_looked_for() -> None:
-    looked = {look.subject for look in standing.LOOKS}
+    looked = {look.subject for look in waits.LOOKS}
     owned = {(row.subject, row.state) for row in states.WAITING if row.owner in standing.PEOPLE}
-    assert {each for each in owned if each[0] not in looked} <= set(standing.ELSEWHERE)
+    assert {each for each in owned if each[0] not in looked} <= set(waits.ELSEWHERE)
     owners = {row.owner for row in states.WAITING} - standing.PEOPLE
     assert owners == {"clock", "rail", "rails", "worker", "the milestone before it", "the milestones"}
-    for look in standing.LOOKS:
+    for look in waits.LOOKS:
         assert {look.state, look.deadline or look.state} <= set(metadata.tables[look.table].c.keys())
 
 
