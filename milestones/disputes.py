@@ -7,7 +7,7 @@ A panel's findings give a verdict by the code that gives every other (`verdict`)
 from dataclasses import dataclass, replace
 
 from milestones import plan as engine
-from milestones import states
+from milestones import running, states
 from milestones.events import DisputeOpened, Event, MilestoneOpened, VerdictReached
 from milestones.plan import Plan, Step
 from milestones.terms import MilestoneTerms, Quorum
@@ -89,12 +89,17 @@ def appeal_over(plan: Plan, ordinal: int) -> Step:
     return engine.reject(plan, ordinal, "appeal_over", states.CLOCK)
 
 
-def find_met(plan: Plan, ordinal: int, share_pct: int = engine.WHOLE_PCT) -> Step:
+def find_met(
+    plan: Plan, ordinal: int, share_pct: int = engine.WHOLE_PCT, *, restores_try: bool = False
+) -> Step:
     """Approve what the panel found met, or the share of it. No window runs again: it was the window that led here.
 
     The share is one that counts: `MilestoneState.share_that_counts` gives 0 where the finding is "not met" (MIL-11).
+    `restores_try` gives back the one that a "not met" had used up which an appeal has overturned.
     """
-    step = engine.approve(plan, ordinal, "found_met", states.WORKER, verdict_pct=share_pct)
+    step = engine.approve(
+        _restored(plan, ordinal, restores_try), ordinal, "found_met", states.WORKER, verdict_pct=share_pct
+    )
     return Step(step.plan, (VerdictReached(ordinal, share_pct), *step.events), step.instructions)
 
 
@@ -119,15 +124,14 @@ def leave_undecided(plan: Plan, ordinal: int, *, restores_try: bool = False) -> 
 
     `restores_try` gives back the one that the appealed verdict had used up.
     """
-    if restores_try and not plan.winding_down:
-        tries_left = plan.milestone(ordinal).tries_left + 1
-        plan = replace(
-            plan,
-            milestones=tuple(
-                replace(m, tries_left=tries_left) if m.ordinal == ordinal else m for m in plan.milestones
-            ),
-        )
-    return engine.undecided(plan, ordinal, "undecided")
+    return engine.undecided(_restored(plan, ordinal, restores_try), ordinal, "undecided")
+
+
+def _restored(plan: Plan, ordinal: int, restores_try: bool) -> Plan:
+    if not restores_try or plan.winding_down:
+        return plan
+    milestone = plan.milestone(ordinal)
+    return running.put(plan, replace(milestone, tries_left=milestone.tries_left + 1))
 
 
 def split_of(before: Plan, step: Step, ordinal: int) -> Split:

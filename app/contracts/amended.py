@@ -85,8 +85,10 @@ def _follow(
     moved = dt.timedelta(seconds=row.moved_seconds + row.halted_seconds + row.extended_seconds)
     row.title, row.tranche_bp, row.tranche_minor = agreed.title, agreed.tranche_bp, tranche_minor
     row.target_at = agreed.target_at(zone) + moved
+    beyond = row.deadline_at if row.deadline_at and row.long_stop_at and row.deadline_at > row.long_stop_at else None
     row.long_stop_at = agreed.long_stop_at(zone) + moved + dt.timedelta(seconds=row.tolled_seconds)
-    row.deadline_at = row.long_stop_at
+    # The time to appeal a "not met" may end after the long-stop; no milestone fails before it does (MIL-10).
+    row.deadline_at = max(row.long_stop_at, beyond or row.long_stop_at)
     used = 0 if before is None else before.resubmissions - row.tries_left
     row.tries_left = max(0, agreed.resubmissions - used)
     row.is_late = bool(row.is_late) and row.target_at <= now

@@ -24,7 +24,7 @@ from app.offerings import halts
 from app.offerings import service as offerings
 from app.offerings.models import Offering
 from app.outbox import service as outbox
-from app.progress import amending, amendment_checks, interventions, leaving, polls, steps
+from app.progress import amending, amendment_checks, appeals, interventions, leaving, polls, steps
 from app.progress.amendment_models import Amendment, AmendmentExit, AmendmentSeat
 from app.progress.halt_models import Poll, PollAnswer
 from milestones import amend
@@ -70,14 +70,18 @@ def decide(session: Session, offering: Offering, poll: Poll, now: dt.datetime) -
 def take_effect(session: Session, offering: Offering, amendment: Amendment, *, now: dt.datetime) -> None:
     """Put a passed proposal in force, without the milestones submitted meanwhile, or end it where nothing is left.
 
-    A milestone in review keeps the terms that its submission was received under. Raises nothing: what cannot take
-    effect any more is void.
+    A milestone in review keeps the terms that its submission was received under, and so does one whose "not met" can
+    still be appealed: a panel judges that submission by them. Raises nothing: what cannot take effect is void.
     """
     running = steps.load(session, offering)
     current = running.published.terms
     proposed = documents.parse_document(json.loads(amendment.document))
     states = {row.key: row.state for row in running.rows.values()}
-    dropped = {key for key in amend.touched(current, proposed) if states.get(key, "locked") not in amend.AMENDABLE}
+    held = _under_appeal(session, offering, running, now)
+    dropped = {
+        key for key in amend.touched(current, proposed)
+        if key in held or states.get(key, "locked") not in amend.AMENDABLE
+    }
     left = amend.without(current, proposed, dropped)
     if left is None:
         amending.end(session, amendment, "void", NOTHING_LEFT, now=now)
@@ -102,6 +106,16 @@ def take_effect(session: Session, offering: Offering, amendment: Amendment, *, n
         session, "notice", {"kind": "amendment_effective", "amendment_id": amendment.id}, now=now,
         key=f"notice:amendment_effective:{amendment.public_id}",
     )
+
+
+def _under_appeal(session: Session, offering: Offering, running: steps.Running, now: dt.datetime) -> set[str]:
+    """Return the keys of milestones whose founder may still appeal a "not met", or was not told of it yet (MIL-10)."""
+    at, held = halts.clock(offering, now), set()
+    for row in running.rows.values():
+        until = appeals.until(session, offering, row, now) if row.ordinal else None
+        if until is not None and (row.notified_at is None or at < until):
+            held.add(row.key)
+    return held
 
 
 def _accepted_seats(session: Session, amendment: Amendment) -> set[tuple[str, int]]:

@@ -238,7 +238,7 @@ def settle(session: Session, dispute: Dispute, outcome: str, *, share_pct: int, 
 
     def take(plan: engine.Plan) -> engine.Step:
         if share_pct:
-            step = rules.find_met(plan, ordinal, share_pct)
+            step = rules.find_met(plan, ordinal, share_pct, restores_try=appealed and not dispute.was_exhausted)
         elif outcome == NOT_MET:
             step = rules.find_not_met(plan, ordinal, appealed=appealed, exhausted=dispute.was_exhausted)
         else:

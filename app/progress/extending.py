@@ -124,10 +124,12 @@ def move(row: Milestone, seconds: int) -> None:
     step = dt.timedelta(seconds=seconds)
     assert row.target_at is not None
     assert row.long_stop_at is not None
-    if row.deadline_at == row.long_stop_at:
-        row.deadline_at = row.long_stop_at + step
+    follows = row.deadline_at == row.long_stop_at
     row.target_at += step
     row.long_stop_at += step
+    # The time to appeal a "not met" may end after the old long-stop, and before the new one.
+    if row.deadline_at is not None and (follows or (row.state in EXTENDABLE and row.deadline_at < row.long_stop_at)):
+        row.deadline_at = row.long_stop_at
     row.extended_seconds += seconds
 
 

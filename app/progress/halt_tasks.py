@@ -56,18 +56,24 @@ def _polls_due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
     query = (
         sa.select(Poll.id)
         .join(Offering, Offering.id == Poll.offering_id)
-        .where(Poll.state == "open", sa.or_(Poll.ends_at <= clock, Offering.state != "active"))
+        .where(Poll.state == "open", sa.or_(Poll.ends_at <= clock, sa.not_(_runs_sql())))
         .order_by(Poll.ends_at, Poll.id)
         .limit(limit)
     )
     return session.scalars(query).all()
 
 
+def _runs_sql() -> sa.ColumnElement[bool]:
+    """Say in SQL what ``outcomes.runs`` does: whether a poll runs to its end, or is over with its plan."""
+    outlives = sa.and_(Offering.state == "winding_down", Poll.kind == poll_rules.DISPUTE)
+    return sa.or_(Offering.state == "active", outlives)
+
+
 def _decide_poll(session: Session, poll_id: int, now: dt.datetime) -> None:
     poll = session.get_one(Poll, poll_id)
     offering = _locked(session, poll.offering_id)
     session.refresh(poll)
-    is_over = offering.state != "active" or polls.clock(poll, offering, now) >= poll.ends_at
+    is_over = not outcomes.runs(poll, offering) or polls.clock(poll, offering, now) >= poll.ends_at
     if poll.state == "open" and is_over:
         outcomes.decide(session, offering, poll, now=now)
 

@@ -50,14 +50,18 @@ def end_with_offering(session: Session, offering: Offering, halt: Halt, *, now: 
 def decide(session: Session, offering: Offering, poll: Poll, *, now: dt.datetime) -> None:
     """Count a poll whose end has come and do what its kind says; silence never moves money to the issuer."""
     polls.strike(session, poll, now=now)
-    runs_on = poll.kind == rules.DISPUTE and offering.state == "winding_down"
-    if offering.state == "active" or runs_on:
+    if runs(poll, offering):
         DECIDERS[poll.kind](session, offering, poll, now)
         return
     polls.close(session, poll, polls.DROPPED, now=now)
     halt = halting.running(session, offering.id)
     if poll.kind == polls.HALT and halt is not None:
         halting.reopen(session, halt, now=now)
+
+
+def runs(poll: Poll, offering: Offering) -> bool:
+    """Whether a poll runs to its own end; a submission received before a wind-down runs to its verdict (WND-2)."""
+    return offering.state == "active" or (poll.kind == rules.DISPUTE and offering.state == "winding_down")
 
 
 def _decide_halt(session: Session, offering: Offering, poll: Poll, now: dt.datetime) -> None:

@@ -1,0 +1,85 @@
+"""What a hostile review found where features meet: appeals, amendments, votes, wind-downs (MIL-10, MIL-13, WND-2)."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import sqlalchemy as sa
+
+from app.db import Database
+from app.progress import interventions, polls
+from app.progress.halt_models import Poll
+from tests.factories import amendments as amend
+from tests.factories import disputes as acts
+from tests.factories import life as lives
+
+DAY = dt.timedelta(days=1)
+
+
+def test_wnd_2_a_vote_on_a_verdict_is_not_cut_short_by_a_wind_down(db: Database) -> None:
+    life, _jurors = acts.running(db, jurors=0)
+    dispute, stage = acts.disputed(life), life.stage
+    assert dispute.state == "vote"
+    with db.read() as session:
+        poll = session.scalars(sa.select(Poll).where(Poll.kind == "dispute")).one()
+
+    def vote(number: int, choice: str) -> None:
+        db.unit_of_work(
+            lambda session: polls.answer(
+                session, actor=life.investors[number], poll_id=poll.public_id, choice=choice, key=stage.key(),
+                now=stage.now,
+            )
+        )
+
+    vote(1, "yes")  # 30 % of the money is a quorum, and would release the tranche
+    db.unit_of_work(
+        lambda session: interventions.wind_down(
+            session, actor=life.founder, offering_id=life.offering_id, trigger="resigned", reason="We give up.",
+            now=stage.now,
+        )
+    )
+    stage.work()
+    assert (acts.newest(life).state, acts.row(life).state, acts.row(life).released_minor) == ("vote", "disputed", 0)
+    vote(0, "no")
+    stage.advance_to(poll.ends_at)
+    row = acts.row(life)
+    assert (acts.newest(life).outcome, row.state, row.released_minor, row.returned_minor) == (
+        "not_met", "failed", 0, 450_000
+    )
+    assert stage.offering(life.offering_id).state == "wound_down"
+
+
+def test_mil_13_what_can_still_be_appealed_keeps_the_terms_it_was_submitted_under(db: Database) -> None:
+    life = amend.running(db, contract={"resubmissions": 2})
+    stage = life.stage
+    for number in range(1, 5):
+        stage.person("auditor", f"Juror {number}", email=f"juror.{stage.key()}@panel{number}.example")
+    amend.propose(life, amend.measure("m1", "1000"), amend.measure("m2", "1000"))
+    amend.vote(life, "yyyyyy")
+    assert amend.count(life).state == "leaving"
+    until = amend.amendment(life).leave_until
+    assert until is not None
+    lives.let_time_pass(stage, until - 3 * DAY)
+    lives.reviewed(life, 1, "not_met")
+    stage.work()
+    assert amend.take_effect(life).state == "effective"
+    asked = {each.key: each.criteria[0].measure.value for each in amend.terms(life).milestones}
+    assert (asked["m1"], asked["m2"]) == ("50000", "1000")
+    dispute = acts.appeal(life)
+    for member in acts.members(life, dispute):
+        acts.sign(life, member, dispute.public_id)
+    stage.work()
+    assert acts.row(life).state == "released"
+
+
+def test_mil_10_an_appeal_that_is_won_gives_the_try_back_that_the_verdict_used_up(db: Database) -> None:
+    life, _jurors = acts.running(db, jurors=4)
+    lives.reviewed(life, 1, "not_met")
+    life.stage.work()
+    assert (acts.row(life).state, acts.row(life).tries_left) == ("open", 0)
+    dispute = acts.appeal(life)
+    for member in acts.members(life, dispute):
+        acts.sign(life, member, dispute.public_id)
+    life.stage.work()
+    # The books are recounted after the test: no submission was found "not met" in the end.
+    assert (acts.row(life).state, acts.row(life).tries_left) == ("released", 1)
