@@ -52,9 +52,14 @@ def attach(session: Session, *, actor: Actor, about: str, document: Document, no
     session.flush()
     audit.record(
         session, actor=actor, action="authority_order.attached", object_id=row.public_id, now=now,
-        after={"about": about, "sha256": row.sha256, "size_bytes": row.size_bytes},
+        after=told(session, row),
     )
     return row
+
+
+def told(_session: Session, order: AuthorityOrder) -> dict[str, object]:
+    """Return what the log keeps of a document; the self-check compares the row with it."""
+    return {"about": order.about, "sha256": order.sha256, "size_bytes": order.size_bytes}
 
 
 def attached_to(session: Session, about: str) -> Sequence[AuthorityOrder]:

@@ -35,6 +35,21 @@ CHECKS = (
         LEFT JOIN escrow_statement s ON s.journal_id = j.id AND s.party_id = e.party_id AND s.kind = 'left'
         GROUP BY e.public_id, e.amount_minor HAVING e.amount_minor <> COALESCE(SUM(-s.amount_minor), 0)""",
     ),
+    Check(
+        "amendment_exit_other", "Who left lapsed other tokens, left another proposal, or is not whom the log names.",
+        """SELECT e.public_id AS place, e.tokens_lapsed FROM amendment_exit e
+        LEFT JOIN amendment a ON a.id = e.amendment_id LEFT JOIN journal j ON j.id = e.journal_id
+        LEFT JOIN log_entry l ON l.action = 'investors.left' AND l.object_id = e.public_id
+        WHERE a.id IS NULL OR j.id IS NULL OR a.offering_id <> j.offering_id OR a.leave_until IS NULL
+        OR e.left_at < a.passed_at OR l.actor_user_id IS NULL OR l.actor_user_id <> e.user_id
+        OR e.tokens_lapsed <> (SELECT COALESCE(SUM(n.amount), 0) FROM entry n JOIN account c ON c.id = n.account_id
+          WHERE n.journal_id = j.id AND c.address LIKE 'unissued:%')""",
+    ),
+    Check(
+        "amendment_exit_gone", "A journal paid somebody out who left a proposal, and nobody did.",
+        """SELECT j.public_id AS place FROM journal j WHERE j.kind = 'left' AND j.cause LIKE 'aex%'
+        AND NOT EXISTS (SELECT 1 FROM amendment_exit e WHERE e.journal_id = j.id AND e.public_id = j.cause)""",
+    ),
 )
 
 

@@ -11,9 +11,9 @@ from app.audit.models import LogEntry
 from app.audit.service import canonical
 from app.closing import early_close
 from app.closing.models import EarlyClose
-from app.progress import halting, orders, polls
+from app.progress import authority, halting, orders, polls
 from app.progress.halt_models import Halt, Poll, PollAnswer
-from app.progress.order_models import WindDownOrder
+from app.progress.order_models import AuthorityOrder, WindDownOrder
 from app.selfcheck.problem import Check, Problem, run_checks
 from milestones import polls as rules
 
@@ -140,6 +140,7 @@ TOLD: Mapping[str, tuple[type, Callable[..., dict[str, object]], str, str | None
     "early close": (EarlyClose, early_close.told, "early_close.announced", "announced_by"),
     "poll": (Poll, polls.told, "poll.opened", None),
     "order to wind down": (WindDownOrder, orders.told, "wind_down_order.proposed", "proposed_by"),
+    "document of an order": (AuthorityOrder, authority.told, "authority_order.attached", "attached_by"),
 }
 
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.commitments.models import Commitment
 from app.db import Database
 from app.demo.stage import Stage
 from app.offerings import service as offerings
 from app.offerings.models import Offering
+from app.payments import queries as payment_queries
 from app.payments import tasks as payment_tasks
-from app.progress import ending, extending, interventions, reporting
-from tests.factories import altered, disputes, halts, panels, payers
+from app.payments.sandbox import SandboxRail
+from app.progress import ending, extending, interventions, orders, reporting
+from tests.factories import altered, amendments, disputes, halts, panels, payers
 from tests.factories import life as lives
 from tests.factories.life import Life
 from tests.remembering import remembered
@@ -57,8 +62,11 @@ def full_books(db: Database) -> Stage:
     stage.advance(minutes=1)
     lives.reviewed(ending, 1, "not_met")
     _challenge(divided)
-    _review(running, shrinking)
+    _review(running, shrinking, lambda: _amend(queued, divided))
     _judge(divided)
+    stage.advance_to(amendments.poll(divided).ends_at)
+    amendments.leave(divided, 1)
+    _take_back(running)
     # One halt whose end comes, so that investors vote, and one that is lifted and moved dates.
     halts.place(running, days=1)
     lifted = halts.place(shrinking, days=9)
@@ -67,8 +75,9 @@ def full_books(db: Database) -> Stage:
     altered.changed(asked, minimum_minor=250_000)
     altered.propose(asked, story="Told anew.")
     _late(running, shrinking)
-    halts.answer(running, 0, "yes")
+    halts.answer(running, 2, "yes")
     halts.lift(shrinking, lifted)
+    _order(queued)
     _queued(db, stage)
     return stage
 
@@ -83,8 +92,14 @@ def _altered(db: Database, stage: Stage) -> None:
 
 
 def _queued(db: Database, stage: Stage) -> Life:
-    """Return a full offering with three on its waiting list: the first was offered a freed place, the last left."""
-    life = lives.live(db, stage=stage, investors=5, fields={"maximum_minor": 500_000})
+    """Return a full offering with three on its waiting list: the first was offered a freed place, the last left.
+
+    Its investors decide what a failed milestone means, and one failure is enough.
+    """
+    life = lives.live(
+        db, stage=stage, investors=5, fields={"maximum_minor": 500_000},
+        contract={"on_failure": "investors_decide", "resubmissions": 0},
+    )
     for investor, amount in zip(life.investors, (400_000, 100_000), strict=False):
         life.commitments.append(stage.invest(investor, life.offering_id, amount))
     waiting = [stage.wait(each, life.offering_id, 100_000) for each in life.investors[2:]]
@@ -131,11 +146,55 @@ def _judge(life: Life) -> None:
     disputes.sign(life, disputes.members(life, dispute)[0], dispute.public_id, "not_met")
 
 
-def _review(running: Life, shrinking: Life) -> None:
-    """Release the running offering's first milestone at the second try; suspend the other's."""
+def _amend(ordinary: Life, adverse: Life) -> None:
+    """Let one founder move a date, which investors want, and another weaken a measure, which one of them does not."""
+    title = amendments.setting("m3", title="The third step")
+    amendments.propose(ordinary, title)
+    amendments.vote(ordinary, "y")
+    amendments.propose(adverse, amendments.measure("m2", "1000"))
+    amendments.vote(adverse, "y")
+    # What its investors decide once the founder did not appeal.
+    lives.reviewed(ordinary, 1, "not_met")
+
+
+def _take_back(life: Life) -> None:
+    """Let the rail take back two payments of which a part was released: one is lost for good, one undecided."""
+    stage = life.stage
+    rail = stage.rails["sandbox"]
+    assert isinstance(rail, SandboxRail)
+    stage.fund_float(life.operator, 5_000_00, "USD/2")
+    taken = []
+    for commitment_id in (life.commitments[1], life.commitments[0]):
+        with stage.db.read() as session:
+            commitment = session.scalars(sa.select(Commitment).where(Commitment.public_id == commitment_id)).one()
+            payment = payment_queries.latest_collection(session, commitment.id)
+        assert payment is not None
+        taken.append(rail.open_dispute(payment.provider_ref or ""))
+    stage.advance(minutes=1)
+    assert taken[0] and rail.decide_dispute(taken[0], "lost")
+    stage.advance(minutes=1)
+
+
+def _order(life: Life) -> None:
+    """Let an operator propose to wind an offering down with a court's order, and nobody confirm it yet."""
+    stage = life.stage
+    stage.db.unit_of_work(
+        lambda session: orders.propose(
+            session, actor=life.operator, offering_id=life.offering_id, reason="The company was dissolved.",
+            document=halts.ORDER, key=stage.key(), now=stage.now,
+        )
+    )
+
+
+def _review(running: Life, shrinking: Life, meanwhile: Callable[[], object]) -> None:
+    """Release the running offering's first milestone at the second try; suspend the other's.
+
+    ``meanwhile`` happens a fortnight before the end.
+    """
     stage = running.stage
     lives.reviewed(running, 1, "not_met")
     lives.released(running, 1)
+    meanwhile()
     stage.submit_evidence(running.founder, stage.milestone(running.offering_id, 2).public_id)
     stage.advance(days=6)
     lives.reviewed(shrinking, 1)

@@ -53,10 +53,8 @@ OUTSIDE = {
     "sandbox_feed": "the turns of the pretend provider's writers",
     "sandbox_line": "the pretend provider's own books",
     "link_fact": "what parties have in common, as hashes; what follows from it are the links, which are checked",
-    "amendment": "what was proposed; the log keeps it, and the terms in force are hashed again",
     "amendment_comment": "what auditors say of a proposal",
     "amendment_seat": "who was asked for a seat; the seats themselves are checked",
-    "amendment_exit": "who left; journal, statement and refund are checked by themselves",
     "payer_report": "what a rail told of who paid, erasable; what followed from it are receipts and statuses",
 }
 
@@ -77,10 +75,6 @@ TOLD_OF_OUTSIDE = {"verification.": "verification", "investor.": "investor_decla
 
 #: Rows of a table are not alike: so many of them, spread over the table, are tampered with.
 ROWS = {"sqlite": 3, "postgresql": 1}
-FLAGS = {
-    "is_issuer", "is_late", "is_linked", "is_secret", "may_be_negative", "allowed", "takes_less", "by_table",
-    "is_material", "is_retention", "is_split", "was_exhausted",
-}
 HASHES = {"content_hash", "contract_hash", "manifest_hash", "sha256"}
 MONEY_WORLD = [table for table in metadata.sorted_tables if table.name not in OUTSIDE]
 

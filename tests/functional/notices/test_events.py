@@ -48,6 +48,7 @@ def test_ppl_4_every_event_that_is_enqueued_stands_in_the_table() -> None:
         if "notices" in path.parts or "migrations" in path.parts:
             continue
         sent |= set(re.findall(r'"kind": "([a-z_]+)"', path.read_text()))
+        sent |= {f"amendment_{each}" for each in re.findall(r'end\(session, amendment, "([a-z]+)"', path.read_text())}
         sent |= set(re.findall(r'_tell(?:_countdown)?\(session, "([a-z_]+)"', path.read_text()))
     sent |= {f"offering_{each}" for each in states.states_of("offering")} - {"offering_draft"}
     sent |= {f"milestone_{each}" for each in states.states_of("milestone")} - {"milestone_locked"}
