@@ -39,6 +39,7 @@ VIEWS = (
     "app.progress.poll_views",
     "app.progress.amendment_views",
     "app.progress.resign_views",
+    "app.progress.settlement_views",
     "app.progress.dispute_views",
     "app.progress.panel_signing_views",
     "app.progress.ending_views",

@@ -130,6 +130,12 @@ def is_cleared() -> sa.ColumnElement[bool]:
     return sa.and_(Commitment.status == "held", sa.not_(Commitment.is_contested))
 
 
+def public_ids(session: Session, commitment_ids: Sequence[int]) -> dict[int, str]:
+    """Return the public ids of commitments by their ids."""
+    rows = session.execute(sa.select(Commitment.id, Commitment.public_id).where(Commitment.id.in_(commitment_ids)))
+    return {row.id: row.public_id for row in rows}
+
+
 def raised_sums(session: Session, offering_ids: Sequence[int]) -> dict[int, Sums]:
     """Return what each offering's commitments come to now, by its id, in three queries (OFF-5, OFF-6, OFF-12).
 

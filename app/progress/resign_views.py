@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect, render_template, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response
 from wtforms import TextAreaField
@@ -22,6 +22,7 @@ blueprint = Blueprint("resign", __name__, url_prefix="/founder/offerings")
 
 Answer = str | tuple[str, int] | Response
 TRIGGER = "founder_resigned"
+PAGE = 50
 
 
 class ResignForm(KeyedForm):
@@ -55,9 +56,17 @@ def resign(offering_id: str) -> Answer:
         found = offerings.own_offering(session, actor, offering_id)
         stopped = queries.if_stopped(session, found.offering)
         raised = commitment_queries.raised(session, [found.offering])[found.offering.id]
+        each = list(queries.if_stopped_each(session, found.offering).items())
+        at = min(max(0, request.args.get("after", type=int) or 0), len(each))
+        shown = each[at : at + PAGE]
+        names = commitment_queries.public_ids(session, [commitment_id for commitment_id, _one in shown])
+    older, newer = at + PAGE, max(0, at - PAGE)
     return render_template(
         "founder/resign.html", form=form, found=found, offering=found.offering, stopped=stopped, raised=raised,
         asset=money.Asset.parse(found.offering.currency), is_running=found.offering.state == "active",
+        preview=[(names[commitment_id], one) for commitment_id, one in shown], count=len(each),
+        older_url=url_for(".resign", offering_id=offering_id, after=older) if older < len(each) else None,
+        newer_url=url_for(".resign", offering_id=offering_id, after=newer) if at else None,
     ), form.status
 
 
