@@ -14,8 +14,11 @@ from app.db import Database
 from app.ledger import export
 from tests.factories import life as lives
 from tests.factories.books import full_books
+from tests.functional.payments import court
 
 Program = Callable[..., str]
+#: Where money stands that a rail took back; each has a line in the books that the programs read.
+NEW_ACCOUNTS = ("disputed", "dispute", "issuer", "loss")
 
 
 def bitcoin(db: Database) -> None:
@@ -29,6 +32,23 @@ def bitcoin(db: Database) -> None:
         },
         contract={"currency": "BTC/8"},
     )
+
+
+def taken_back(db: Database) -> None:
+    """Let rails take payments back in every way: open, won, lost as set-off, claim and loss, and a return."""
+    till = court.running(db, 250_000, 150_000, 120_000, payee_ref="sbx_acct_fails", fields={"minimum_minor": 150_000})
+    till.fund(500_000)
+    till.decide(till.dispute(1), "won")
+    till.decide(till.dispute(0), "lost")
+    till.tell_returned(till.life.commitments[1])
+    till.dispute(2)
+    paid_out = court.running(db, 100_000, 150_000, stage=till.life.stage, float_minor=0)
+    paid_out.decide(paid_out.dispute(0), "lost")
+    raising = court.Court(lives.live(db, stage=till.life.stage, investors=1))
+    raising.life.commitments.append(raising.invest("instant", 100_000))
+    raising.cancel(raising.life.commitments[0])
+    raising.work()
+    raising.decide(raising.dispute(0), "lost")
 
 
 def exported(db: Database, form: str) -> str:
@@ -52,7 +72,10 @@ def test_both_programs_accept_the_books_and_refuse_one_moved_cent(
 ) -> None:
     full_books(db)
     bitcoin(db)
+    taken_back(db)
     text = exported(db, form)
+    for kind in NEW_ACCOUNTS:
+        assert re.search(rf"\b{kind}:", text, re.IGNORECASE), f"nothing stands in {kind}"
     whole = tmp_path / f"books.{form}"
     whole.write_text(text)
     run = accepts(find_program, form, whole)
