@@ -12,6 +12,7 @@ from sqlalchemy import event
 from app import work, worker
 from app.config import Settings
 from app.db import Database
+from app.demo.stage import Stage
 from app.payments.rails import build_rails
 
 WRITES = ("INSERT", "UPDATE", "DELETE", "COMMIT")
@@ -37,6 +38,13 @@ def work_once(url: str, settings: Settings, *, die_after_writes: int | None = No
     if die_after_writes is not None:
         _die_after(db, die_after_writes)
     worker.run_due(work.Context(db, settings, build_rails(settings, db)))
+
+
+def act_once(url: str, settings: Settings, act: Callable[[Stage], object], *, die_after_writes: int) -> None:
+    """Let somebody act in this process, and SIGKILL it right after that many writes of theirs."""
+    stage = Stage(Database(url, durable=False), settings)
+    _die_after(stage.db, die_after_writes)
+    act(stage)
 
 
 def _die_after(db: Database, writes: int) -> None:
