@@ -35,6 +35,7 @@ from app.operations.tables_views import number_arg
 from app.payments import queries as payment_queries
 from app.progress import desk, interventions, orders
 from app.progress import queries as progress
+from app.regimes import records
 from app.security import requires
 from milestones.money import Asset
 
@@ -97,7 +98,7 @@ def _facts(session: Session, offering: Offering) -> dict[str, Any]:
         "refused": refused if offering.state in ("draft", "in_review") else [], "relaxed": relaxed,
         "auditors": [(each, known.get(each.public_id)) for each in people.auditors(session)],
         "payouts": payment_queries.payouts_of(session, offering.id), "if_stopped": stopped, "now": now,
-        "order": orders.open_of(session, offering.id),
+        "order": orders.open_of(session, offering.id), "regime_name": records.record(offering.regime).name,
     }
 
 

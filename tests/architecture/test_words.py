@@ -38,6 +38,20 @@ def test_a_page_has_no_inline_style_or_script() -> None:
     assert not found, found
 
 
+#: A percent sign in words to be translated that neither begins a name nor is written twice: the page fails.
+_LONE_PERCENT = re.compile(r"""_\('(?:[^'%]|%%|%\()*%(?![%(])""")
+
+
+def test_a_percent_sign_in_words_is_written_twice() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {match.group(0)}"
+        for path in TEMPLATES for match in _LONE_PERCENT.finditer(path.read_text("utf-8"))
+    ]
+    assert not found, found
+    assert _LONE_PERCENT.search("_('At most 20 %.')")
+    assert not _LONE_PERCENT.search("_('At most 20 %% of %(name)s.')")
+
+
 def test_the_guard_sees_what_it_must() -> None:
     assert banned_words("Your money is Safe.") == ["Safe"]
     assert banned_words("{{ page|safe }} {# an invalid state #} <input aria-invalid='true'>") == []

@@ -54,6 +54,7 @@ def test_off_4_an_operator_reviews_appoints_and_approves(life: Life, in_review: 
     page = operator.open(address)
     assert "Next: you must approve it or ask for changes by" in page.text
     assert "No rule of the contract or the figures is broken." in page.text
+    assert "At most 20 %." in operator.open(f"{address}/fee").text
     page = operator.open(f"{address}/auditors/m1")
     assert "You cannot choose." in page.text
     page = operator.send()
