@@ -86,6 +86,7 @@ __all__ = [
     "go_back",
     "if_stopped_today",
     "lapse_approved",
+    "locked",
     "move",
     "payable_minor",
     "reject",
@@ -115,7 +116,7 @@ def start(terms: Terms, proceeds_minor: int) -> Step:
     """
     amounts = tranche_amounts(proceeds_minor, [tranche.bp for tranche in terms.tranches])
     milestones = tuple(
-        _locked(tranche, amount_minor, terms.milestone(tranche.ordinal) if tranche.ordinal else None)
+        locked(tranche, amount_minor, terms.milestone(tranche.ordinal) if tranche.ordinal else None)
         for tranche, amount_minor in zip(terms.tranches, amounts, strict=True)
     )
     plan, events = Plan(terms.order, milestones, proceeds_minor, tail_waits=terms.tail_waits), []
@@ -126,7 +127,8 @@ def start(terms: Terms, proceeds_minor: int) -> Step:
     return Step(plan, (*events, *opened))
 
 
-def _locked(tranche: Tranche, amount_minor: int, agreed: MilestoneTerms | None) -> MilestoneState:
+def locked(tranche: Tranche, amount_minor: int, agreed: MilestoneTerms | None) -> MilestoneState:
+    """Give a milestone as it begins, with what was agreed of it; None for the closing tranche."""
     if agreed is None:
         return MilestoneState(tranche.ordinal, tranche.key, "locked", amount_minor, 0, tranche.bp)
     return MilestoneState(

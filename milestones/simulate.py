@@ -10,13 +10,15 @@ Gates outside the contract are not imagined, nor the days that reviews give back
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import Any
 
-from milestones import deciding
+from milestones import deciding, following
 from milestones import plan as engine
 from milestones.apportion import WHOLE_BP, apportion, tokens_after
 from milestones.calendar import business_day_after
 from milestones.disputes import VOTE_BUSINESS_DAYS
 from milestones.events import Complete, MilestoneOpened, ReleaseTranche, ReturnMoney
+from milestones.following import Amended
 from milestones.lateness import months_after
 from milestones.money import Asset, tokens_for
 from milestones.terms import CLOSING_ORDINAL, Terms
@@ -137,6 +139,7 @@ class _Run:
     closed_on: date = date.max
     steps: list[SimStep] = field(default_factory=list)
     completed: bool = False
+    amended: Amended | None = None
 
 
 def simulate(
@@ -150,27 +153,34 @@ def simulate(
     scenario: Mapping[int, Outcome],
     closes_on: date | None = None,
     holidays: Set[date] = frozenset(),
+    amended: Amended | None = None,
 ) -> Simulation:
-    """Play a contract to its end.
+    """Play a contract to its end, from a day on in amended terms where some are given.
 
     `holders` are amounts in minor units in the order of their ordinals and sum to `proceeds_minor`; `scenario` maps
     ordinals of evidence milestones to outcomes, `met` where it says nothing. `closes_on` is the day the offering
     closes, the first target date when not known. Everyone ends whole: released + returned = their amount. Raises
-    SimulationError when the holders do not sum to the proceeds or an outcome is not for a milestone of the contract.
+    SimulationError when the holders do not sum to the proceeds, an outcome is not for a milestone of the contract, or
+    it cannot be amended so on that day. With `amended` the ordinals of the scenario are those of the amended terms.
     """
-    _check_question(terms, proceeds_minor, holders, scenario)
+    _check_question(amended.terms if amended else terms, proceeds_minor, holders, scenario)
     day = closes_on or min(milestone.target_date for milestone in terms.milestones)
     run = _Run(
-        terms, price_micro, asset, fee_bp, scenario, holidays,
+        terms, price_micro, asset, fee_bp, _by_ordinal(scenario, amended.terms if amended else terms, terms), holidays,
         holders=[_Holder(amount, tokens_for(amount, price_micro, asset)) for amount in holders],
-        plan=engine.start(terms, proceeds_minor).plan,
+        plan=engine.start(terms, proceeds_minor).plan, amended=amended,
     )  # fmt: skip
     run.closed_on = day
     run.opened_on = {m.ordinal: day for m in run.plan.milestones if m.state == "open"}
     if terms.closing_bp:
         _apply(run, engine.release(run.plan, CLOSING_ORDINAL), CLOSING_ORDINAL, day)
     while (upcoming := _next_event(run)) is not None:
-        _play(run, *upcoming)
+        if run.amended is not None and run.amended.on <= upcoming[0]:
+            _amend(run, run.amended, scenario)
+        else:
+            _play(run, *upcoming)
+    if run.amended is not None:
+        raise SimulationError("amendment_overtaken", "By then the plan has ended, so it cannot be amended.")
     ends = "completed" if run.completed else "wound_down"
     return Simulation(tuple(run.steps), _cash_by_month(run.steps), _totals(run), ends)
 
@@ -189,6 +199,29 @@ def _check_question(
             raise SimulationError("outcome_unknown", "A milestone can be met, late by some days, in part, or failed.")
         if outcome.kind == PARTIAL:
             _check_part(terms, ordinal, outcome.share_pct)
+
+
+def _by_ordinal(found: Mapping[int, Any], theirs: Terms, ours: Terms) -> dict[int, Any]:
+    """Give what is known of milestones by their ordinals in other terms by those in ours; keys never change."""
+    now = {milestone.key: ordinal for ordinal, milestone in enumerate(ours.milestones, 1)}
+    keys = {ordinal: milestone.key for ordinal, milestone in enumerate(theirs.milestones, 1)}
+    return {now[keys[ordinal]]: each for ordinal, each in found.items() if keys.get(ordinal) in now}
+
+
+def _amend(run: _Run, amended: Amended, scenario: Mapping[int, Outcome]) -> None:
+    """Put amended terms in force; what is open is handed in on that day at the earliest."""
+    before, day = run.terms, amended.on
+    try:
+        step, run.terms = following.follow(run.plan, before, amended, before)
+    except engine.PlanError as error:
+        raise SimulationError(error.code, error.message) from error
+    run.amended, run.scenario = None, scenario
+    for kept in (run.opened_on, run.submitted_on, run.handed_in_on, run.released_on):
+        moved = _by_ordinal(kept, before, run.terms)
+        kept.clear()
+        kept.update(moved)
+    _apply(run, step, CLOSING_ORDINAL, day)
+    run.opened_on.update({m.ordinal: day for m in run.plan.milestones if m.state == "open"})
 
 
 def _check_part(terms: Terms, ordinal: int, share_pct: int) -> None:

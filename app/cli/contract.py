@@ -22,8 +22,8 @@ from app.db import get_db
 from app.errors import NotFound
 from app.offerings import service as offerings
 from milestones import document as documents
+from milestones import following, money
 from milestones import lint as linting
-from milestones import money
 from milestones import simulate as simulator
 from milestones.template import resolve
 
@@ -102,20 +102,24 @@ def hash_(file: Path, as_json: bool) -> None:
               "rest DAYS later, or never.")
 @click.option("--unshown", multiple=True, type=int, metavar="K", help="What K's retained part waits for is never "
               "shown.")
+@click.option("--amended", metavar="FILE@DATE", help="From DATE on FILE holds, whose milestones K counts.")
 @as_json_option
 def simulate(
     file: Path, raises: str, price: str, fee_bp: int, holders: tuple[str, ...], closes: dt.datetime | None,
-    late: tuple[str, ...], failed: tuple[int, ...], parts: tuple[str, ...], unshown: tuple[int, ...], as_json: bool,
+    late: tuple[str, ...], failed: tuple[int, ...], parts: tuple[str, ...], unshown: tuple[int, ...],
+    amended: str | None, as_json: bool,
 ) -> None:
     """Play FILE to its end with the engine that runs it: money and tokens per step, and if it stopped (MIL-5)."""
     terms = _read(file, as_json=as_json).terms
+    later = _amended(amended, as_json=as_json) if amended else None
+    last_year = max(each.long_stop.year for each in (terms, *([later.terms] if later else ())))
     closes_on = closes.date() if closes else min(milestone.target_date for milestone in terms.milestones)
     try:
         paid = [money.parse_amount(each, terms.asset) for each in holders or (raises,)]
         found = simulator.simulate(
             terms, proceeds_minor=sum(paid), holders=paid, price_micro=money.parse_price(price), asset=terms.asset,
             fee_bp=fee_bp, scenario=_scenario(late, failed, parts, unshown), closes_on=closes_on,
-            holidays=calendars.holidays_between(terms.calendar, closes_on.year, terms.long_stop.year + 2),
+            holidays=calendars.holidays_between(terms.calendar, closes_on.year, last_year + 2), amended=later,
         )
     except (money.MoneyError, simulator.SimulationError) as error:
         raise click.ClickException(error.message) from error
@@ -138,6 +142,18 @@ def simulate(
         f"{found.ends}: {show(totals.released_minor)} released, {show(totals.fee_minor)} fees, "
         f"{show(totals.returned_minor)} back, {totals.tokens} tokens"
     )
+
+
+def _amended(words: str, *, as_json: bool) -> following.Amended:
+    """Read other terms and the day from which they hold."""
+    name, _, day = words.rpartition("@")
+    try:
+        on = dt.date.fromisoformat(day)
+    except ValueError:
+        raise click.BadParameter(f"Write --amended other.yaml@2027-09-01, not “{words}”.") from None
+    if not Path(name).is_file():
+        raise click.BadParameter(f"There is no file “{name}”.")
+    return following.Amended(_read(Path(name), as_json=as_json).terms, on)
 
 
 _PART = re.compile(r"([0-9]{1,3})=([0-9]{1,3})(?:\+([0-9]{1,4}))?")

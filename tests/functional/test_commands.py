@@ -150,6 +150,7 @@ def test_mil_5_contract_simulate_plays_it_to_its_end(site: Flask, contract_file:
 
 @pytest.mark.parametrize("arguments", [
     ("--raises", "1e9"), ("--raises", "-5"), ("--price", "0"), ("--failed", "9"), ("--late", "2"),
+    ("--amended", "other.yaml"), ("--amended", "nowhere.yaml@2027-09-01"),
 ])
 def test_contract_simulate_refuses_what_it_cannot_play(
     site: Flask, contract_file: Path, arguments: tuple[str, ...]
