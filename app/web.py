@@ -49,6 +49,7 @@ VIEWS = (
     "app.progress.milestone_views",
     "app.progress.evidence_views",
     "app.progress.auditor_views",
+    "app.progress.auditor_acts_views",
     "app.progress.verify_views",
     "app.complaints.views",
     "app.operations.console_views",

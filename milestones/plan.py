@@ -85,6 +85,7 @@ __all__ = [
     "finish",
     "go_back",
     "if_stopped_today",
+    "judge_again",
     "lapse_approved",
     "locked",
     "move",
@@ -163,6 +164,11 @@ def decide(plan: Plan, ordinal: int, share_pct: int) -> Step:
         reopened = go_back(plan, ordinal, "not_met", states.WORKER, tries_left=milestone.tries_left - 1)
         return Step(reopened, (verdict, MilestoneOpened(ordinal)))
     return Step(move(plan, ordinal, "not_met_final", states.WORKER), (verdict,))
+
+
+def judge_again(plan: Plan, ordinal: int) -> Step:
+    """Take a verdict back whose release is not posted, because an attestation was withdrawn (MIL-15)."""
+    return Step(move(plan, ordinal, "judge_again", states.AUDITOR, verdict_pct=0))
 
 
 def window_over(plan: Plan, ordinal: int) -> Step:

@@ -106,6 +106,8 @@ MILESTONE_TRANSITIONS: tuple[Transition, ...] = (
     _way("submitted", "not_met_final", "appealable", AUDITOR, WORKER),
     # Silent auditors cost the founder nothing, and never keep money in escrow for ever (MIL-9).
     *_back("submitted", "review_abandoned", CLOCK),
+    # An attestation was taken back before its release: the findings that stand are judged again (MIL-15).
+    *(_way(from_state, "judge_again", "submitted", AUDITOR) for from_state in ("challengeable", "approved")),
     _way("challengeable", "window_over", "approved", CLOCK),
     _way("challengeable", "suspend", "suspended", OPERATOR),
     _way("suspended", "resume", "challengeable", OPERATOR),

@@ -23,6 +23,7 @@ APPEND_ONLY = (
     "update_flag",
     "evidence",
     "attestation",
+    "attestation_withdrawal",
     "dispute_finding",
     "release",
     "halt_toll",

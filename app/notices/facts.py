@@ -43,6 +43,7 @@ from app.progress.halt_models import Halt, Poll
 from app.progress.lateness_models import Report, ReportCountdown
 from app.progress.models import Attestation, Evidence, Release, Submission
 from app.progress.order_models import WindDownOrder
+from app.progress.service import stands
 
 
 def happened(session: Session, payload: Mapping[str, Any]) -> Happened:
@@ -210,7 +211,7 @@ def _of_submission(session: Session, found: Happened, submission_id: int) -> Non
     )
     found.about = submission.public_id
     found.signed = set(session.scalars(
-        sa.select(Attestation.party_id).where(Attestation.submission_id == submission.id)
+        sa.select(Attestation.party_id).where(Attestation.submission_id == submission.id, stands())
     ))
     found.params |= {"number": submission.number, "files": files or 0, "due_at": _text(submission.review_due_at)}
 

@@ -278,6 +278,10 @@ EVENTS: Mapping[str, tuple[Telling, ...]] = MappingProxyType(
         # people
         "auditor_appointed": _told("auditor_appointed", ("appointee", "reviews")),
         "auditor_replaced": _told("auditor_replaced", ("appointee", "reviews")),
+        "attestation_withdrawn": _told("attestation_withdrawn", ("holders", "milestone"), ("founders", "milestone"),
+                                       ("panel", "reviews")),
+        "attestation_corrected": _told("attestation_corrected", ("holders", "ending"), ("founders", "milestone"),
+                                       ("panel", "reviews", _OPTIONAL), ("operators", "console")),
         "auditor_released": _told("auditor_released", ("appointee", "reviews", _OPTIONAL)),
         "panel_short": _told("panel_short", ("operators", "review"), ("founders", "founder")),
         "review_reminder": _told("review_reminder", ("unsigned", "reviews")),

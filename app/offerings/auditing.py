@@ -85,6 +85,24 @@ def note_conflict(
     return row
 
 
+def declared_by(session: Session, party_id: int) -> list[tuple[DeclaredConflict, str]]:
+    """Return the conflicts that an auditor declared and that stand, with the names of the companies."""
+    rows = session.execute(
+        sa.select(DeclaredConflict, Issuer.name).join(Issuer, Issuer.id == DeclaredConflict.issuer_id)
+        .where(DeclaredConflict.party_id == party_id, DeclaredConflict.ended_at.is_(None))
+        .order_by(DeclaredConflict.id)
+    )
+    return [(row, name) for row, name in rows]
+
+
+def companies(session: Session) -> list[tuple[str, str]]:
+    """Return every company by public id and name, for an auditor to say which they are tied to."""
+    return [
+        (public_id, name)
+        for public_id, name in session.execute(sa.select(Issuer.public_id, Issuer.name).order_by(Issuer.name))
+    ]
+
+
 def profile_of(session: Session, party_id: int) -> AuditorProfile | None:
     """Return what an auditor said of themselves."""
     return session.execute(

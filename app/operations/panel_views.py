@@ -53,7 +53,7 @@ def replace(milestone_id: str) -> Answer:
 def _panel(session: Session, place: Place) -> tuple[list[dict[str, str]], bool]:
     """Return the names and states of a panel, and whether an operator may have others drawn now."""
     submission = panels.waiting(session, place.milestone)
-    signed = {each.party_id for each in service.attestations_of(session, submission.id)} if submission else set()
+    signed = {each.party_id for each in service.standing_of(session, submission.id)} if submission else set()
     held = [
         each for each in contracts.appointments(session, place.milestone.contract_id)
         if each.milestone_key == place.milestone.key and each.state in SEATED

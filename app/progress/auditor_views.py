@@ -37,7 +37,7 @@ def queue() -> Answer:
         panels = dispute_queries.to_judge(session, security.current_actor())
     return render_template(
         "auditor/queue.html", panels=panels, to_sign=to_sign, asked=asked, reasons=reasons, now=now,
-        side_items=_side("queue"),
+        side_items=side_items("queue"),
         waiting=[each for each in reviews if each.submission.status == "received" and each.mine is not None],
     )
 
@@ -53,7 +53,7 @@ def history() -> Answer:
     with get_db().read() as session:
         reviews = [each for each in desk.reviews_of(session, parties) if each.mine is not None]
         seats = desk.seats_of(session, parties, states=["accepted", "declined"])
-    return render_template("auditor/history.html", reviews=reviews, seats=seats, side_items=_side("history"))
+    return render_template("auditor/history.html", reviews=reviews, seats=seats, side_items=side_items("history"))
 
 
 @blueprint.route("/appointments/<appointment_id>", methods=["GET", "POST"])
@@ -193,8 +193,10 @@ def _is_intact(_session: Session, signature: desk.Signature) -> bool:
     return hashed == signature.attestation.content_hash
 
 
-def _side(here: str) -> list[tuple[str, str, bool]]:
+def side_items(here: str) -> list[tuple[str, str, bool]]:
+    """Return the pages of an auditor's desk, the one shown marked."""
     return [
-        (_("To review"), url_for(".queue"), here == "queue"),
-        (_("Signed and answered"), url_for(".history"), here == "history"),
+        (_("To review"), url_for("auditor.queue"), here == "queue"),
+        (_("Signed and answered"), url_for("auditor.history"), here == "history"),
+        (_("Which work you take"), url_for("auditor_acts.offer"), here == "offer"),
     ]

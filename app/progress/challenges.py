@@ -30,7 +30,7 @@ from app.progress import retention
 from app.progress.counting import findings_from
 from app.progress.dispute_models import Challenge, ChallengeSupporter, Dispute
 from app.progress.models import Submission
-from app.progress.service import attestations_of, located
+from app.progress.service import located, standing_of
 from milestones.disputes import Support
 from milestones.verdict import NOT_MET
 
@@ -154,7 +154,7 @@ def decided_submission(session: Session, milestone_id: int) -> Submission:
 def has_not_met(session: Session, submission_id: int) -> bool:
     """Whether an auditor found any criterion of a submission not met: then one holder suffices (MIL-10)."""
     return any(
-        finding.result == NOT_MET for each in attestations_of(session, submission_id) for finding in findings_from(each)
+        finding.result == NOT_MET for each in standing_of(session, submission_id) for finding in findings_from(each)
     )
 
 

@@ -21,15 +21,16 @@ from app.contracts.models import Appointment, Milestone
 from app.errors import NotFound
 from app.offerings import independence
 from app.offerings.models import Issuer, Offering
-from app.progress import retention
+from app.progress import retention, withdrawals
 from app.progress import service as progress
 from app.progress.dispute_models import Dispute, DisputeSeat
-from app.progress.models import Attestation, Evidence, Submission
+from app.progress.models import Attestation, AttestationWithdrawal, Evidence, Submission
 from milestones import money
 from milestones.apportion import tranche_amounts
 from milestones.terms import MilestoneTerms, Terms
 
 READERS = ("operator", "supervisor")
+GIVEN_UP = ("recused", "replaced")
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,22 +262,31 @@ def seat_of(session: Session, actor: Actor, appointment_id: str) -> Seat:
 
 def reviews_of(session: Session, parties: Collection[int]) -> list[Review]:
     """Return the submissions on whose panels these auditors sit, the one due first first, decided ones last."""
-    accepted = seats_of(session, parties, states=["accepted"])
-    seats = {seat.milestone.id: seat for seat in accepted if seat.milestone is not None}
+    held = seats_of(session, parties, states=["accepted", *GIVEN_UP])
+    seats = {seat.milestone.id: seat for seat in held if seat.milestone is not None}
+    sits = {seat.milestone.id for seat in held if seat.milestone is not None and seat.appointment.state == "accepted"}
     submissions = session.scalars(
         sa.select(Submission)
         .where(Submission.milestone_id.in_(list(seats)), Submission.received_at.is_not(None))
         .order_by(Submission.decided_at.is_not(None), Submission.review_due_at, Submission.id)
     ).all()
     ids = [submission.id for submission in submissions]
-    signed = session.scalars(sa.select(Attestation).where(Attestation.submission_id.in_(ids))).all()
-    mine = {each.submission_id: each for each in signed if each.party_id in parties}
+    mine = {
+        each.submission_id: each for each in session.scalars(
+            sa.select(Attestation).where(Attestation.submission_id.in_(ids), Attestation.party_id.in_(list(parties)))
+        )
+    }
+    signed = session.scalars(
+        sa.select(Attestation).where(Attestation.submission_id.in_(ids), progress.stands())
+    ).all()
     counts: dict[int, int] = {}
     for each in signed:
         counts[each.submission_id] = counts.get(each.submission_id, 0) + 1
     return [
         Review(_judging(seats[each.milestone_id], each), each, mine.get(each.id), counts.get(each.id, 0))
         for each in submissions
+        # Who gave a seat up keeps what they signed, and sees nothing else of it.
+        if each.milestone_id in sits or each.id in mine
     ]
 
 
@@ -310,6 +320,7 @@ class Signature:
     attestation: Attestation
     submission: Submission
     name: str
+    withdrawal: AttestationWithdrawal | None = None
 
 
 def signature_of(session: Session, actor: Actor, attestation_id: str) -> Signature:
@@ -321,7 +332,8 @@ def signature_of(session: Session, actor: Actor, attestation_id: str) -> Signatu
     ).one_or_none()
     if row is None:
         raise NotFound("There is no such attestation.", code="attestation_not_found")
-    return Signature(row[0], row[1], people.party_name(session, row[0].party_id))
+    taken_back = withdrawals.of_attestation(session, row[0].id)
+    return Signature(row[0], row[1], people.party_name(session, row[0].party_id), taken_back)
 
 
 def signatures_on(session: Session, submission: Submission) -> list[Signature]:

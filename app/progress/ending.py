@@ -23,7 +23,7 @@ from app.offerings import halts
 from app.offerings import service as offerings
 from app.offerings.models import Offering
 from app.outbox import service as outbox
-from app.progress import interventions, polls, reporting
+from app.progress import interventions, polls, reporting, withdrawals
 from app.progress.ending_models import EndCall, EndCallSupport
 from app.progress.halt_models import Poll
 from milestones import ending, lateness
@@ -58,7 +58,9 @@ def cause_of(session: Session, offering: Offering, now: dt.datetime) -> str | No
         grace_days = terms.milestone(row.ordinal).grace_days
         if row.target_at is not None and lateness.grace_ends_at(row.target_at, grace_days) <= at:
             return ending.LATE
-    return ending.REPORTS if reporting.running(session, offering.id) is not None else None
+    if reporting.running(session, offering.id) is not None:
+        return ending.REPORTS
+    return ending.BREACH if withdrawals.is_corrected(session, offering.id) else None
 
 
 def opens_at(session: Session, offering: Offering, cause: str | None) -> dt.datetime:

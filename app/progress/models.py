@@ -97,6 +97,30 @@ class Attestation(Base):
     signed_at: Mapped[dt.datetime]
 
 
+class AttestationWithdrawal(Base):
+    """An attestation taken back, or corrected in public after the release; with the reason. Append-only (MIL-15).
+
+    ``withdrawn``: it counts no more, and the verdict was computed again. ``corrected``: money had left escrow on it.
+    ``noted``: nothing depended on it any more.
+    """
+
+    __tablename__ = "attestation_withdrawal"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["attestation_id"], ["attestation.id"]),
+        sa.UniqueConstraint("public_id"),
+        sa.UniqueConstraint("attestation_id"),
+        sa.CheckConstraint("kind IN ('withdrawn', 'corrected', 'noted')", name="kind"),
+    )
+
+    id: Mapped[int] = mapped_column(BigIntPK, primary_key=True)
+    public_id: Mapped[str]
+    attestation_id: Mapped[int]
+    kind: Mapped[str]
+    reason: Mapped[str]
+    user_id: Mapped[int]
+    withdrawn_at: Mapped[dt.datetime]
+
+
 class Release(Base):
     """Money that left escrow for one milestone (``released``) or went back to investors (``returned``).
 

@@ -25,7 +25,7 @@ from app.offerings.models import Issuer, Offering
 from app.outbox import service as outbox
 from app.progress.counting import LAST_ROUND
 from app.progress.models import Submission
-from app.progress.service import attestations_of, located
+from app.progress.service import located, standing_of
 
 #: The first panel, and two replacements of whoever was silent.
 ROUNDS = LAST_ROUND
@@ -50,7 +50,7 @@ def _replace_silent(
     session: Session, submission: Submission, milestone: Milestone, offering: Offering, *, actor: Actor,
     now: dt.datetime, reason: str | None = None,
 ) -> bool:
-    signed = {each.party_id for each in attestations_of(session, submission.id)}
+    signed = {each.party_id for each in standing_of(session, submission.id)}
     silent = [
         each for each in contracts.appointments(session, milestone.contract_id)
         if each.milestone_key == milestone.key and each.state in SEATED and each.party_id not in signed
@@ -142,7 +142,7 @@ def recuse(session: Session, *, actor: Actor, appointment_id: str, reason: str, 
     ).scalar_one_or_none()
     submission = waiting(session, milestone) if milestone is not None else None
     if submission is not None and any(
-        each.party_id == appointment.party_id for each in attestations_of(session, submission.id)
+        each.party_id == appointment.party_id for each in standing_of(session, submission.id)
     ):
         raise Conflict("You have signed your findings on this submission, and they stand.", code="auditor_signed")
     contracts.vacate(session, appointment, "recused", actor=actor, now=now)

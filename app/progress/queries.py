@@ -18,7 +18,8 @@ from app.ledger.models import Journal
 from app.next_step import NextStep, next_step
 from app.offerings.models import Offering
 from app.progress import counting, releases, rules, shortfalls, steps
-from app.progress.models import Attestation, Release, Submission
+from app.progress import service as progress
+from app.progress.models import Attestation, AttestationWithdrawal, Release, Submission
 from milestones import plan as engine
 from milestones import verdict as verdicts
 from milestones.terms import MilestoneTerms
@@ -211,6 +212,7 @@ class Signed:
     signed_at: dt.datetime
     findings: tuple[verdicts.Finding, ...]
     content_hash: str
+    withdrawal: AttestationWithdrawal | None = None
 
 
 def signed_findings(session: Session, submissions: Sequence[Submission]) -> dict[int, list[Signed]]:
@@ -221,9 +223,15 @@ def signed_findings(session: Session, submissions: Sequence[Submission]) -> dict
         sa.select(Attestation).where(Attestation.submission_id.in_(ids)).order_by(Attestation.id)
     ).scalars().all()
     names = people.party_names(session, {row.party_id for row in rows})
+    taken_back = {
+        each.attestation_id: each for each in session.scalars(
+            sa.select(AttestationWithdrawal).where(AttestationWithdrawal.attestation_id.in_([row.id for row in rows]))
+        )
+    }
     for row in rows:
         found[row.submission_id].append(
-            Signed(row.public_id, names[row.party_id], row.signed_at, counting.findings_from(row), row.content_hash)
+            Signed(row.public_id, names[row.party_id], row.signed_at, counting.findings_from(row), row.content_hash,
+                   taken_back.get(row.id))
         )
     return found
 
@@ -232,7 +240,7 @@ def signed_counts(session: Session, submissions: Sequence[Submission]) -> dict[i
     """Return how many auditors have signed each submission."""
     rows = session.execute(
         sa.select(Attestation.submission_id, sa.func.count().label("signed"))
-        .where(Attestation.submission_id.in_([submission.id for submission in submissions]))
+        .where(Attestation.submission_id.in_([submission.id for submission in submissions]), progress.stands())
         .group_by(Attestation.submission_id)
     )
     return {row.submission_id: row.signed for row in rows}

@@ -26,7 +26,7 @@ from app.offerings import halts, independence
 from app.offerings.models import Issuer, Offering
 from app.outbox import service as outbox
 from app.progress import counting, retention, rules, steps, tolling
-from app.progress.models import Attestation, Evidence, Submission
+from app.progress.models import Attestation, AttestationWithdrawal, Evidence, Submission
 from milestones import plan as engine
 from milestones import states
 from milestones import verdict as verdicts
@@ -195,7 +195,7 @@ def attest(
     if any(each.party_id == party_id for each in signed):
         raise Conflict("You have signed your findings on this submission already.", code="attested_already")
     is_late = submission.review_due_at is not None and halts.clock(offering, now) >= submission.review_due_at
-    if is_late and len(signed) >= terms.quorum.approvals:
+    if is_late and len(standing_of(session, submission.id)) >= terms.quorum.approvals:
         raise Refused("The time to review is over and the findings that were in decide.", code="review_over")
     attestation = Attestation(
         public_id=public_id("att"), submission_id=submission.id, party_id=party_id, user_id=accounts.user_of(actor),
@@ -239,7 +239,7 @@ def decide(
         # Decided while halted: the time to review has moved by as much as the halt lasted so far (OFF-13).
         began = submission.received_at or agreed
         submission.review_due_at = agreed + tolling.halted_within(session, offering, began, now) * tolling.SECOND
-    given = counting.counting(submission, attestations_of(session, submission.id), terms.quorum.approvals)
+    given = counting.counting(submission, standing_of(session, submission.id), terms.quorum.approvals)
     result = verdicts.verdict(counting.deciding(submission, terms, given), given, at_time_limit=at_time_limit)
     if result is None:
         submission.review_due_at = agreed
@@ -275,6 +275,20 @@ def attestations_of(session: Session, submission_id: int) -> list[Attestation]:
         session.execute(
             sa.select(Attestation).where(Attestation.submission_id == submission_id).order_by(Attestation.id)
         ).scalars()
+    )
+
+
+def standing_of(session: Session, submission_id: int) -> list[Attestation]:
+    """Return a submission's attestations that nobody took back, in order of signing (MIL-15)."""
+    return list(session.scalars(
+        sa.select(Attestation).where(Attestation.submission_id == submission_id, stands()).order_by(Attestation.id)
+    ))
+
+
+def stands() -> sa.ColumnElement[bool]:
+    """Return, in SQL beside ``attestation``, whether it was not withdrawn; a correction takes nothing back."""
+    return ~sa.exists().where(
+        AttestationWithdrawal.attestation_id == Attestation.id, AttestationWithdrawal.kind == "withdrawn"
     )
 
 

@@ -44,7 +44,7 @@ class Instant:
     """A column that holds until when something waits, with when the waiting began and which rows wait."""
 
     column: sa.orm.InstrumentedAttribute[dt.datetime | None]
-    since: sa.orm.InstrumentedAttribute[dt.datetime | None]
+    since: sa.orm.InstrumentedAttribute[dt.datetime | None] | sa.ColumnElement[dt.datetime | None]
     where: Callable[[Offering], sa.ColumnElement[bool]]
 
 
@@ -76,7 +76,7 @@ INSTANTS: tuple[Instant, ...] = (
             lambda offering: sa.and_(ReportCountdown.offering_id == offering.id, ReportCountdown.state == "running")),
     Instant(Amendment.leave_until, Amendment.passed_at,
             lambda offering: sa.and_(Amendment.offering_id == offering.id, Amendment.state == "leaving")),
-    Instant(Submission.review_due_at, Submission.received_at, _of_milestones),
+    Instant(Submission.review_due_at, sa.func.coalesce(Submission.round_since, Submission.received_at), _of_milestones),
 )
 
 

@@ -23,9 +23,10 @@ from app.contracts.queries import Published
 from app.ledger.models import Journal
 from app.offerings import service as offerings
 from app.offerings.models import Offering
-from app.progress import counting, releases, retention, rules, standing
+from app.progress import counting, releases, retention, rules, standing, withdrawals
 from app.progress import service as progress
-from app.progress.models import Attestation, Evidence, Release, Submission
+from app.progress.models import Attestation, AttestationWithdrawal, Evidence, Release, Submission
+from app.selfcheck.halts import told_otherwise
 from app.selfcheck.problem import Check, Problem, run_checks
 from milestones import document as documents
 from milestones import verdict as verdicts
@@ -125,6 +126,9 @@ def check(session: Session) -> Iterator[Problem]:
     yield from _figures(session)
     yield from _submissions(session)
     yield from _attestations(session)
+    yield from told_otherwise(
+        session, "withdrawal", AttestationWithdrawal, withdrawals.told, withdrawals.ACTION, "user_id"
+    )
     yield from _releases(session)
 
 
@@ -277,8 +281,9 @@ def _submissions(session: Session) -> Iterator[Problem]:
     files, signed = defaultdict(list), defaultdict(list)
     for row in session.execute(sa.select(Evidence.__table__).order_by(Evidence.submission_id, Evidence.ordinal)):
         files[row.submission_id].append((row.kind, row.filename, row.sha256, row.size_bytes))
-    for attestation in session.scalars(sa.select(Attestation).order_by(Attestation.id)):
+    for attestation in session.scalars(sa.select(Attestation).where(progress.stands()).order_by(Attestation.id)):
         signed[attestation.submission_id].append(attestation)
+    taken_back = set(session.scalars(sa.select(Attestation.submission_id).where(~progress.stands())))
     rows = session.execute(
         sa.select(Submission, Milestone, Offering.contract_id)
         .join(Milestone, Milestone.id == Submission.milestone_id)
@@ -295,7 +300,7 @@ def _submissions(session: Session) -> Iterator[Problem]:
             continue
         agreed = next(each for each in version.terms.milestones if each.key == milestone.key)
         at_time_limit = submission.decided_at is not None and submission.review_due_at is not None and (
-            submission.decided_at >= submission.review_due_at
+            submission.decided_at >= submission.review_due_at or submission.id in taken_back
         )
         try:
             terms = retention.judged(agreed, submission)

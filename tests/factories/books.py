@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.commitments.models import Commitment
+from app.contracts.models import Milestone
 from app.db import Database
 from app.demo.stage import Stage
 from app.offerings import service as offerings
@@ -16,7 +17,8 @@ from app.offerings.models import Offering
 from app.payments import queries as payment_queries
 from app.payments import tasks as payment_tasks
 from app.payments.sandbox import SandboxRail
-from app.progress import ending, extending, interventions, orders, reporting
+from app.progress import ending, extending, interventions, orders, reporting, withdrawals
+from app.progress.models import Attestation, AttestationWithdrawal, Submission
 from tests.factories import altered, amendments, disputes, halts, panels, payers
 from tests.factories import life as lives
 from tests.factories.life import Life
@@ -140,6 +142,25 @@ def _challenge(life: Life) -> None:
         life.stage.person("auditor", f"Juror {number}", email=f"juror.{life.stage.key()}@panel{number}.example")
 
 
+def _correct(life: Life) -> None:
+    """Let an auditor correct in public what was released on."""
+    def act(session: Session) -> AttestationWithdrawal:
+        signed = session.scalars(
+            sa.select(Attestation).join(Submission, Submission.id == Attestation.submission_id)
+            .join(Milestone, Milestone.id == Submission.milestone_id)
+            .where(Milestone.public_id == life.stage.milestone(life.offering_id, 1).public_id,
+                   Attestation.party_id == life.stage.party(life.auditors[0], "auditor"))
+            .order_by(Attestation.id.desc())
+        ).first()
+        assert signed is not None
+        return withdrawals.withdraw(
+            session, actor=life.auditors[0], attestation_id=signed.public_id, reason="The statement was a copy.",
+            key=life.stage.key(), now=life.stage.now,
+        )
+
+    assert life.stage.db.unit_of_work(act).kind == withdrawals.CORRECTED
+
+
 def _judge(life: Life) -> None:
     """Let one member of the panel sign, once the window is over."""
     dispute = disputes.newest(life)
@@ -195,6 +216,7 @@ def _review(running: Life, shrinking: Life, meanwhile: Callable[[], object]) -> 
     lives.reviewed(running, 1, "not_met")
     lives.released(running, 1)
     meanwhile()
+    _correct(running)
     stage.submit_evidence(running.founder, stage.milestone(running.offering_id, 2).public_id)
     stage.advance(days=6)
     lives.reviewed(shrinking, 1)
