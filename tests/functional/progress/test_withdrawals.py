@@ -83,8 +83,8 @@ def test_mil_15_a_withdrawal_turns_the_verdict_and_a_challenge_falls_with_it(db:
     with refused(db, "attestation_not_found"):
         life.stage.db.unit_of_work(
             lambda s: withdrawals.withdraw(
-                s, actor=life.auditors[1], attestation_id=s.scalars(sa.select(Attestation.public_id)).first() or "",
-                reason="Not mine.", key="other", now=life.stage.now,
+                s, actor=life.auditors[1], reason="Not mine.", key="other", now=life.stage.now,
+                attestation_id=s.scalars(sa.select(Attestation).order_by(Attestation.id)).first().public_id,
             )
         )
 
