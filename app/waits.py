@@ -48,7 +48,8 @@ LOOKS = (
     Look("link", "commitment_link", "status", "decide_by", frozenset({"stands", "upheld", "lifted"})),
     Look("verification", "verification", "state", "due_at", frozenset({"verified", "expired", "refused"})),
     Look("complaint", "complaint", "state", "due_at", frozenset({"answered", "reviewed"})),
-    Look("appointment", "appointment", "state", "answer_by", frozenset({"accepted", "declined", "replaced"})),
+    Look("appointment", "appointment", "state", "answer_by",
+         frozenset({"accepted", "declined", "lapsed", "recused", "struck", "replaced"})),
 )
 #: (subject, state) of the table of states → why no row of :data:`LOOKS` finds it
 ELSEWHERE = {
