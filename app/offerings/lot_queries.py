@@ -13,28 +13,24 @@ from app.offerings.lot_models import Draw, DrawTicket, LotSeed
 from app.offerings.models import Offering
 from milestones import lots
 
-#: Why somebody had no ticket, as the page of the draw says it.
+#: Why somebody had no ticket, as the page of the draw says it to everybody.
 EXCLUDED = {
-    "team": "belongs to the company’s team",
-    "invested": "has invested in the company",
-    "holder": "holds tokens of the company",
-    "company": "acts for another company of somebody of its people",
-    "mail_domain": "shares a mail domain with the company",
-    "firm": "shares a firm with the company’s people",
-    "address": "shares an address with the company’s people",
-    "account": "shares a bank account with the company’s people",
-    "card": "shares a card with the company’s people",
-    "payer_name": "shares a payer’s name with the company’s people",
-    "device": "shares a device with the company’s people",
-    "family": "is family of the company’s people",
+    "not_independent": "is not independent of the company; the record keeps why",
     "dependent": "has more than a fifth of its reviews from the company",
-    "declared": "declared a conflict of interest",
     "unwilling": "takes no new reviews",
     "sector": "does not review this sector",
     "struck": "was struck off by the company or an investor",
     "first_panel": "sat on the first panel",
     "asked_before": "was asked before",
 }
+
+
+def told(code: str | None) -> str:
+    """Return what everybody may know of why somebody had no ticket.
+
+    Who invested, holds tokens, or shares an account, an address or a family with whom is nobody else's to know (PPL-6).
+    """
+    return code if code in EXCLUDED else "not_independent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,5 +105,5 @@ def document(found: Shown) -> dict[str, object]:
         "tickets": [
             {"position": each.position, "candidate": each.candidate, "rank": each.rank} for each in found.tickets
         ],
-        "left_out": [{"candidate": each.candidate, "because": each.excluded} for each in found.left_out],
+        "left_out": [{"candidate": each.candidate, "because": told(each.excluded)} for each in found.left_out],
     }

@@ -73,7 +73,8 @@ def take_effect(session: Session, offering: Offering, amendment: Amendment, *, n
     A milestone in review keeps the terms that its submission was received under, and so does one whose "not met" can
     still be appealed: a panel judges that submission by them. Raises nothing: what cannot take effect is void.
     """
-    running = steps.load(session, offering)
+    # What was taken back since the last step counts first, so that tranches which keep their money keep their share.
+    running = steps.run(session, offering, engine.Step, actor=SYSTEM, now=now, reason="before an amendment")
     current = running.published.terms
     proposed = documents.parse_document(json.loads(amendment.document))
     states = {row.key: row.state for row in running.rows.values()}

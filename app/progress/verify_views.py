@@ -39,7 +39,7 @@ def draw(draw_id: str) -> Answer:
         found = lot_queries.shown(session, draw_id)
     if found is None:
         raise NotFound(_("There is no such draw."), code="draw_not_found")
-    return render_template("progress/draw.html", found=found, because=lot_queries.EXCLUDED)
+    return render_template("progress/draw.html", found=found, because=lot_queries.EXCLUDED, told=lot_queries.told)
 
 
 @blueprint.get("/verify/draws/<draw_id>.json")

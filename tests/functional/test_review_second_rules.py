@@ -12,6 +12,8 @@ from app.progress.halt_models import Poll
 from tests.factories import amendments as amend
 from tests.factories import disputes as acts
 from tests.factories import life as lives
+from tests.functional import test_parts_rules as parts
+from tests.functional.payments.court import Court
 
 DAY = dt.timedelta(days=1)
 
@@ -83,3 +85,23 @@ def test_mil_10_an_appeal_that_is_won_gives_the_try_back_that_the_verdict_used_u
     life.stage.work()
     # The books are recounted after the test: no submission was found "not met" in the end.
     assert (acts.row(life).state, acts.row(life).tries_left) == ("released", 1)
+
+
+def test_mil_1_a_part_keeps_its_share_when_a_reversal_is_followed_by_an_amendment(db: Database) -> None:
+    document = parts.agreed(partial_releases=2)
+    for name in ("retainage", "reporting_retainage_bp"):
+        del document["milestones"][0][name]
+    life = lives.active(db, amounts=amend.AMOUNTS, document=document)
+    court = Court(life)
+    court.fund(500_000)
+    life.stage.advance(days=2)
+    parts.judge(life, 40)  # 70 % in all
+    left = [(each.tranche_minor or 0) - each.decided_minor for each in life.stage.milestones(life.offering_id)]
+    assert left == [0, 35_100, 117_000, 97_500]
+    court.dispute(0)  # 64,000 of 249,600 stand apart
+    amend.propose(life, amend.setting("m3", title="Other words"))
+    amend.vote(life, "-yyyyy")
+    assert amend.count(life).state == "effective"
+    left = [(each.tranche_minor or 0) - each.decided_minor for each in life.stage.milestones(life.offering_id)]
+    assert left == [0, 26_100, 87_000, 72_500]
+

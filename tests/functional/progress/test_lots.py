@@ -89,6 +89,12 @@ def test_mil_9_whoever_is_left_out_stands_in_the_record_with_the_reason(life: Li
         party(life, 3): "declared",
     }
     assert seated == [party(life, 4)]  # short of two seats, and it says so
+    # Everybody reads that somebody is not independent; what ties them is nobody else's to know (PPL-6).
+    with life.stage.db.read() as session:
+        shown = lot_queries.shown(session, _draw.public_id)
+    assert shown is not None
+    told = [each["because"] for each in lot_queries.document(shown)["left_out"]]  # type: ignore[union-attr]
+    assert sorted(told) == ["first_panel", "not_independent", "sector", "unwilling"]
 
 
 def test_mil_8_auditors_of_one_firm_never_sit_on_one_panel(life: Life) -> None:
