@@ -96,6 +96,10 @@ def _tell_conflicts(session: Session, played: Played, out: Out) -> None:
         ("left before one", total(session, AmendmentExit), "investors with all that was unreleased"),
         *_lateness(session),
         ("split panels", _split_panels(session), "submissions whose auditors differ; the k-th highest finding decides"),
+        *(
+            ("findings refused", count, name.removeprefix("finding refused: "))
+            for name, count in sorted(played.counts.items()) if name.startswith("finding refused: ")
+        ),
         ("challenges", total(session, Challenge), words_of(by(session, Challenge.state))),
         ("disputes", total(session, Dispute), ", ".join(f"{n} by {cause}: {end}" for cause, end, n in disputes)),
         ("wind-downs", sum(_triggers(session).values()), words_of(_triggers(session))),
