@@ -77,10 +77,13 @@ def withdraw(
         session, actor=actor, action=ACTION, object_id=row.public_id, now=now, reason=row.reason,
         after=told(session, row),
     )
+    if kind == WITHDRAWN:
+        outbox.enqueue(session, "notice", {"kind": "attestation_withdrawn", "submission_id": submission.id}, now=now,
+                       key=f"notice:attestation_withdrawn:{attestation.public_id}")
+    elif kind == CORRECTED:
+        outbox.enqueue(session, "notice", {"kind": "attestation_corrected", "submission_id": submission.id}, now=now,
+                       key=f"notice:attestation_corrected:{attestation.public_id}")
     # A finding that nothing depended on is put on record and told nobody.
-    if kind != NOTED:
-        outbox.enqueue(session, "notice", {"kind": f"attestation_{kind}", "submission_id": submission.id}, now=now,
-                       key=f"notice:attestation_{kind}:{attestation.public_id}")
     if kind == WITHDRAWN:
         _judge_again(session, offering, milestone, submission, attestation, actor=actor, now=now)
     return row
