@@ -67,12 +67,13 @@ class Venture:
                 "quorum": {"approvals": approvals, "auditors": auditors},
                 "resubmissions": self.written.get("resubmissions", 2),
                 "criteria": [_criterion(each) for each in step["criteria"]],
+                **step.get("more", {}),
             }
             for number, step in enumerate(self["milestones"], start=1)
         ]
         last = max(step["days"] for step in self["milestones"])
         return {
-            "schema": "milestake/contract/1",
+            "schema": f"milestake/contract/{self.written.get('version', 1)}",
             "title": f"Milestones of {self['company']}",
             "currency": CURRENCY,
             "zone": ZONE,
@@ -93,6 +94,7 @@ def _criterion(written: Mapping[str, Any]) -> dict[str, Any]:
         "procedure": written["procedure"],
         "evidence": list(written["evidence"]),
         "measure": {"quantity": quantity, bound[0] if bound else "at_least": value, "unit": unit},
+        **({"must": False} if written.get("may_be_partly") else {}),
     }
 
 

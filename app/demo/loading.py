@@ -1,4 +1,4 @@
-"""Fill an empty platform with a small invented story: eleven companies in every state a visitor should see.
+"""Fill an empty platform with a small invented story: fourteen companies in every state a visitor should see.
 
 Everything happens through the stage, so through the same services as the web; half a year passes by the demo clock.
 The people can be signed in to only when the story has been told to its end.
@@ -7,7 +7,7 @@ The people can be signed in to only when the story has been told to its end.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -18,7 +18,7 @@ from app.accounts.actor import Actor
 from app.accounts.models import User
 from app.config import Settings
 from app.db import Database
-from app.demo import standing
+from app.demo import standing, troubles
 from app.demo.acts import change, close_early, halt, reconfirm, tell
 from app.demo.catalogue import CURRENCY, ventures
 from app.demo.stage import Stage
@@ -54,10 +54,13 @@ PEOPLE: Sequence[Person] = (
     Person("tomas", "founder", "Tomas Reyes", "tomas@dotline.example", "Dotline: closing early; Saltmarsh: halted"),
     Person("jun", "founder", "Jun Abara", "jun@oatfold.example", "Oatfold: nearly full; Northbank: in review"),
     Person("priya", "founder", "Priya Nair", "priya@reclaim.example", "Reclaim Cell: challenge window; a failed film"),
+    Person("nia", "founder", "Nia Calder", "nia@gannet.example", "Gannet Rope: late and silent; Tansy: before a panel"),
     Person("elias", "founder", "Elias Brook", "elias@loamworks.example", "Loamworks: completed; Skylark: wound down"),
     Person("ada", "auditor", "Ada Hartwell", "ada@hartwell.example", "signed one of two findings on Merrow Tidal"),
     Person("bram", "auditor", "Bram Okafor", "bram@okafor.example", "Merrow Tidal waits for his findings"),
     Person("chiyo", "auditor", "Chiyo Lindqvist", "chiyo@lindqvist.example", "reviewed Reclaim Cell"),
+    Person("wren", "auditor", "Wren Castell", "wren@castell.example", "may be drawn for a panel"),
+    Person("hugo", "auditor", "Hugo Ferrant", "hugo@ferrant.example", "may be drawn for a panel"),
     Person("olga", "operator", "Olga Brandt", "olga@operators.example", "Northbank waits for approval"),
     Person("percy", "operator", "Percy Oyelaran", "percy@operators.example", "the second pair of eyes"),
     Person("sunniva", "supervisor", "Sunniva Dahl", "sunniva@supervisor.example", "everything, and no button"),
@@ -74,7 +77,9 @@ PLEDGES = {
                 ("sam", 2_200, "fee_card"), ("greta", 1_000, "instant"), ("dev", 800, "instant")],
     "merrow": [("lena", 25_000, "bank_2d"), ("ines", 18_000, "instant"), ("kofi", 15_000, "instant"),
                ("noor", 12_000, "instant"), ("sam", 9_500, "bank_2d"), ("yuki", 6_000, "fee_card"),
-               ("greta", 4_200, "instant"), ("dev", 2_500, "instant")],
+               ("greta", 4_200, "instant"), ("dev", 2_500, "fee_card")],
+    "gannet": [("lena", 5_000, "instant"), ("ines", 4_000, "instant"), ("kofi", 2_500, "instant")],
+    "tansy": [("lena", 4_000, "instant"), ("ines", 2_500, "instant"), ("sam", 3_000, "instant")],
     "lantern": [("ines", 2_500, "instant"), ("kofi", 4_200, "instant"), ("dev", 600, "fee_card"),
                 ("yuki", 1_500, "instant")],
     "reclaim": [("lena", 32_000, "instant"), ("kofi", 21_000, "bank_2d"), ("ines", 14_000, "instant"),
@@ -140,7 +145,7 @@ class _Story:
 
     def tell(self) -> None:
         """Play half a year."""
-        self.stage.fund_float(self.people["olga"], 250_000, CURRENCY)
+        self.stage.fund_float(self.people["olga"], 400_000, CURRENCY)
         self._first_two()
         self._merrow_and_the_film()
         self._reclaim()
@@ -158,6 +163,9 @@ class _Story:
     def _merrow_and_the_film(self) -> None:
         self._launch("merrow", open_days=26)
         self._pledge("merrow")
+        self._launch("gannet", open_days=24)
+        self._pledge("gannet")
+        self.stage.silent = frozenset({self.offerings["gannet"]})
         self._review("skylark", 2, "not_met", note="The joint cracked after 61,000 cycles.")
         self._review("loamworks", 2, "met")
         self._until(day=72)
@@ -168,7 +176,23 @@ class _Story:
     def _reclaim(self) -> None:
         self._launch("reclaim", open_days=25)
         self._pledge("reclaim")
+        self._launch("tansy", open_days=24)
+        self._pledge("tansy")
         self._review("merrow", 1, "met")
+        self._hand_in("gannet", 1)
+        self._sign_shares("gannet", 1, {"tested": 100, "workshop": 50})
+        self._until(day=130)
+        troubles.extend(
+            self.stage, self._founder_of("gannet"), self.offerings["gannet"], 2,
+            reason="The maker of the machine delivers three weeks later than agreed (invented).",
+        )
+        self._until(day=150)
+        self._review("tansy", 1, "met")
+        self.stage.work()
+        troubles.challenge(
+            self.stage, self.people["ines"], self.offerings["tansy"], 1, criterion="washes",
+            reason="The report names two colours. The third was washed forty times, not a hundred.",
+        )
         self._until(day=160)
 
     def _raising_now(self) -> None:
@@ -204,7 +228,31 @@ class _Story:
         self.commitments["kelp", "sam"] = stage.commit(self.people["sam"], self.offerings["kelp"], 150_000)
         self._people_who_wait()
         self._change_one()
+        self._troubles()
         stage.work()
+
+    def _troubles(self) -> None:
+        """Let people doubt, judge, vote, and take a payment back; let two auditors be asked for a seat."""
+        stage, people, offerings = self.stage, self.people, self.offerings
+        troubles.challenge(
+            stage, people["ines"], offerings["reclaim"], 1, criterion="store",
+            reason="The fire officer's protocol shows twelve conditions met, and the licence has fourteen.",
+        )
+        troubles.judge_one(stage, offerings["tansy"], 1, note="The third colour was washed forty times.")
+        troubles.amend(
+            stage, self._founder_of("merrow"), offerings["merrow"], milestone_key="m3", days=45,
+            reason="The customer's site opens six weeks later than planned (invented).",
+            answers={"lena": (people["lena"], "yes"), "kofi": (people["kofi"], "no")},
+        )
+        troubles.call_end(
+            stage, people["ines"], offerings["gannet"],
+            reason="The machine is late, no report came, and nobody answers our questions.",
+        )
+        troubles.dispute_payment(stage, self.commitments["merrow", "dev"], outcome="lost")
+        troubles.dispute_payment(stage, self.commitments["reclaim", "greta"])
+        stage.appoint_each(
+            offerings["northbank"], people["olga"], {"m1": [people["ada"], people["chiyo"]]}, accept=False
+        )
 
     def _people_who_wait(self) -> None:
         """Let Pia wait to be verified, and two people complain."""
@@ -334,6 +382,15 @@ class _Story:
         submission = self.stage.latest_submission(self.offerings[key], ordinal)
         for auditor in [self.people[each] for each in by] or self._panel(key):
             self.stage.attest(auditor, submission, result, note=note)
+
+    def _sign_shares(self, key: str, ordinal: int, shares: Mapping[str, int]) -> None:
+        """Let the panel find each criterion met by so many percent."""
+        words = {0: "not_met", 100: "met"}
+        for auditor in self._panel(key):
+            self.stage.sign(
+                auditor, self.stage.latest_submission(self.offerings[key], ordinal),
+                {name: (words.get(share, "partly"), share) for name, share in shares.items()},
+            )
 
     def _review(self, key: str, ordinal: int, result: str, *, note: str = "") -> None:
         self._hand_in(key, ordinal)

@@ -20,10 +20,14 @@ BEFORE = dt.timedelta(hours=12)
 
 
 class Reporting:
-    """What founders report. ``founders_report`` says whether they do so by themselves, whenever one is due."""
+    """What founders report. ``founders_report`` says whether they do so by themselves, whenever one is due.
+
+    ``silent`` has the public ids of the offerings whose founders do not.
+    """
 
     db: Database
     founders_report = True
+    silent: frozenset[str] = frozenset()
 
     def next_report(self) -> tuple[dt.datetime, int] | None:
         """Return when the nearest report will be filed and its id, None when none is owed."""
@@ -31,7 +35,10 @@ class Reporting:
             row = session.execute(
                 sa.select(Report.due_at, Report.id)
                 .join(Offering, Offering.id == Report.offering_id)
-                .where(Report.state == lateness.DUE, Offering.state == "active", Offering.halted_since.is_(None))
+                .where(
+                    Report.state == lateness.DUE, Offering.state == "active", Offering.halted_since.is_(None),
+                    Offering.public_id.not_in(self.silent),
+                )
                 .order_by(Report.due_at, Report.id)
                 .limit(1)
             ).one_or_none()

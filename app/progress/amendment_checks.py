@@ -24,7 +24,7 @@ from app.offerings import admission, independence
 from app.offerings.models import Offering
 from app.progress import polls
 from app.progress.amendment_models import Amendment
-from milestones import amend, lint
+from milestones import amend, diff, lint
 from milestones import document as documents
 from milestones.reader import ContractError
 from milestones.terms import Terms
@@ -38,6 +38,11 @@ class Proposal:
     terms: Terms
     judged: amend.Judged
     objections: tuple[amend.Objection, ...]
+
+    @property
+    def changes(self) -> tuple[diff.Change, ...]:
+        """What differs, in the order of the document."""
+        return diff.diff(self.current.terms, self.terms)
 
 
 def examine(session: Session, offering: Offering, document: Mapping[str, Any], *, now: dt.datetime) -> Proposal:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.accounts import queries as people
 from app.accounts.actor import Actor
 from app.contracts import queries as contract_queries
-from app.offerings.models import Offering
+from app.offerings.models import Issuer, Offering
 from app.progress import amending, amendment_effects
 from app.progress.amendment_models import Amendment, AmendmentComment, AmendmentSeat
 from app.progress.halt_models import Poll
@@ -33,7 +33,7 @@ class Mine:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A proposal as its page shows it; ``grounds`` say why it is adverse, by code and place."""
+    """A proposal as its page shows it; ``grounds`` say why it is adverse, by code and place; ``is_own`` is for its company."""
 
     amendment: Amendment
     offering: Offering
@@ -45,6 +45,7 @@ class Seen:
     comments: list[tuple[str, str, dt.datetime]]
     seats: list[tuple[str, str, str]]
     history: list[Amendment]
+    is_own: bool
 
     @property
     def changes(self) -> tuple[diff.Change, ...]:
@@ -75,6 +76,7 @@ def seen(session: Session, actor: Actor | None, amendment_id: str) -> Seen:
         list(session.scalars(
             sa.select(Amendment).where(Amendment.offering_id == offering.id).order_by(Amendment.number)
         )),
+        actor is not None and session.get_one(Issuer, offering.issuer_id).party_id in actor.parties("founder"),
     )
 
 

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response
-from wtforms import FileField, TextAreaField
+from wtforms import FileField, HiddenField, TextAreaField
 from wtforms.validators import DataRequired, Length
 
 from app import clock, security, shell
 from app.contracts import importing
 from app.contracts.queries import ContractFileError
 from app.db import Session, get_db
-from app.errors import MilestakeError
+from app.errors import MilestakeError, Refused
 from app.forms import ActForm, KeyedForm
 from app.next_step import next_step
 from app.offerings import queries as offerings
-from app.progress import amending, amendment_effects, amendment_queries
+from app.offerings.models import Offering
+from app.progress import amending, amendment_checks, amendment_effects, amendment_queries
 from app.security import public, requires
+from milestones import diff, money, offer
 from milestones import document as documents
-from milestones import money, offer
+from milestones.terms import Terms
 
 blueprint = Blueprint("amendments", __name__)
 
@@ -41,11 +44,12 @@ GROUND_WORDS = {
 
 
 class ProposeForm(ActForm):
-    """New terms as a file, and why."""
+    """New terms as a file, and why; ``document`` carries them on once they were read and shown."""
 
     operation = "propose_amendment"
 
     file = FileField(_l("The changed terms"))
+    document = HiddenField()
     reason = TextAreaField(
         _l("Reason"), validators=[DataRequired(_l("Say why; every investor reads it.")),
                                   Length(max=4000, message=_l("Enter at most %(max)d characters."))]
@@ -76,27 +80,87 @@ class CommentForm(KeyedForm):
 @blueprint.route("/founder/offerings/<offering_id>/amend", methods=["GET", "POST"])
 @requires("founder")
 def propose(offering_id: str) -> Answer:
+    """Take the changed terms, show what they change and what they ask of whom, and only then put them to the vote."""
     form = ProposeForm(actor=security.current_actor())
     with get_db().read() as session:
         found = offerings.own_offering(session, security.current_actor(), offering_id)
+    shown = None
     if form.validate_on_submit():
+        is_read = bool(form.document.data)
         try:
-            file = request.files.get("file")
-            read = importing.read_contract(file.stream.read(importing.MAX_BYTES + 1) if file else b"")
-            actor = form.prove()
-            made = get_db().unit_of_work(
-                lambda session: amending.propose(
-                    session, actor=actor, offering_id=offering_id, document=documents.to_document(read.terms),
-                    reason=form.reason.data or "", key=form.key, now=clock.business_now(session),
-                ).public_id
-            )
-            return redirect(url_for(".show", amendment_id=made))
+            terms = _terms(form)
+            shown = _examined(found.offering, terms)
+            if is_read:
+                return redirect(url_for(".show", amendment_id=_proposed(form, offering_id, terms)))
+            form.document.data = json.dumps(documents.to_document(terms), ensure_ascii=False)
         except ContractFileError as error:
             form.status = error.status
             form.file.errors = [each.message for each in error.problems] or [_("The file cannot be read.")]
         except MilestakeError as error:
-            form.show_error(error)
-    return render_template("amendments/propose.html", form=form, offering=found.offering, found=found), form.status
+            if error.field == "document":
+                form.status = error.status
+                form.file.errors, shown = [error.message], None
+            else:
+                form.show_error(error)
+    if shown is None:
+        form.document.data = None
+    return render_template(
+        "amendments/check.html" if shown else "amendments/propose.html", form=form, offering=found.offering,
+        found=found, shown=shown, lines=_lines(shown.changes, shown.terms, found.offering) if shown else None,
+        grounds=_grounds(((each.code, each.path) for each in shown.judged.grounds), shown.terms) if shown else (),
+    ), form.status
+
+
+def _terms(form: ProposeForm) -> Terms:
+    """Read the terms that were uploaded, or that the page before carried on."""
+    if form.document.data:
+        return importing.read_contract(form.document.data.encode()).terms
+    file = request.files.get("file")
+    return importing.read_contract(file.stream.read(importing.MAX_BYTES + 1) if file else b"").terms
+
+
+def _examined(offering: Offering, terms: Terms) -> amendment_checks.Proposal:
+    """Compare terms with those in force; raises ``Refused`` at ``document`` for what may not be put to the vote."""
+    with get_db().read() as session:
+        shown = amendment_checks.examine(
+            session, offering, documents.to_document(terms), now=clock.business_now(session)
+        )
+    if shown.objections:
+        raise Refused(shown.objections[0].message, code=shown.objections[0].code, field="document")
+    return shown
+
+
+def _proposed(form: ProposeForm, offering_id: str, terms: Terms) -> str:
+    actor = form.prove()
+    return get_db().unit_of_work(
+        lambda session: amending.propose(
+            session, actor=actor, offering_id=offering_id, document=documents.to_document(terms),
+            reason=form.reason.data or "", key=form.key, now=clock.business_now(session),
+        ).public_id
+    )
+
+
+def _lines(changes: Iterable[diff.Change], after: Terms, offering: Offering) -> tuple[Any, ...]:
+    """Return what the page of differences takes."""
+    document = {"contract": documents.to_document(after), "figures": {"currency": offering.currency}}
+    judged = [
+        offer.Judged(type(each)(f"/contract{each.path}", each.before, each.after), offer.ALWAYS, "contract", False)
+        for each in changes
+    ]
+    return judged, document, offering.zone
+
+
+def _grounds(found: Iterable[tuple[str, str]], terms: Terms) -> list[tuple[str, str]]:
+    """Return why a change can harm investors: words, and the title of the milestone it is about, if it is about one."""
+    said: dict[tuple[str, str], None] = {}
+    for code, path in found:
+        parts = path.strip("/").split("/")
+        number = parts[1] if parts[0] == "milestones" and len(parts) > 1 else ""
+        about = next(
+            (each.title for at, each in enumerate(terms.milestones) if number in (str(at), each.key)), ""
+        )
+        said[(str(GROUND_WORDS.get(code, code)), about)] = None
+    return list(said)
 
 
 @blueprint.get("/amendments/<amendment_id>")
@@ -111,11 +175,6 @@ def _page(amendment_id: str, error: MilestakeError | None = None) -> Answer:
     with get_db().read() as session:
         found = amendment_queries.seen(session, actor, amendment_id)
     offering, amendment = found.offering, found.amendment
-    document = {"contract": documents.to_document(found.after), "figures": {"currency": offering.currency}}
-    changes = [
-        offer.Judged(type(each)(f"/contract{each.path}", each.before, each.after), offer.ALWAYS, "contract", False)
-        for each in found.changes
-    ]
     step = None
     if amendment.state == "voting":
         step = next_step("amendment", "open", found.poll.ends_at)
@@ -123,7 +182,7 @@ def _page(amendment_id: str, error: MilestakeError | None = None) -> Answer:
         step = next_step("amendment", "leaving", amendment.leave_until)
     forms: dict[str, Any] = {"leave": None, "seat": None, "comment": None, "withdraw": None}
     if actor is not None:
-        is_auditor, is_founder = actor.has_role("auditor"), actor.has_role("founder")
+        is_auditor, is_founder = actor.has_role("auditor"), found.is_own
         forms = {
             "leave": LeaveForm(actor=actor, formdata=None),
             "comment": CommentForm(actor=actor, formdata=None) if is_auditor else None,
@@ -133,7 +192,8 @@ def _page(amendment_id: str, error: MilestakeError | None = None) -> Answer:
         }  # fmt: skip
     page = render_template(
         "amendments/show.html", found=found, offering=offering, asset=money.Asset.parse(offering.currency),
-        lines=(changes, document, offering.zone), ground_words=GROUND_WORDS, error=error,
+        lines=_lines(found.changes, found.after, offering), error=error,
+        grounds=_grounds(((code, path) for code, path in found.grounds), found.after),
         next=shell.next_line(step, offering.zone) if step else None, **forms,
     )
     return page, error.status if error else 200

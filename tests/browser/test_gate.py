@@ -100,12 +100,11 @@ AFTER_AN_ACT = {
 }
 #: Pages of states that the demo has not: a payment to look at, a poll, a link, a signature that is due.
 NOT_IN_THE_DEMO = {
-    "amendments.show", "funding.sign", "links.contest", "payers.doubt", "payers.link", "payments.transfer",
-    "polls.count", "polls.show",
+    "funding.sign", "links.contest", "payers.doubt", "payers.link", "payments.transfer",
 }
 
 #: Who looks around: a key of the demo's people, or nobody.
-VISITORS = (None, "sam", "ines", "theo", "kofi", "mara", "tomas", "bram", "olga", "sunniva")
+VISITORS = (None, "sam", "ines", "theo", "kofi", "mara", "nia", "tomas", "bram", "olga", "sunniva")
 #: What each also opens, which the first pages do not lead to.
 STARTS = {None: ["/", "/sign-in", "/sign-up", "/risk", "/verify"], "ines": ["/account", "/notices", "/clock"],
           "theo": ["/investor"], "kofi": ["/complaints"], "bram": ["/account/second-factor"]}

@@ -15,12 +15,16 @@ from app.closing.models import EarlyClose
 from app.commitments.models import Commitment, Refund
 from app.commitments.waiting_models import WaitingEntry
 from app.config import Settings
-from app.contracts.models import Milestone
-from app.db import Database
+from app.contracts.models import Appointment, Milestone
+from app.db import Database, Session
 from app.demo import catalogue, loading
 from app.errors import Refused
 from app.offerings.models import Offering
 from app.outbox.models import JobFailure
+from app.payments.reversal_models import IssuerClaim, Reversal
+from app.progress.dispute_models import Challenge, DisputeSeat
+from app.progress.halt_models import Poll
+from app.progress.lateness_models import Extension, Report
 from app.progress.models import Attestation, Submission
 from tests.factories import demo
 from tests.functional.visitor import Visitor
@@ -38,6 +42,8 @@ def test_the_demo_shows_every_state_and_can_be_signed_in_to(db: Database, settin
             "Merrow Tidal": "active",
             "Lantern Lane Pictures": "failed",
             "Reclaim Cell": "active",
+            "Gannet Rope": "active",
+            "Tansy Dye Works": "active",
             "Oatfold Dairy Cooperative": "live",
             "Dotline Readers": "live",
             "Kelp & Kin Packaging": "live",
@@ -63,19 +69,22 @@ def test_the_demo_shows_every_state_and_can_be_signed_in_to(db: Database, settin
                 .where(Milestone.offering_id == found[name].id)
                 .order_by(Milestone.ordinal)
             ).all()
-            for name in ("Merrow Tidal", "Reclaim Cell", "Skylark Cargo Bikes")
+            for name in ("Merrow Tidal", "Reclaim Cell", "Skylark Cargo Bikes", "Gannet Rope", "Tansy Dye Works")
         }
         assert states == {
             "Merrow Tidal": ["released", "released", "submitted", "locked"],
             "Reclaim Cell": ["released", "challengeable", "locked", "locked"],
             "Skylark Cargo Bikes": ["released", "released", "failed", "lapsed"],
+            "Gannet Rope": ["released", "partly_released", "locked", "locked"],
+            "Tansy Dye Works": ["released", "disputed", "locked"],
         }
+        _shows_every_trouble(session)
         waiting = session.scalars(sa.select(Submission).where(Submission.status == "received")).one()
         assert session.scalar(
             sa.select(sa.func.count()).where(Attestation.submission_id == waiting.id)
         ) == 1
         statuses = set(session.scalars(sa.select(Commitment.status).distinct()))
-        assert statuses == {"awaiting_payment", "clearing", "payment_failed", "held", "cancelled"}
+        assert statuses == {"awaiting_payment", "clearing", "payment_failed", "held", "cancelled", "reversed"}
         assert set(session.scalars(sa.select(Refund.status).distinct())) == {"done"}
         assert session.scalars(sa.select(JobFailure.last_error)).all() == []
 
@@ -87,6 +96,22 @@ def test_the_demo_shows_every_state_and_can_be_signed_in_to(db: Database, settin
     assert not loading.load(db, settings), "a second time it does nothing"
     with db.read() as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(User)) == len(loading.PEOPLE)
+
+
+def _shows_every_trouble(session: Session) -> None:
+    assert sorted(session.scalars(sa.select(Challenge.state))) == ["disputed", "open"]
+    assert sorted(session.scalars(sa.select(DisputeSeat.state))) == ["seated", "seated", "signed"]
+    assert set(session.execute(sa.select(Poll.kind, Poll.state)).tuples()) == {
+        ("adverse_amendment", "open"), ("wind_down_for_cause", "open"),
+    }
+    assert session.scalars(sa.select(Extension.days)).all() == [20]
+    assert session.scalar(sa.select(sa.func.count()).where(Milestone.is_late.is_(True))) == 1
+    assert "missed" in session.scalars(sa.select(Report.state)).all()
+    assert sorted(session.scalars(sa.select(Reversal.state))) == ["lost", "open"]
+    claim = session.scalars(sa.select(IssuerClaim)).one()
+    assert (claim.state, claim.amount_minor) == ("open", 87_500), "35 % of $2,500 were released"
+    asked = session.scalar(sa.select(sa.func.count()).where(Appointment.state == "appointed"))
+    assert asked == 2
 
 
 def _signs_in_with_the_second_factor_shown(db: Database, settings: Settings) -> None:
