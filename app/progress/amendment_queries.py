@@ -33,7 +33,10 @@ class Mine:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A proposal as its page shows it; ``grounds`` say why it is adverse, by code and place; ``is_own`` is for its company."""
+    """A proposal as its page shows it; ``grounds`` say why it is adverse, by code and place.
+
+    ``is_own`` says that the reader acts for the company whose plan it is.
+    """
 
     amendment: Amendment
     offering: Offering

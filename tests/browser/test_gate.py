@@ -84,7 +84,7 @@ HREF = re.compile(r'<a [^>]*href="([^"#]+)')
 FILES = {
     "static", "commitments.portfolio_csv", "commitments.commitment_csv", "contracts.download_json",
     "contracts.download_yaml", "evidence.show", "investors.paper", "records.log_csv", "records.register_csv",
-    "records.ledger_export", "reconfirm.version", "refunds.founder_csv", "refunds.operator_csv",
+    "records.ledger_export", "verify.draw_document", "reconfirm.version", "refunds.founder_csv", "refunds.operator_csv",
 }
 #: Pages that no link leads to: what follows an act, parts of pages, and what exists once.
 AFTER_AN_ACT = {
@@ -92,15 +92,16 @@ AFTER_AN_ACT = {
     "changes.proposed", "check.index", "commit.amount", "commit.check", "commit.confirmed", "commit.quote",
     "commit.understand", "commitments.cancelled", "company.payee_changed", "complaints.by_link", "complaints.sent",
     "complaints.sent_by_link", "console.retry_job", "console.retry_message", "decisions.decide", "draft.submit",
-    "draft.submitted", "early_close.announced", "founder.launch", "founder.launched", "founder.withdrawn",
-    "funding.signed", "investors.asked", "links.contested", "milestones.sent", "milestones.statement",
-    "payments.confirm", "payments.payment", "people.auditor", "polls.answered", "reconfirm.answered",
+    "draft.submitted", "early_close.announced", "extend.given", "founder.launch", "founder.launched",
+    "founder.withdrawn", "funding.signed", "investors.asked", "links.contested", "milestones.sent", "milestones.statement",
+    "payments.confirm", "payments.payment", "people.auditor", "polls.answered", "reconfirm.answered", "reports.filed",
     "reconfirm.flagged", "resign.resigned", "reviews.decided", "reviews.resume", "styleguide.index",
     "styleguide.page",
 }
 #: Pages of states that the demo has not: a payment to look at, a poll, a link, a signature that is due.
 NOT_IN_THE_DEMO = {
-    "funding.sign", "links.contest", "payers.doubt", "payers.link", "payments.transfer",
+    "authority_orders.show", "commit.think", "disputes.appeal", "disputes.challenge", "extend.ask", "funding.sign",
+    "links.contest", "payers.doubt", "payers.link", "payments.transfer", "polls.count", "verify.draw",
 }
 
 #: Who looks around: a key of the demo's people, or nobody.

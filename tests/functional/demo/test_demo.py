@@ -63,21 +63,7 @@ def test_the_demo_shows_every_state_and_can_be_signed_in_to(db: Database, settin
         assert (found["Cinderpath Bakery"].free_minor, found["Cinderpath Bakery"].offered_minor) == (0, 150_000)
         places = session.scalars(sa.select(WaitingEntry.status).order_by(WaitingEntry.position)).all()
         assert places == ["offered", "waitlisted", "waitlisted", "waitlisted"]
-        states = {
-            name: session.scalars(
-                sa.select(Milestone.state)
-                .where(Milestone.offering_id == found[name].id)
-                .order_by(Milestone.ordinal)
-            ).all()
-            for name in ("Merrow Tidal", "Reclaim Cell", "Skylark Cargo Bikes", "Gannet Rope", "Tansy Dye Works")
-        }
-        assert states == {
-            "Merrow Tidal": ["released", "released", "submitted", "locked"],
-            "Reclaim Cell": ["released", "challengeable", "locked", "locked"],
-            "Skylark Cargo Bikes": ["released", "released", "failed", "lapsed"],
-            "Gannet Rope": ["released", "partly_released", "locked", "locked"],
-            "Tansy Dye Works": ["released", "disputed", "locked"],
-        }
+        _milestones_are_where_they_are_told_to_be(session, found)
         _shows_every_trouble(session)
         waiting = session.scalars(sa.select(Submission).where(Submission.status == "received")).one()
         assert session.scalar(
@@ -96,6 +82,24 @@ def test_the_demo_shows_every_state_and_can_be_signed_in_to(db: Database, settin
     assert not loading.load(db, settings), "a second time it does nothing"
     with db.read() as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(User)) == len(loading.PEOPLE)
+
+
+def _milestones_are_where_they_are_told_to_be(session: Session, found: dict[str, Offering]) -> None:
+    states = {
+        name: session.scalars(
+            sa.select(Milestone.state)
+            .where(Milestone.offering_id == found[name].id)
+            .order_by(Milestone.ordinal)
+        ).all()
+        for name in ("Merrow Tidal", "Reclaim Cell", "Skylark Cargo Bikes", "Gannet Rope", "Tansy Dye Works")
+    }
+    assert states == {
+        "Merrow Tidal": ["released", "released", "submitted", "locked"],
+        "Reclaim Cell": ["released", "challengeable", "locked", "locked"],
+        "Skylark Cargo Bikes": ["released", "released", "failed", "lapsed"],
+        "Gannet Rope": ["released", "partly_released", "locked", "locked"],
+        "Tansy Dye Works": ["released", "disputed", "locked"],
+    }
 
 
 def _shows_every_trouble(session: Session) -> None:
