@@ -93,8 +93,8 @@ AFTER_AN_ACT = {
     "commit.understand", "commitments.cancelled", "company.payee_changed", "complaints.by_link", "complaints.sent",
     "complaints.sent_by_link", "console.retry_job", "console.retry_message", "decisions.decide", "draft.submit",
     "draft.submitted", "early_close.announced", "extend.given", "founder.launch", "founder.launched",
-    "founder.withdrawn", "funding.signed", "investors.asked", "links.contested", "milestones.sent", "milestones.statement",
-    "payments.confirm", "payments.payment", "people.auditor", "polls.answered", "reconfirm.answered", "reports.filed",
+    "founder.withdrawn", "funding.signed", "investors.asked", "links.contested", "milestones.sent",
+    "milestones.statement", "payments.confirm", "payments.payment", "people.auditor", "polls.answered", "reconfirm.answered", "reports.filed",
     "reconfirm.flagged", "resign.resigned", "reviews.decided", "reviews.resume", "styleguide.index",
     "styleguide.page",
 }

@@ -16,7 +16,7 @@ def test_mil_11_pages_name_the_share_the_rest_and_what_is_retained(db: Database)
     place = f"/milestones/{story.stage.milestone(story.offering_id, 1).public_id}"
     judge(story, works=40)
     text = investor.open(place).text
-    assert "70 % released on" in text
+    assert "Found met to 70 %" in text
     assert "The rest, $425.46, stays in escrow until more is met." in text
     assert "Partly met" in text
     assert "submit evidence for the rest" in text
