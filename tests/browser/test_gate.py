@@ -94,9 +94,9 @@ AFTER_AN_ACT = {
     "complaints.sent_by_link", "console.retry_job", "console.retry_message", "decisions.decide", "draft.submit",
     "draft.submitted", "early_close.announced", "extend.given", "founder.launch", "founder.launched",
     "founder.withdrawn", "funding.signed", "investors.asked", "links.contested", "milestones.sent",
-    "milestones.statement", "payments.confirm", "payments.payment", "people.auditor", "polls.answered", "reconfirm.answered", "reports.filed",
-    "reconfirm.flagged", "resign.resigned", "reviews.decided", "reviews.resume", "styleguide.index",
-    "styleguide.page",
+    "milestones.statement", "payments.confirm", "payments.payment", "people.auditor", "polls.answered",
+    "reconfirm.answered", "reconfirm.flagged", "reports.filed", "resign.resigned", "reviews.decided",
+    "reviews.resume", "styleguide.index", "styleguide.page",
 }
 #: Pages of states that the demo has not: a payment to look at, a poll, a link, a signature that is due.
 NOT_IN_THE_DEMO = {
