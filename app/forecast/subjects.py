@@ -49,6 +49,7 @@ JOBS: Mapping[str, tuple[str, str]] = {
     "fail_rest": ("milestone", "returns the rest of a partly released milestone at its long-stop"),
     "end_retention": ("milestone", "returns a retained part whose event was not shown"),
     "end_report_wait": ("milestone", "returns what waited for a report that never came"),
+    "return_stranded": ("offering", "returns what is left of a payment taken back in part"),
     "release_reported": ("offering", "releases what waited for a report"),
     "flag_late": ("milestone", "flags a milestone as late"),
     "reach_long_stop": ("offering", "winds down at the offering's long-stop"),

@@ -204,9 +204,13 @@ def _weights(session: Session, offering_id: int) -> dict[int, int]:
 def support_of(session: Session, found: EndCall) -> Support:
     """Return who stands behind a call now, of whom; money that left or was linked since does not count."""
     weights = _weights(session, found.offering_id)
-    behind = set(session.scalars(sa.select(EndCallSupport.party_id).where(EndCallSupport.call_id == found.id)))
-    mine = [minor for party_id, minor in weights.items() if party_id in behind]
-    return Support(sum(mine), sum(weights.values()), len(mine), len(weights))
+    rows = session.execute(
+        sa.select(EndCallSupport.party_id, EndCallSupport.user_id).where(EndCallSupport.call_id == found.id)
+    )
+    behind = {party_id: user_id for party_id, user_id in rows if party_id in weights}
+    money = sum(weights[party_id] for party_id in behind)
+    # People count, not the companies one of them acts for.
+    return Support(money, sum(weights.values()), len(set(behind.values())), len(weights))
 
 
 def _put_if_enough(session: Session, offering: Offering, found: EndCall, now: dt.datetime) -> bool:

@@ -17,10 +17,13 @@ from app.accounts.actor import SYSTEM, Actor
 from app.audit import service as audit
 from app.commitments import carrying, escrow
 from app.commitments import service as commitments
-from app.commitments.models import EscrowStatement
+from app.commitments.models import CarriedShare, EscrowStatement
+from app.contracts.models import Milestone
 from app.ledger import chart
 from app.ledger import service as ledger
 from app.offerings.models import Offering, TokenClass
+from app.payments.reversal_models import Reversal
+from milestones import states
 
 LEFT = "left"
 
@@ -36,11 +39,12 @@ class Left(NamedTuple):
 
 def give_back(
     session: Session, offering: Offering, who: Callable[[sa.Subquery], sa.ColumnElement[bool]], *, key: str,
-    cause: str, reason: str, actor: Actor = SYSTEM, now: dt.datetime,
+    cause: str, reason: str, refund_reason: str = LEFT, actor: Actor = SYSTEM, now: dt.datetime,
 ) -> Left:
     """Owe all of their unreleased money to those whose last statement row ``who`` selects.
 
-    ``key`` is the journal's, ``cause`` the public id of what let them leave. The caller holds the offering's lock.
+    ``key`` is the journal's, ``cause`` the public id of what let them leave, ``refund_reason`` is on each refund. The
+    caller holds the offering's lock.
     """
     token_class = session.get_one(TokenClass, offering.token_class_id)
     last = escrow.last_rows(offering.id)
@@ -68,14 +72,57 @@ def give_back(
     posted = ledger.post(
         session, kind=LEFT, key=key, cause=cause, offering_id=offering.id, occurred_at=now, lines=lines
     )
+    due_at = commitments.refund_due(offering, now)
     count = escrow.owe_refunds(
-        session, journal_id=posted.journal_id, reason=LEFT, due_at=commitments.refund_due(offering, now), now=now
+        session, journal_id=posted.journal_id, reason=refund_reason, due_at=due_at, now=now
     )
     audit.record(
         session, actor=actor, action="investors.left", object_id=cause, now=now, count=count,
         after={"amount_minor": back, "tokens": lapsed}, reason=reason,
     )
     return Left(count, back, lapsed, posted.journal_id)
+
+
+def _stranded(offering_id: int) -> sa.Select[tuple[int]]:
+    """Select the commitments with money in escrow that carry no share, and of which something was taken back."""
+    last = escrow.last_rows(offering_id)
+    carries = sa.exists().where(
+        CarriedShare.commitment_id == last.c.commitment_id, CarriedShare.status == "carried"
+    )
+    taken = sa.exists().where(Reversal.commitment_id == last.c.commitment_id)
+    return sa.select(last.c.commitment_id).where(last.c.unreleased_after_minor > 0, taken, ~carries)
+
+
+def has_stranded(session: Session, offering: Offering) -> bool:
+    """Whether escrow holds money that no milestone can take any more, and no dispute is open that could move it.
+
+    That is what is left of a payment that was taken back in part while a released tranche carried shares of it.
+    """
+    unsettled = sa.exists().where(
+        Milestone.offering_id == offering.id,
+        sa.or_(Milestone.state.not_in(sorted(states.MILESTONE_TERMINAL)), Milestone.tranche_minor.is_(None)),
+    )
+    is_open = sa.exists().where(Reversal.offering_id == offering.id, Reversal.state == "open")
+    if session.scalar(sa.select(sa.or_(unsettled, is_open))):
+        return False
+    return session.scalar(_stranded(offering.id).limit(1)) is not None
+
+
+def return_stranded(session: Session, offering: Offering, *, now: dt.datetime) -> Left:
+    """Owe its investors what :func:`has_stranded` found, so that no money stays in escrow for ever (TIM-3)."""
+    which = _stranded(offering.id).subquery("stranded")
+    cause = session.scalars(
+        sa.select(Reversal.public_id)
+        .where(Reversal.offering_id == offering.id, Reversal.commitment_id.in_(sa.select(which.c.commitment_id)))
+        .order_by(Reversal.decided_at.desc(), Reversal.id.desc())
+        .limit(1)
+    ).one()
+    return give_back(
+        session, offering, lambda last: last.c.commitment_id.in_(sa.select(which.c.commitment_id)),
+        key=f"stranded:{cause}", cause=cause,
+        reason="Part of the payment was taken back, and no milestone can take the rest.",
+        refund_reason="other_part_taken_back", now=now,
+    )
 
 
 def _write_rows(

@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 from app.accounts.actor import SYSTEM
 from app.contracts.models import Milestone
 from app.offerings.models import Offering
-from app.progress import releases, shortfalls, steps
+from app.payments.reversal_models import Reversal
+from app.progress import leaving, releases, shortfalls, steps
 from app.progress.lateness_models import Report
-from app.progress.tasks import step_job
+from app.progress.tasks import RUNNING, step_job
 from app.work import Job
 from milestones import plan as engine
 
@@ -59,7 +60,22 @@ def _release_reported(session: Session, offering_id: int, now: dt.datetime) -> N
     )
 
 
+def _stranded_due(session: Session, _now: dt.datetime, limit: int) -> Sequence[int]:
+    reversed_one = sa.exists().where(Reversal.offering_id == Offering.id)
+    found = session.scalars(
+        sa.select(Offering).where(Offering.state.in_(RUNNING), reversed_one).order_by(Offering.id)
+    )
+    return [each.id for each in found if leaving.has_stranded(session, each)][:limit]
+
+
+def _return_stranded(session: Session, offering_id: int, now: dt.datetime) -> None:
+    offering = session.get_one(Offering, offering_id, with_for_update=True, populate_existing=True)
+    if offering.state in RUNNING and leaving.has_stranded(session, offering):
+        leaving.return_stranded(session, offering, now=now)
+
+
 JOBS = (
+    Job("return_stranded", _stranded_due, _return_stranded),
     Job("release_reported", _reported_due, _release_reported),
     Job("fail_rest", *step_job("partly_released", "long_stop")),
     Job("end_retention", *step_job("retained", "retention_over")),

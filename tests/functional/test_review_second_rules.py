@@ -6,14 +6,15 @@ import datetime as dt
 
 import sqlalchemy as sa
 
+from app.accounts.actor import Actor
 from app.db import Database
-from app.progress import interventions, polls
+from app.progress import ending, interventions, polls
 from app.progress.halt_models import Poll
 from tests.factories import amendments as amend
 from tests.factories import disputes as acts
 from tests.factories import life as lives
 from tests.functional import test_parts_rules as parts
-from tests.functional.payments.court import Court
+from tests.functional.payments import court as courts
 
 DAY = dt.timedelta(days=1)
 
@@ -92,7 +93,7 @@ def test_mil_1_a_part_keeps_its_share_when_a_reversal_is_followed_by_an_amendmen
     for name in ("retainage", "reporting_retainage_bp"):
         del document["milestones"][0][name]
     life = lives.active(db, amounts=amend.AMOUNTS, document=document)
-    court = Court(life)
+    court = courts.Court(life)
     court.fund(500_000)
     life.stage.advance(days=2)
     parts.judge(life, 40)  # 70 % in all
@@ -105,3 +106,39 @@ def test_mil_1_a_part_keeps_its_share_when_a_reversal_is_followed_by_an_amendmen
     left = [(each.tranche_minor or 0) - each.decided_minor for each in life.stage.milestones(life.offering_id)]
     assert left == [0, 26_100, 87_000, 72_500]
 
+
+
+def test_wnd_4_what_is_left_of_a_carried_share_does_not_stay_in_escrow_for_ever(db: Database) -> None:
+    court = courts.running(db, 100_000, 150_000, methods=("ach", "instant"))
+    life = court.life
+    lives.ordered_down(life)
+    assert court.figures() == [(20_000, 0, 0, 400), (0, 30_000, 600, 600)]  # carried until it has seasoned
+    ref = court.dispute(0, 5_000)
+    life.stage.work()
+    assert court.figures()[0] == (15_000, 0, 0, 300), "while it is disputed, nothing moves"
+    court.decide(ref, "lost")
+    life.stage.work()
+    assert court.figures() == [(0, 0, 0, 0), (0, 30_000, 600, 600)]
+    assert [(each.amount_minor, each.reason) for each in court.refunds()][-1] == (15_000, "other_part_taken_back")
+    life.stage.work()
+    assert court.offering().state == "wound_down"
+
+
+def test_wnd_6_one_person_who_acts_for_five_investors_is_one_head_behind_a_call(db: Database) -> None:
+    life = lives.long_running(
+        db, amounts=(5_500_000, *[50_000] * 5), fields={"minimum_minor": 200_000, "maximum_minor": 6_000_000}
+    )
+    stage, one = life.stage, life.investors[1]
+    closed = stage.offering(life.offering_id).closed_at
+    assert closed is not None
+    stage.advance_to(closed + 90 * DAY)
+    memberships = frozenset().union(*(each.memberships for each in life.investors[1:]))
+    many = Actor(one.user_id, memberships, second_factor=True, name="One of five")
+    call = db.unit_of_work(
+        lambda session: ending.call(
+            session, actor=many, offering_id=life.offering_id, reason="We lost trust.", key=stage.key(), now=stage.now
+        )
+    )
+    with db.read() as session:
+        support = ending.support_of(session, ending.by_public_id(session, call.public_id))
+    assert (call.state, support.heads, support.total_heads, support.money_minor) == ("gathering", 1, 6, 212_500)
