@@ -280,6 +280,24 @@ def drop(session: Session, milestone_id: int, *, now: dt.datetime) -> None:
         _end(session, challenge, DROPPED, now=now)
 
 
+def reopen(session: Session, submission_id: int, *, now: dt.datetime) -> None:
+    """Let a challenge that was dropped stand again, with those behind it, because its verdict stands again (MIL-15).
+
+    There is one for each submission: else an auditor who takes a finding back would take the challenge from holders.
+    """
+    challenge = of_submission(session, submission_id)
+    if challenge is None or challenge.state != DROPPED:
+        return
+    challenge.state, challenge.ended_at = OPEN, None
+    challenge.is_split = has_not_met(session, submission_id)
+    session.flush()
+    audit.record(
+        session, actor=SYSTEM, action="challenge.reopened", object_id=challenge.public_id, now=now,
+        before={"state": DROPPED}, after=told(session, challenge),
+        reason="The verdict that it doubts was judged again, and stands.",
+    )
+
+
 def _end(session: Session, challenge: Challenge, state: str, *, now: dt.datetime) -> None:
     challenge.state, challenge.ended_at = state, now
     session.flush()

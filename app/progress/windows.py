@@ -47,6 +47,8 @@ def note_delivery(session: Session, offering: Offering, milestone: Milestone, *,
     if delivered is None:
         return
     milestone.notified_at = delivered
+    if milestone.state == "challengeable":
+        challenges.reopen(session, challenges.decided_submission(session, milestone.id).id, now=now)
     before, ends_at = milestone.deadline_at, _end(session, offering, milestone, delivered)
     if ends_at is not None and before is not None and ends_at > before:
         milestone.deadline_at = ends_at

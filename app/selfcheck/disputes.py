@@ -106,7 +106,9 @@ def check(session: Session) -> Iterator[Problem]:
 def _thresholds(session: Session) -> Iterator[Problem]:
     """Work out again whether each challenge that ended counted; that one may suffice needs a "not met" (MIL-10)."""
     for each in session.scalars(sa.select(Challenge)):
-        if each.is_split != challenges.has_not_met(session, each.submission_id):
+        is_split = challenges.has_not_met(session, each.submission_id)
+        # A dropped one waits for what is found next; it is worked out again when it stands again (MIL-15).
+        if each.state != challenges.DROPPED and each.is_split != is_split:
             yield Problem("challenge_split", each.public_id, "Whether an auditor found something not met is another.")
         if each.money_minor is None:
             continue

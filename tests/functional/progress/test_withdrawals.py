@@ -89,6 +89,18 @@ def test_mil_15_a_withdrawal_turns_the_verdict_and_a_challenge_falls_with_it(db:
         )
 
 
+def test_mil_15_a_withdrawal_takes_no_challenge_from_holders_where_the_verdict_stands(db: Database) -> None:
+    life, submission = handed_in(db, "met", "met", "met")
+    life.stage.work()
+    acts.challenge(life, 0)
+    assert withdraw(life, life.auditors[2], submission) == "withdrawn"
+    assert judged(life, submission) == ("decided", "met", "challengeable")
+    life.stage.work()
+    assert acts.the_challenge(life).state == "open"
+    assert acts.to_deadline(life).released_minor == 0
+    assert acts.the_challenge(life).state == "disputed"
+
+
 def test_mil_15_with_too_few_left_the_next_by_lot_reviews_the_same_files(db: Database) -> None:
     life, submission = handed_in(db, "met", "met")
     for number in range(2):
