@@ -152,8 +152,9 @@ def lapse(plan: Plan, ordinal: int) -> tuple[Plan, tuple[Event, ...]]:
     """End a milestone that will not be met any more; one that is met stays released, whatever was retained of it."""
     milestone = plan.milestone(ordinal)
     if milestone.is_met:
-        return move(plan, ordinal, "part_over", states.WORKER), (RetainedReturned(ordinal, milestone.remaining_minor),)
-    return move(plan, ordinal, "lapse", states.WORKER), (MilestoneLapsed(ordinal),)
+        ended = (RetainedReturned(ordinal, milestone.remaining_minor),)
+        return move(plan, ordinal, "part_over", states.WORKER, verdict_pct=0), ended
+    return move(plan, ordinal, "lapse", states.WORKER, verdict_pct=0), (MilestoneLapsed(ordinal),)
 
 
 def trim(plan: Plan, ordinal: int) -> tuple[Plan, int]:

@@ -24,6 +24,7 @@ from milestones.money import Asset, format_amount
 GROUPS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "cash": ("A", "Assets"),
+        "receivable": ("A", "Assets"),
         "expense": ("X", "Expenses"),
         "loss": ("X", "Expenses"),
         "unissued": ("A", "Assets"),

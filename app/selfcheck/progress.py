@@ -64,6 +64,25 @@ CHECKS = (
         OR (m.share_pct = 0 AND m.decided_minor <> 0)
         OR (m.settled_at IS NULL) <> (m.state NOT IN {_SETTLED})""",
     ),
+    # A share counts for what was released on it, until unreleased money changes meanwhile (MIL-11).
+    Check(
+        "milestone_parts", "The share, the parts or what they count for are not those of the milestone's releases.",
+        f"""SELECT m.public_id AS place, m.state, m.share_pct, m.parts, m.counted_minor, m.decided_minor,
+          m.reporting_minor FROM milestone m
+        WHERE (m.share_pct = 0 AND (m.parts <> 0 OR m.counted_minor <> 0 OR m.reporting_minor <> 0))
+        OR (m.share_pct BETWEEN 1 AND 99 AND m.parts = 0)
+        OR (m.state NOT IN {_SETTLED} AND m.tranche_minor IS NOT NULL
+          AND m.reporting_minor > m.tranche_minor - m.decided_minor - m.returned_minor)
+        OR m.reporting_minor < 0 OR m.counted_minor < 0
+        OR m.parts < (SELECT COUNT(*) FROM log_entry l WHERE l.object_id = m.public_id
+          AND l.action = 'milestone.partly_released' AND l.before LIKE '%"state":"approved"%')
+        OR m.parts > (SELECT COUNT(*) FROM log_entry l WHERE l.object_id = m.public_id
+          AND l.action IN ('milestone.partly_released', 'milestone.lapsed') AND l.before LIKE '%"state":"approved"%')
+        OR (m.share_pct > 0 AND m.returned_minor = 0 AND m.counted_minor <> m.decided_minor + m.reporting_minor
+          AND NOT EXISTS (SELECT 1 FROM escrow_statement s WHERE s.offering_id = m.offering_id
+            AND s.kind IN ('reversed', 'left', 'disputed', 'taken_back', 'restored')
+            AND (m.settled_at IS NULL OR s.occurred_at <= m.settled_at)))""",
+    ),
     Check(
         "released_unapproved", "Money was released for a milestone that was not approved just before.",
         """SELECT r.public_id AS place, m.public_id AS milestone FROM release r
@@ -85,6 +104,8 @@ CHECKS = (
         LEFT JOIN milestone m ON m.id = k.milestone_id LEFT JOIN latest p ON p.commitment_id = k.commitment_id
         LEFT JOIN escrow_statement s ON s.journal_id = k.journal_id AND s.commitment_id = k.commitment_id
         WHERE c.id IS NULL OR m.id IS NULL OR c.offering_id <> k.offering_id OR m.offering_id <> k.offering_id
+        OR k.part <> (SELECT COUNT(DISTINCT d.carried_at) FROM carried_share d
+          WHERE d.milestone_id = k.milestone_id AND d.carried_at <= k.carried_at)
         OR c.seasons_at IS NULL OR k.releases_at <> c.seasons_at OR k.carried_at >= k.releases_at
         OR CASE k.status
           WHEN 'carried' THEN c.status = 'held' AND p.unreleased_after_minor >= k.amount_minor

@@ -17,7 +17,7 @@ from app.offerings.models import Offering
 from app.payments import queries as payment_queries
 from app.payments import tasks as payment_tasks
 from app.payments.sandbox import SandboxRail
-from app.progress import ending, extending, interventions, orders, reporting, withdrawals
+from app.progress import amending, ending, extending, interventions, orders, reporting, withdrawals
 from app.progress.models import Attestation, AttestationWithdrawal, Submission
 from tests.factories import altered, amendments, disputes, halts, panels, payers
 from tests.factories import life as lives
@@ -172,8 +172,15 @@ def _amend(ordinary: Life, adverse: Life) -> None:
     title = amendments.setting("m3", title="The third step")
     amendments.propose(ordinary, title)
     amendments.vote(ordinary, "y")
-    amendments.propose(adverse, amendments.measure("m2", "1000"))
+    proposal = amendments.propose(adverse, amendments.measure("m2", "1000"))
     amendments.vote(adverse, "y")
+    stage = adverse.stage
+    stage.db.unit_of_work(
+        lambda session: amending.comment(
+            session, actor=adverse.auditors[0], amendment_id=proposal, text="I could read that measure too.",
+            key=stage.key(), now=stage.now,
+        )
+    )
     # What its investors decide once the founder did not appeal.
     lives.reviewed(ordinary, 1, "not_met")
 

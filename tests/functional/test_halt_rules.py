@@ -249,6 +249,7 @@ def test_off_13_nothing_is_released_or_paid_out_while_halted_and_every_date_move
     story = life.active(db, amounts=(150_000, 90_000))
     stage = story.stage
     life.reviewed(story, 1)
+    stage.work()  # the window runs from the delivery of the verdict
     window = stage.milestone(story.offering_id, 1)
     before = {each.ordinal: each for each in stage.milestones(story.offering_id)}
     stop = figures.offering(story).long_stop_at

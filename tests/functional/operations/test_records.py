@@ -170,6 +170,7 @@ def test_the_log_is_searched_by_object_act_and_person(life: Life, as_: AsActor) 
 
 def test_the_demo_clock_moves_forward_and_due_work_runs(life: Life, as_: AsActor) -> None:
     lives.reviewed(life, 1)
+    life.stage.work()  # the window runs from the delivery of the verdict
     investor = as_(life.investors[0])
     page = investor.open("/clock")
     assert "Halden Tidal: Milestone 1" in page.text

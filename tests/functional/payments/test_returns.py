@@ -21,8 +21,9 @@ def test_fault_6_paid_after_the_offering_closed_goes_back(till: Till) -> None:
     late = till.commit(investor=1)
     operation = till.start(late, investor=1)
     request = till.claim(operation.id)
-    till.invest()
+    # Its place is free again, so that another very large one may be taken (COM-13).
     till.cancel(late, investor=1)
+    till.invest()
     till.life.stage.close(till.life.offering_id)
     till.rail.collect(request)
     till.pass_time(seconds=10)

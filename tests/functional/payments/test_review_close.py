@@ -84,7 +84,8 @@ def test_tim_1_what_is_under_way_is_asked_about_before_the_decision(till: Till) 
 
 def test_an_unknown_payment_holds_the_decision_up_until_an_operator_has_it(till: Till) -> None:
     till.scripted(*(Fault("down", on, nth) for on in ("collect", "lookup") for nth in range(1, 30)))
-    till.invest(investor=1)
+    # One very large place may be unpaid at a time (COM-13), so the other one is not.
+    till.invest(amount_minor=200_000, investor=1)
     commitment_id = _closing(till, "instant")
     _until(till, _window_over(till))
     till.work("poll_rails", "refresh_operations")
