@@ -12,6 +12,7 @@ def test_off_13_a_halt_against_a_release_has_one_order(db: Database) -> None:
     story = life.active(db, amounts=(150_000, 90_000))
     stage = story.stage
     life.reviewed(story, 1)
+    stage.work()  # the window runs from the delivery of the verdict
     window = stage.milestone(story.offering_id, 1).deadline_at
     assert window is not None
     life.let_time_pass(stage, window)
