@@ -8,7 +8,6 @@ is looked at in one size, and contrast is judged of elements whose like was on n
 
 from __future__ import annotations
 
-import datetime as dt
 import html
 import json
 import os
@@ -30,7 +29,11 @@ from werkzeug.exceptions import HTTPException
 
 from app import create_app
 from app.contracts.models import Milestone
+from app.db import Session
 from app.demo import loading
+from app.demo.stage import Stage
+from app.payments import ports
+from app.payments import service as payments
 from tests.browser.people import Person, Site
 from tests.factories import demo as demos
 from tests.factories import life as lives
@@ -85,6 +88,7 @@ FILES = {
     "static", "commitments.portfolio_csv", "commitments.commitment_csv", "contracts.download_json",
     "contracts.download_yaml", "evidence.show", "investors.paper", "records.log_csv", "records.register_csv",
     "records.ledger_export", "verify.draw_document", "reconfirm.version", "refunds.founder_csv", "refunds.operator_csv",
+    "settlements.every_csv", "settlements.own_csv",
 }
 #: Pages that no link leads to: what follows an act, parts of pages, and what exists once.
 AFTER_AN_ACT = {
@@ -98,10 +102,12 @@ AFTER_AN_ACT = {
     "reconfirm.answered", "reconfirm.flagged", "reports.filed", "resign.resigned", "reviews.decided",
     "reviews.resume", "styleguide.index", "styleguide.page",
 }
-#: Pages of states that the demo has not: a payment to look at, a poll, a link, a signature that is due.
+#: Pages of states that the demo has not: a payment to look at, a poll, a link, a signature that is due. Who of the
+#: demo's auditors sits on a panel is decided by lot, so that nobody who looks around may be the one.
 NOT_IN_THE_DEMO = {
-    "authority_orders.show", "commit.think", "disputes.appeal", "disputes.challenge", "extend.ask", "funding.sign",
-    "links.contest", "payers.doubt", "payers.link", "payments.transfer", "polls.count", "verify.draw",
+    "authority_orders.show", "commit.think", "disputes.appeal", "disputes.challenge", "disputes.show", "extend.ask",
+    "funding.sign", "links.contest", "panel_signing.judge", "payers.doubt", "payers.link", "payments.transfer",
+    "polls.count", "verify.draw",
 }
 
 #: Who looks around: a key of the demo's people, or nobody.
@@ -244,12 +250,8 @@ def test_the_page_of_a_payment_that_a_person_must_decide_passes_the_gate(
     site: Site, new_person: Callable[..., Person], find_program: Callable[..., str], tmp_path: Path
 ) -> None:
     stage = site.stage
-    life = lives.live(site.db, stage=stage, investors=2)
-    stage.advance_to(stage.offering(life.offering_id).deadline_at - dt.timedelta(days=2))
-    stage.invest(life.investors[0], life.offering_id, 250_000)
-    stage.invest(life.investors[1], life.offering_id, 100_000, method="returned_5d")
-    stage.close(life.offering_id)
-    stage.advance(days=4)
+    life = lives.live(site.db, stage=stage, investors=1)
+    _lose_an_answer(stage, life)
     olga, been = new_person("Olga"), Walk()
     olga.sign_in(site.let_in(life.operator))
     olga.set_up_second_factor()
@@ -259,6 +261,27 @@ def test_the_page_of_a_payment_that_a_person_must_decide_passes_the_gate(
         list(look(olga, decide or "", size, been))
 
     assert not been.found + html_errors(been.pages, find_program("java"), tmp_path)
+
+
+def _lose_an_answer(stage: Stage, life: lives.Life) -> None:
+    """Start a payment of which the rail can never say what became of it."""
+    investor = life.investors[0]
+    commitment_id = stage.commit(investor, life.offering_id, 250_000)
+    operation = stage.db.unit_of_work(
+        lambda session: payments.start_collection(
+            session, actor=investor, commitment_public_id=commitment_id, method="instant", key=stage.key(),
+            now=stage.business_now(session),
+        )
+    )
+
+    def lose(session: Session) -> None:
+        now = stage.business_now(session)
+        request = payments.claim_for_sending(session, operation.id, now=now)
+        assert request is not None
+        outcome = ports.Unknown("The rail uses this key for something else.", ask_operator=True)
+        payments.record_outcome(session, operation.id, request.fence, outcome, now=now)
+
+    stage.db.unit_of_work(lose)
 
 
 def test_the_pages_on_the_way_to_a_commitment_pass_the_gate(
