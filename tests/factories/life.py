@@ -209,6 +209,7 @@ def reviewed(life: Life, ordinal: int, result: str = "met") -> str:
 def released(life: Life, ordinal: int) -> None:
     """Bring a milestone from open to released."""
     reviewed(life, ordinal)
+    life.stage.work()  # the window runs from the delivery of the verdict
     milestone = life.stage.milestone(life.offering_id, ordinal)
     assert milestone.deadline_at is not None
     life.stage.advance_to(milestone.deadline_at)
