@@ -127,10 +127,9 @@ def appoint_and_approve(operator: Person, auditors: list[str]) -> None:
     for number in range(2):
         operator.open(review)
         with operator.page.expect_navigation():
-            operator.main.get_by_role("link", name="Appoint").nth(number).click()
-        for name in auditors:
-            operator.tick(name)
-        operator.press("Appoint")
+            operator.main.get_by_role("link", name="Draw").nth(number).click()
+        operator.sees(*auditors)
+        operator.press("Draw by lot")
     operator.open(review)
     operator.follow("Approve")
     operator.press("Approve")
