@@ -254,6 +254,7 @@ def test_a_whole_life_from_an_empty_database(site: Site, new_person: People, tmp
     submit_evidence(founder, draft, tmp_path)
     sign_findings(ann, others_hidden="Ben Auditor found")
     sign_findings(ben, others_hidden="Ann Auditor found")
+    site.work()  # the window runs from the delivery of the verdict's notice
     operator.move_clock_past("Milestone 1")
     site.work()
     check_figures(site, [(ines, one), (otto, two)], operator, released=42_502 + 127_508)
