@@ -187,8 +187,9 @@ def test_off_8_a_second_change_starts_everybody_anew_also_who_had_reconfirmed(db
     altered.changed(life, minimum_minor=260_000)
     with db.read() as session:
         numbers = dict(session.execute(sa.select(OfferingChange.id, OfferingChange.number)).all())
-    assert [(numbers[row.change_id], row.from_number, row.answer) for row in altered.rounds(life)] == [
-        (1, 1, "confirmed"), (1, 1, "superseded"), (2, 2, None), (2, 1, None), (2, 2, None)]
+    # Who is asked is asked in one statement, in no order.
+    found = [(numbers[row.change_id], row.from_number, row.answer or "") for row in altered.rounds(life)]
+    assert sorted(found) == [(1, 1, "confirmed"), (1, 1, "superseded"), (2, 1, ""), (2, 2, ""), (2, 2, "")]
     due_at = altered.rounds(life)[-1].due_at
     assert due_at is not None
     altered.reconfirm(life, 1)
