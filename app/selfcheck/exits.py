@@ -57,12 +57,13 @@ STAYS = {
 OF_THE_OFFERING = frozenset({"escrow", "reserved"})
 
 CHECKS = (
-    # Sequential or not, one of a running plan's milestones always has somebody to move it, or the plan is over. One that
-    # has just closed has its tranches when the worker starts it.
+    # Sequential or not, one of a running plan's milestones always has somebody to move it, or the plan is over. A plan
+    # that has just closed has no tranches before the worker starts it.
     Check(
         "plan_stuck", "Milestones wait for one before them, and none of those before them can move any more.",
         f"""SELECT o.public_id AS place, o.state, COUNT(m.id) AS locked FROM offering o
-        JOIN milestone m ON m.offering_id = o.id AND m.state = 'locked' AND m.ordinal > 0 AND m.tranche_minor IS NOT NULL
+        JOIN milestone m ON m.offering_id = o.id AND m.state = 'locked' AND m.ordinal > 0
+          AND m.tranche_minor IS NOT NULL
         WHERE o.state = 'active' AND NOT EXISTS (SELECT 1 FROM milestone x WHERE x.offering_id = o.id
           AND x.state NOT IN ('locked', {_ENDED_MILESTONES})) GROUP BY o.public_id, o.state""",
     ),
